@@ -1,0 +1,222 @@
+"""The state machine of an order: `advance` takes events and time in, `dispatch` a routing decision, `conclude` ends a step.
+
+Pure: no clock, no I/O, no chance. The same order, events and moment give the same moves.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from operator import itemgetter
+
+from activities.orders.commands import cancel, release, reroute, retry, take_short
+from activities.orders.money import balance, needs_authorisation, settled, take_outcome
+from activities.orders.moves import Moves, begin, in_state, residual
+from activities.orders.replies import expire, take_reply
+from contracts.ids import parcel_id
+from contracts.orders import (
+    LIVE,
+    TERMINAL,
+    UNSHIPPED,
+    Attention,
+    InboxEvent,
+    Item,
+    OrderState,
+    Parcel,
+    ParcelState,
+    Stage,
+)
+from contracts.payments import PaymentOutcome
+from contracts.routing import Decision, Policy
+from contracts.stock import Change
+
+_STAGE_OF_PARCEL = {
+    ParcelState.OFFERED: Stage.DISPATCHED,
+    ParcelState.ACCEPTED: Stage.ACCEPTED,
+    ParcelState.PACKED: Stage.PACKED,
+    ParcelState.SHIPPED: Stage.SHIPPED,
+    ParcelState.DELIVERED: Stage.DELIVERED,
+}
+_BY_PROGRESS = list(_STAGE_OF_PARCEL)
+_MILESTONES = (Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED)
+_LACKED_STOCK = frozenset({"out_of_stock", "stock_short"})
+
+
+def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, policy: Policy) -> Moves:
+    """Take in what happened to an order up to `now`, in the order in which it happened.
+
+    A deadline that ended before an answer was received has ended, even if both are seen in the same step.
+    `moves.route` says that goods are wanted which no store has been asked for.
+    """
+    moves = begin(order)
+    for event in sorted(events, key=lambda e: (e.received_at, e.id)):
+        _deadlines(moves, min(event.received_at, now), policy)
+        _take(moves, event, min(event.received_at, now), policy)
+        moves.drained.append(event.id)
+    _deadlines(moves, now, policy)
+    order = moves.order
+    wanted = residual(order)
+    moves.route = bool(wanted) and not (order.held or order.attention or needs_authorisation(order))
+    if moves.route and order.retry_at is not None:
+        moves.route = order.retry_at <= now
+    if moves.route and order.refusals >= policy.max_refusals:
+        _backorder(moves, now, policy, f"{order.refusals} stores refused or did not answer")
+        moves.route = False
+    return moves
+
+
+def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None:
+    order = moves.order
+    if event.kind.startswith("reply."):
+        take_reply(moves, event, at)
+    elif event.kind == "payment.outcome":
+        take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
+        if any(i.operation == "authorise" and i.state == "declined" for i in order.payment.intents):
+            cancel(moves, "payment_declined", "payment", at)
+    elif event.kind == "command.cancel":
+        cancel(moves, str(event.data.get("reason") or "requested"), event.by, at)
+    elif order.cancellation and order.cancellation.outcome != "refused" and event.kind != "command.retry":
+        return
+    elif event.kind == "command.retry":
+        retry(moves, event, at)
+    elif event.kind == "command.reroute":
+        reroute(moves, event, at)
+    elif event.kind == "command.release":
+        release(moves, event, at)
+    elif event.kind == "stock.arrived":
+        _try_with_arrived(order)
+    elif event.kind == "stock.short":
+        take_short(moves, event, at)
+
+
+def _try_with_arrived(order: OrderState) -> None:
+    """A back-ordered order gets a new chance, also with stores that only lacked the goods.
+
+    Not with those that had another reason: goods that they gave back by refusing arrive too, and would go round and
+    round. They are asked again at the retry time.
+    """
+    if order.retry_at is not None:
+        lacked = {parcel.location: parcel.reason in _LACKED_STOCK for parcel in order.parcels}
+        order.excluded = [location for location in order.excluded if not lacked.get(location)]
+        order.retry_at, order.refusals = None, 0
+
+
+def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
+    order = moves.order
+    for due, parcel in sorted(((p.due, p) for p in order.parcels if p.due is not None), key=itemgetter(0)):
+        if due > at:
+            break
+        if parcel.state is ParcelState.OFFERED:
+            expire(moves, parcel, due)
+        else:
+            _overdue(moves, parcel, due)
+    if order.retry_at is not None and order.backordered_at is not None:
+        limit = order.backordered_at + timedelta(seconds=policy.backorder_limit_s)
+        if limit <= at:
+            cancel(moves, "no_stock_within_limit", "timer", limit)
+        elif order.retry_at <= at:
+            order.retry_at, order.excluded, order.refusals = None, [], 0
+
+
+def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
+    """The parcel stays with its store. Another attention that stands already is the graver one."""
+    order = moves.order
+    parcel.due = None
+    detail = f"{parcel.location} accepted {parcel.id} but has not handed it over in time"
+    order.attention = order.attention or Attention(code="ship_overdue", detail=detail, at=due)
+    moves.note("parcel.overdue", due, parcel=parcel.id, location=parcel.location, by="timer")
+
+
+def dispatch(moves: Moves, decision: Decision, now: datetime, policy: Policy, times: dict[str, tuple[int, int]]) -> None:
+    """Reserve and offer what the router decided. `times`: seconds to answer and to hand over, by location."""
+    order = moves.order
+    order.attempt = decision.attempt
+    if decision.outcome == "none":
+        _backorder(moves, now, policy, decision.reason)
+        return
+    order.retry_at = order.reason = None
+    order.dispatched_at = order.dispatched_at or now
+    for allocation in decision.allocations:
+        accept_s, ship_s = times[allocation.location]
+        parcel = Parcel(
+            id=parcel_id(order.id, len(order.parcels) + 1),
+            location=allocation.location,
+            items=[Item(line=i.line, sku=i.sku, quantity=i.quantity) for i in allocation.items],
+            state=ParcelState.OFFERED,
+            distance_km=allocation.distance_km,
+            attempt=order.attempt,
+            due=now + timedelta(seconds=accept_s),
+            ship_within_s=ship_s,
+        )
+        order.parcels.append(parcel)
+        moves.post(parcel, "reserved", [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items])
+        moves.note("parcel.offered", now, parcel=parcel.id, location=parcel.location, reason=decision.reason)
+        moves.tell(
+            parcel.location,
+            "parcel.offered.v1",
+            parcel.id,
+            parcel=parcel.id,
+            order=order.id,
+            items=[item.model_dump() for item in parcel.items],
+            ship_to=order.ship_to,
+            answer_by=parcel.due,
+        )
+    sent = [{"parcel": p.id, "location": p.location} for p in order.parcels if p.attempt == order.attempt]
+    moves.tell_retailer("dispatched", attempt=order.attempt, parcels=sent)
+
+
+def _backorder(moves: Moves, now: datetime, policy: Policy, reason: str) -> None:
+    order = moves.order
+    if order.backordered_at is None:
+        order.backordered_at = now
+    order.retry_at = now + timedelta(seconds=policy.backorder_retry_s)
+    order.reason = reason
+    moves.note("order.backordered", now, reason=reason)
+
+
+def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
+    """Balance the money, name the stage, set the next deadline and tell the retailer what changed."""
+    order = moves.order
+    balance(order)
+    order.stage = _stage(order)
+    todo = [intent for intent in order.payment.intents if intent.state == "todo"]
+    order.pay_at = min((intent.not_before or now for intent in todo), default=None)
+    if order.stage in TERMINAL:
+        order.closed_at = order.closed_at or now
+    order.due = None if order.stage in TERMINAL else _due(order, policy)
+    if order.stage != moves.stage_before:
+        moves.note(f"stage.{order.stage}", now)
+        for stage in _told(moves.stage_before, order.stage):
+            moves.tell_retailer(stage, stage=stage, reason=order.reason)
+    if order.attention and order.attention != moves.attention_before:
+        moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
+    return moves
+
+
+def _told(before: Stage, after: Stage) -> tuple[Stage, ...]:
+    """Stages that the retailer hears of. A step may pass several milestones at once: each is told."""
+    if after in _MILESTONES:
+        passed = _MILESTONES.index(before) + 1 if before in _MILESTONES else 0
+        return _MILESTONES[passed : _MILESTONES.index(after) + 1]
+    return (after,) if after in (Stage.BACKORDERED, Stage.CANCELLED) else ()
+
+
+def _stage(order: OrderState) -> Stage:
+    if order.cancellation and order.cancellation.outcome == "cancelled":
+        return Stage.CANCELLED if settled(order) else Stage.CANCELLING
+    if residual(order):
+        if needs_authorisation(order):
+            return Stage.PAYING
+        if order.held:
+            return Stage.HELD
+        return Stage.BACKORDERED if order.retry_at is not None else Stage.PLACED
+    least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index)
+    if least is ParcelState.DELIVERED and settled(order):
+        return Stage.CLOSED
+    return _STAGE_OF_PARCEL[least]
+
+
+def _due(order: OrderState, policy: Policy) -> datetime | None:
+    moments = [p.due for p in in_state(order, UNSHIPPED) if p.due is not None]
+    if order.retry_at is not None and order.backordered_at is not None:
+        moments.append(order.retry_at)
+        moments.append(order.backordered_at + timedelta(seconds=policy.backorder_limit_s))
+    return min(moments, default=None)

@@ -1,0 +1,205 @@
+"""The activity that moves a batch of orders one step: read, decide, and write everything in one transaction."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.orders.advance import advance, conclude, dispatch
+from activities.orders.moves import Moves, begin, residual
+from activities.orders.policies import Policies
+from activities.orders.progress import progress
+from activities.orders.routing import Demand, StockSeen, route
+from activities.orders.writing import Written, movements, write
+from activities.stock.arrivals import wake_waiting
+from activities.stock.booking import Stale
+from activities.stock.found import book_found
+from activities.stock.planner import Planner
+from contracts.fulfilment import ADVANCE, Advance, Progress
+from contracts.orders import Attention, InboxEvent, OrderState
+from contracts.routing import Decision, Policy
+from infra.mongo import Mongo
+
+Ring = Callable[[set[str]], Awaitable[None]]
+"""Asks for the bells of some batches to be rung at once."""
+
+_LEFT_OUT = {"timeline": 0, "decisions": 0, "digest": 0}
+_TRIES = 20
+
+
+class _Poisoned(Exception):
+    """One order cannot be advanced; the step is to be made without it."""
+
+    def __init__(self, order: str, error: Exception) -> None:
+        super().__init__(order)
+        self.order = order
+        self.error = error
+
+
+@contextmanager
+def _blamed_on(order: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _Poisoned(order, error) from error
+
+
+class BatchActivities:
+    """Carries batches of orders. One object per process: the lock makes it the process's one writer of stock."""
+
+    def __init__(self, mongo: Mongo, ring: Ring) -> None:
+        self._mongo = mongo
+        self._ring = ring
+        self._planner = Planner(mongo)
+        self._policies = Policies(mongo)
+        self._stock = asyncio.Lock()
+
+    @activity.defn(name=ADVANCE)
+    async def advance(self, step: Advance) -> Progress:
+        """Drain the inbox of a batch and let its orders advance. Safe to repeat at any time, also side by side."""
+        written = await self._until_written(step)
+        if written.freed:
+            await self._ring(await wake_waiting(self._mongo, written.freed, step.now))
+        changed: dict[str, list[str]] = defaultdict(list)
+        for order in written.changed:
+            changed[order.stage].append(order.id)
+        return await progress(self._mongo, step, dict(changed))
+
+    async def _until_written(self, step: Advance) -> Written:
+        """Try the step until what it was planned on still holds when it is written."""
+        poisoned: dict[str, Exception] = {}
+        for attempt in range(_TRIES):
+            orders, events = await self._read(step, poisoned)
+            policy = await self._policies.current()
+            try:
+                tried = [_moves(order, events[order.id], step, policy, poisoned) for order in orders]
+                moved = [moves for moves in tried if moves is not None]
+                if not any(moves.route or moves.postings for moves in moved):
+                    _conclude(moved, step, policy)
+                    return await write(self._mongo, step, moved, [], {}, planned_on=-1)
+                async with self._stock:
+                    return await self._with_stock(step, moved, policy, distrust=attempt > 0)
+            except _Poisoned as poison:
+                poisoned[poison.order] = poison.error
+            except Stale:
+                await asyncio.sleep(0.005 * attempt)
+        raise Stale(f"what batch {step.batch} was planned on kept changing; the next try starts afresh")
+
+    async def _read(
+        self, step: Advance, poisoned: dict[str, Exception]
+    ) -> tuple[list[OrderState], dict[str, list[InboxEvent]]]:
+        """The orders that have something to do, and what has arrived for them."""
+        events: dict[str, list[InboxEvent]] = defaultdict(list)
+        async for row in self._mongo.inbox.find({"batch": step.batch, "drained": None}):
+            events[row["order"]].append(InboxEvent.model_validate({"id": row["_id"], **row}))
+        concerned: dict[str, Any] = {"$or": [{"due": {"$lte": step.now}}, {"_id": {"$in": list(events)}}]}
+        if step.cancel:
+            concerned = {"$or": [{"closed_at": None}, *concerned["$or"]]}
+        orders = []
+        async for row in self._mongo.orders.find({"batch": step.batch, **concerned}, _LEFT_OUT).sort("placed_at"):
+            try:
+                orders.append(OrderState.model_validate({"id": row["_id"], **row}))
+            except ValidationError as error:
+                await self._set_aside(row["_id"], error, step)
+        return orders, events
+
+    async def _set_aside(self, order: str, error: Exception, step: Advance) -> None:
+        """A document that cannot even be read: mark it, and leave everything else of it as it is."""
+        attention = Attention(code="error", detail=_words(error), at=step.now).model_dump()
+        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "due": None}})
+
+    async def _with_stock(self, step: Advance, moved: list[Moves], policy: Policy, distrust: bool) -> Written:
+        """Plan on the newest stock and write. Called by one step at a time in this process."""
+        planner = self._planner
+        if distrust:
+            planner.forget()
+            await book_found(self._mongo, moved)
+        await planner.catch_up()
+        with planner.draft() as draft:
+            returned = movements([p for moves in moved for p in moves.take_postings()], planner.stock, step.now)
+            decisions = self._decide(step, moved, policy, StockSeen(draft.planned_on, len(returned)))
+            reserved = movements([p for moves in moved for p in moves.take_postings()], None, step.now)
+            _conclude(moved, step, policy)
+            booked = [*returned, *reserved]
+            written = await write(self._mongo, step, moved, booked, decisions, draft.planned_on)
+            draft.keep(draft.planned_on + 1 if booked else draft.planned_on)
+            return written
+
+    def _decide(self, step: Advance, moved: list[Moves], policy: Policy, seen: StockSeen) -> dict[str, Decision]:
+        """Route the orders that want goods, and let them take what was decided."""
+        network = self._planner.network
+        wanting = [moves for moves in moved if moves.route]
+        demands = [_demand(moves.order) for moves in wanting]
+        decisions = route(demands, self._planner.stock, network, policy, step.now, seen)
+        for moves, decision in zip(wanting, decisions, strict=True):
+            with _blamed_on(moves.order.id):
+                times = {a.location: network.times(a.location) for a in decision.allocations}
+                dispatch(moves, decision, step.now, policy, times)
+        return {moves.order.id: decision for moves, decision in zip(wanting, decisions, strict=True)}
+
+
+def _moves(
+    order: OrderState, events: list[InboxEvent], step: Advance, policy: Policy, poisoned: dict[str, Exception]
+) -> Moves | None:
+    """What one order does. One that stopped on an error stands still until somebody gives it a command."""
+    if order.id in poisoned:
+        return _attend(order, poisoned[order.id], step)
+    if step.cancel and order.open:
+        events = [*events, _cancelled_by_operator(step, order)]
+    if order.attention and order.attention.code == "error":
+        commands = [event for event in events if event.kind.startswith("command.")]
+        if not commands:
+            return None
+        events = events if any(event.kind == "command.retry" for event in commands) else commands
+    with _blamed_on(order.id):
+        return advance(order, events, step.now, policy)
+
+
+def _conclude(moved: list[Moves], step: Advance, policy: Policy) -> None:
+    for moves in moved:
+        if moves.order.attention is None or moves.order.attention.code != "error":
+            with _blamed_on(moves.order.id):
+                conclude(moves, step.now, policy)
+
+
+def _attend(order: OrderState, error: Exception, step: Advance) -> Moves:
+    """An order that cannot be advanced waits for a person, and holds up no other."""
+    activity.logger.error("order %s needs attention: %s", order.id, _words(error), exc_info=error)
+    moves = begin(order)
+    moves.order.attention = Attention(code="error", detail=_words(error), at=step.now)
+    moves.order.due = None
+    moves.note("order.attention", step.now, reason=_words(error))
+    moves.tell_retailer("attention", stage=order.stage, reason=_words(error))
+    return moves
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+def _demand(order: OrderState) -> Demand:
+    skus = {line.line: line.sku for line in order.lines}
+    return Demand(
+        order=order.id,
+        channel=order.channel,
+        lat=order.lat,
+        lon=order.lon,
+        lines=[(line, skus[line], quantity) for line, quantity in residual(order).items()],
+        excluded=order.excluded,
+        attempt=order.attempt + 1,
+    )
+
+
+def _cancelled_by_operator(step: Advance, order: OrderState) -> InboxEvent:
+    return InboxEvent(
+        id=f"{step.batch}:cancelled:{order.id}",
+        order=order.id,
+        kind="command.cancel",
+        received_at=step.now,
+        by="operator",
+        data={"reason": "the batch was cancelled in the Temporal UI"},
+    )

@@ -1,0 +1,77 @@
+"""What operators, callers and the stock desk may ask of an order: cancel, retry, reroute, release."""
+
+from datetime import datetime, timedelta
+
+from activities.orders.money import reopen
+from activities.orders.moves import Moves, ease, exclude, in_state, overdue, residual, withdraw
+from contracts.orders import UNSHIPPED, Cancellation, InboxEvent, ParcelState
+
+
+def cancel(moves: Moves, reason: str, by: str, at: datetime) -> None:
+    """Cancel what has not been shipped. What has been shipped is kept and paid for."""
+    order = moves.order
+    if order.cancellation and order.cancellation.outcome != "refused":
+        return
+    shipped = in_state(order, (ParcelState.SHIPPED, ParcelState.DELIVERED))
+    unshipped = in_state(order, UNSHIPPED)
+    if shipped and not unshipped and not residual(order):
+        order.cancellation = Cancellation(reason=reason, by=by, at=at, outcome="refused")
+        moves.refused.append("already_shipped")
+        moves.note("cancellation.refused", at, reason="already_shipped", by=by)
+        return
+    for parcel in unshipped:
+        withdraw(moves, parcel, "order_cancelled", at, ParcelState.WITHDRAWN, by)
+    order.cancellation = Cancellation(reason=reason, by=by, at=at, outcome="partly" if shipped else "cancelled")
+    order.reason = reason
+    order.attention = None
+    order.held = False
+    order.retry_at = None
+    reopen(order)
+    moves.note(f"order.cancelled_{order.cancellation.outcome}" if shipped else "order.cancelled", at, reason=reason, by=by)
+
+
+def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Clear what holds the order up and try again, with every store allowed once more."""
+    order = moves.order
+    order.attention = None
+    order.held = False
+    order.retry_at = None
+    order.excluded = []
+    order.refusals = 0
+    for parcel in overdue(order):
+        parcel.due = at + timedelta(seconds=parcel.ship_within_s)
+    reopen(order)
+    moves.note("order.retried", at, reason=event.data.get("reason"), by=event.by)
+
+
+def reroute(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Take the unshipped parcels (or the one named) away from their stores and find others."""
+    order = moves.order
+    parcels = [p for p in in_state(order, UNSHIPPED) if event.parcel in (None, p.id)]
+    for parcel in parcels:
+        exclude(order, parcel.location)
+        withdraw(moves, parcel, "rerouted", at, ParcelState.WITHDRAWN, event.by)
+    ease(order)
+    order.held = False
+    order.retry_at = None
+    order.refusals = 0
+    moves.note("order.rerouted", at, reason=event.data.get("reason"), by=event.by)
+
+
+def release(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Give the reserved goods back and hold the order until it is retried or cancelled."""
+    order = moves.order
+    for parcel in in_state(order, UNSHIPPED):
+        withdraw(moves, parcel, "released", at, ParcelState.WITHDRAWN, event.by)
+    order.held = True
+    order.retry_at = order.backordered_at = None
+    ease(order)
+    moves.note("order.released", at, reason=event.data.get("reason"), by=event.by)
+
+
+def take_short(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """A count found fewer goods than were promised: plan a parcel anew that its store has not accepted yet."""
+    for parcel in in_state(moves.order, (ParcelState.OFFERED,)):
+        if parcel.id == event.parcel:
+            exclude(moves.order, parcel.location)
+            withdraw(moves, parcel, "stock_short", at, ParcelState.WITHDRAWN, event.by)

@@ -1,0 +1,133 @@
+"""What one step does to one order: its new state, and everything that must be written or told with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from contracts.orders import LIVE, Attention, OrderState, Parcel, ParcelState, Stage, TimelineEntry
+from contracts.stock import Change, MovementKind
+from contracts.subjects import RETAILER
+
+
+@dataclass(slots=True)
+class Posting:
+    """A stock movement to be booked. `empty` sets what is available to zero instead of changing by an amount."""
+
+    cause: str
+    kind: MovementKind
+    location: str
+    changes: list[Change]
+    order: str
+    reason: str | None = None
+    empty: bool = False
+
+
+@dataclass(slots=True)
+class Tell:
+    """An event for a partner (a location) or for the retailer."""
+
+    partner: str
+    type: str
+    subject: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Moves:
+    """The outcome of a step. `order` is a copy of its own; the order that was passed in is unchanged."""
+
+    order: OrderState
+    stage_before: Stage
+    attention_before: Attention | None = None
+    timeline: list[TimelineEntry] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    tells: list[Tell] = field(default_factory=list)
+    drained: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    route: bool = False
+    posted: int = 0
+
+    def note(self, what: str, at: datetime, **more: Any) -> None:
+        self.timeline.append(TimelineEntry(what=what, at=at, **more))
+
+    def tell(self, partner: str, event_type: str, subject: str, **data: Any) -> None:
+        self.tells.append(Tell(partner, event_type, subject, data))
+
+    def tell_retailer(self, event: str, **data: Any) -> None:
+        self.tell(RETAILER, f"order.{event}.v1", self.order.id, order=self.order.id, **data)
+
+    def post(self, parcel: Parcel, kind: MovementKind, changes: list[Change], **more: Any) -> None:
+        """Book a movement of a parcel's goods, under a cause that is the same whenever this step is repeated."""
+        cause = f"{parcel.id}:{kind}:{self.order.version}.{self.posted}"
+        self.posted += 1
+        self.postings.append(Posting(cause, kind, parcel.location, changes, self.order.id, **more))
+
+    def take_postings(self) -> list[Posting]:
+        """Hand over what has been posted so far."""
+        taken, self.postings = self.postings, []
+        return taken
+
+
+def begin(order: OrderState) -> Moves:
+    """A copy to work on. Only what a step changes in place is copied, because this runs for every order."""
+    copy = order.model_copy()
+    copy.parcels = [parcel.model_copy() for parcel in order.parcels]
+    copy.excluded = list(order.excluded)
+    copy.payment = order.payment.model_copy()
+    copy.payment.intents = [intent.model_copy() for intent in order.payment.intents]
+    return Moves(order=copy, stage_before=order.stage, attention_before=order.attention)
+
+
+def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> None:
+    """Give a parcel's reserved goods back and end it. Its own items cap what is released."""
+    changes = [Change(sku=item.sku, reserved=-item.quantity) for item in parcel.items]
+    moves.post(parcel, "released", changes, reason=reason)
+    parcel.state = state
+    parcel.reason = reason
+    parcel.due = None
+
+
+def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: ParcelState, by: str) -> None:
+    """Take a parcel away from its store, and tell the store."""
+    release(moves, parcel, state, reason)
+    moves.note(f"parcel.{state}", at, parcel=parcel.id, location=parcel.location, reason=reason, by=by)
+    moves.tell(
+        parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason
+    )
+
+
+def exclude(order: OrderState, location: str) -> None:
+    if location not in order.excluded:
+        order.excluded.append(location)
+
+
+def overdue(order: OrderState) -> list[Parcel]:
+    """Parcels whose time to be handed over has ended: they are kept, without a deadline of their own."""
+    return [p for p in in_state(order, (ParcelState.ACCEPTED, ParcelState.PACKED)) if p.due is None]
+
+
+def ease(order: OrderState) -> None:
+    """End the attention, unless what a person must look at is still so."""
+    code = order.attention.code if order.attention else ""
+    if code == "ship_overdue" and overdue(order):
+        return
+    if code.startswith("payment_") and any(i.state in ("failed", "declined") for i in order.payment.intents):
+        return
+    order.attention = None
+
+
+def in_state(order: OrderState, states: Iterable[ParcelState]) -> list[Parcel]:
+    return [parcel for parcel in order.parcels if parcel.state in states]
+
+
+def residual(order: OrderState) -> dict[int, int]:
+    """Units per line that no live parcel carries and that are still wanted."""
+    if order.cancellation and order.cancellation.outcome != "refused":
+        return {}
+    left = {line.line: line.quantity for line in order.lines}
+    for parcel in order.parcels:
+        if parcel.state in LIVE:
+            for item in parcel.items:
+                left[item.line] -= item.quantity
+    return {line: quantity for line, quantity in left.items() if quantity > 0}

@@ -1,0 +1,53 @@
+"""How a batch stands after a step: what the workflow shows and waits for."""
+
+from datetime import datetime
+from typing import Any
+
+from contracts.fulfilment import Advance, Progress
+from contracts.orders import TERMINAL
+from infra.mongo import Mongo
+
+
+async def progress(mongo: Mongo, step: Advance, changed: dict[str, list[str]]) -> Progress:
+    """Read how the batch stands, and note it with the batch, where the sweep looks."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"batch": step.batch}},
+        {
+            "$group": {
+                "_id": "$stage",
+                "count": {"$sum": 1},
+                "due": {"$min": "$due"},
+                "pay_at": {"$min": "$pay_at"},
+                "oldest": {"$min": "$placed_at"},
+                "attention": {"$push": {"$cond": ["$attention", "$_id", "$$REMOVE"]}},
+                "divisions": {"$addToSet": {"$substrBytes": ["$division", 0, 2]}},
+                "channels": {"$addToSet": "$channel"},
+            }
+        },
+    ]
+    rows = [row async for row in mongo.orders.aggregate(pipeline)]
+    unfinished = [row for row in rows if row["_id"] not in TERMINAL]
+    pay_at = _earliest(row["pay_at"] for row in rows)
+    payments_due = pay_at is not None and pay_at <= step.now
+    next_due = _earliest([*(row["due"] for row in unfinished), None if payments_due else pay_at])
+    still_open = sum(row["count"] for row in unfinished)
+    status = "running" if still_open else "closed"
+    await mongo.batches.update_one(
+        {"_id": step.batch},
+        {"$set": {"status": status, "open": still_open, "stepped_at": step.now, "next_due": next_due}},
+    )
+    return Progress(
+        open=still_open,
+        changed=changed,
+        stages={row["_id"]: row["count"] for row in rows},
+        payments_due=payments_due,
+        next_due=next_due,
+        oldest_open=_earliest(row["oldest"] for row in unfinished),
+        attention=sorted(order for row in rows for order in row["attention"]),
+        regions=sorted({division for row in rows for division in row["divisions"]}),
+        channels=sorted({channel for row in rows for channel in row["channels"]}),
+    )
+
+
+def _earliest(moments: Any) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

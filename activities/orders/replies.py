@@ -1,0 +1,143 @@
+"""What a store's answer does to its parcel. Answers may come twice, out of order, too late or from the wrong store."""
+
+from datetime import datetime, timedelta
+
+from activities.orders.moves import Moves, ease, exclude, withdraw
+from contracts.orders import InboxEvent, Item, Parcel, ParcelState
+from contracts.stock import Change
+from contracts.subjects import RETAILER
+
+_RANK = {
+    ParcelState.OFFERED: 0,
+    ParcelState.ACCEPTED: 1,
+    ParcelState.PACKED: 2,
+    ParcelState.SHIPPED: 3,
+    ParcelState.DELIVERED: 4,
+}
+_ENDED = {
+    ParcelState.EXPIRED: (
+        "answer_too_late",
+        "The time to answer had ended and the parcel was given to another store.",
+        "Do not ship it. Answer within the time that parcel.offered names in answer_by.",
+    ),
+    ParcelState.WITHDRAWN: (
+        "parcel_withdrawn",
+        "The parcel was withdrawn before this answer.",
+        "Do not ship it; put the goods back on the shelf.",
+    ),
+    ParcelState.REJECTED: (
+        "parcel_rejected",
+        "This store has rejected the parcel before.",
+        "Do not ship it. A rejection cannot be taken back.",
+    ),
+}
+
+
+def take_reply(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Apply one answer to its parcel, or refuse it."""
+    parcel = next((p for p in moves.order.parcels if p.id == event.parcel), None)
+    if parcel is None:
+        _refuse(moves, event, "unknown_parcel", "parcel", "This order has no such parcel.", "Send a parcel id that was offered.")
+    elif parcel.location != event.by:
+        _refuse(
+            moves,
+            event,
+            "not_your_parcel",
+            "parcel",
+            "This parcel was offered to another store.",
+            "Answer only for parcels on your own stream.",
+        )
+    elif parcel.state in _ENDED:
+        code, detail, remedy = _ENDED[parcel.state]
+        _refuse(moves, event, code, "parcel", detail, remedy)
+    elif event.kind == "reply.rejected":
+        _reject(moves, parcel, event, at)
+    else:
+        _forward(moves, parcel, ParcelState(event.kind.removeprefix("reply.")), event, at)
+
+
+def _forward(moves: Moves, parcel: Parcel, target: ParcelState, event: InboxEvent, at: datetime) -> None:
+    """Move a parcel on. An answer that says less than is already known came late or twice, and changes nothing."""
+    rank = _RANK[parcel.state]
+    if _RANK[target] <= rank:
+        return
+    if rank < _RANK[ParcelState.SHIPPED] <= _RANK[target]:
+        goods = [Change(sku=i.sku, on_hand=-i.quantity, reserved=-i.quantity) for i in parcel.items]
+        moves.post(parcel, "shipped", goods)
+    if rank == 0:
+        parcel.due = at + timedelta(seconds=parcel.ship_within_s)
+        if moves.order.retry_at is None:
+            moves.order.backordered_at = None
+    parcel.state = target
+    if _RANK[target] >= _RANK[ParcelState.SHIPPED]:
+        parcel.due = None
+        ease(moves.order)
+    parcel.tracking = event.data.get("tracking") or parcel.tracking
+    moves.note(f"parcel.{target}", at, parcel=parcel.id, location=parcel.location, by=event.by)
+
+
+def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> None:
+    if _RANK[parcel.state] >= _RANK[ParcelState.SHIPPED]:
+        _refuse(
+            moves,
+            event,
+            "already_shipped",
+            "kind",
+            f"The parcel is already {parcel.state}.",
+            "What has left the store comes back as a return, not as a rejection.",
+        )
+        return
+    reason = str(event.data.get("reason") or "other")
+    held = {item.line for item in parcel.items}
+    lines = set(event.data.get("lines") or held)
+    if not lines <= held:
+        _refuse(moves, event, "unknown_line", "lines", "The parcel has no such line.", "Name lines of the parcel's items.")
+        return
+    refused = [item for item in parcel.items if item.line in lines]
+    _give_back(moves, parcel, refused, reason)
+    _adjust(moves, parcel, refused, reason)
+    moves.order.refusals += 1
+    exclude(moves.order, parcel.location)
+    moves.note("parcel.rejected", at, parcel=parcel.id, location=parcel.location, reason=reason, by=event.by)
+    if lines < held:
+        parcel.items = [item for item in parcel.items if item.line not in lines]
+        _forward(moves, parcel, ParcelState.ACCEPTED, event, at)
+        return
+    parcel.state, parcel.reason, parcel.due = ParcelState.REJECTED, reason, None
+    ease(moves.order)
+
+
+def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
+    moves.post(parcel, "released", [Change(sku=i.sku, reserved=-i.quantity) for i in items], reason=reason)
+
+
+def _adjust(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
+    """The shelf is not as we thought. Out of stock: nothing more is promised from there until it is counted."""
+    if reason == "out_of_stock":
+        moves.post(parcel, "adjusted", [Change(sku=i.sku) for i in items], reason=reason, empty=True)
+    elif reason == "damaged":
+        moves.post(parcel, "adjusted", [Change(sku=i.sku, on_hand=-i.quantity) for i in items], reason=reason)
+
+
+def expire(moves: Moves, parcel: Parcel, at: datetime) -> None:
+    """The store did not answer in time: take the parcel away and do not ask this store again."""
+    withdraw(moves, parcel, "no_answer", at, ParcelState.EXPIRED, by="timer")
+    moves.order.refusals += 1
+    exclude(moves.order, parcel.location)
+
+
+def _refuse(moves: Moves, event: InboxEvent, code: str, field: str, detail: str, remedy: str) -> None:
+    moves.refused.append(code)
+    moves.note("reply.refused", event.received_at, parcel=event.parcel, reason=code, by=event.by)
+    if event.by != RETAILER:
+        moves.tell(
+            event.by,
+            "reply.refused.v1",
+            event.parcel or moves.order.id,
+            parcel=event.parcel,
+            reply=event.id,
+            code=code,
+            field=field,
+            detail=detail,
+            remedy=remedy,
+        )

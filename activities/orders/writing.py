@@ -1,0 +1,137 @@
+"""Writes what a step decided: orders, stock, ledger, outbox and inbox in one transaction, all or nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from activities.orders.moves import Moves, Posting
+from activities.orders.network import Availability
+from activities.stock.booking import Stale, book
+from contracts.events import CloudEvent
+from contracts.fulfilment import Advance
+from contracts.ids import outgoing_event_id
+from contracts.orders import OrderState
+from contracts.routing import Decision
+from contracts.stock import Change, Movement
+from contracts.subjects import event_subject
+from infra.counting import count_refusals
+from infra.mongo import Mongo, Session, UpdateOne
+
+_FIXED = {"id", "channel", "division", "currency", "lines", "total", "ship_to", "lat", "lon", "placed_at", "version"}
+
+
+@dataclass(slots=True)
+class Written:
+    """What a step has written: orders whose stage changed, and units that became available again, by SKU."""
+
+    changed: list[OrderState] = field(default_factory=list)
+    freed: dict[str, int] = field(default_factory=dict)
+
+
+def movements(postings: Iterable[Posting], stock: Availability | None, at: datetime) -> list[Movement]:
+    """Ledger rows for postings, in their order.
+
+    `stock` is brought along row by row, because emptying a shelf depends on what is there; it is None for
+    reservations, which the router has taken from the stock already.
+    """
+    made = []
+    for posting in postings:
+        changes = posting.changes
+        if stock is not None:
+            if posting.empty:
+                changes = [Change(sku=c.sku, on_hand=-max(stock.at(posting.location, c.sku), 0)) for c in changes]
+            for change in changes:
+                stock.change(posting.location, change.sku, change.on_hand - change.reserved)
+        made.append(
+            Movement(
+                id=posting.cause,
+                kind=posting.kind,
+                location=posting.location,
+                changes=changes,
+                order=posting.order,
+                reason=posting.reason,
+                at=at,
+            )
+        )
+    return made
+
+
+async def write(
+    mongo: Mongo,
+    step: Advance,
+    moved: Sequence[Moves],
+    booked: Sequence[Movement],
+    decisions: dict[str, Decision],
+    planned_on: int,
+) -> Written:
+    """Write a step. Raises Stale, with nothing written, when an order or the stock has changed since it was read."""
+    if not moved:
+        return Written()
+    orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
+    events = [event for moves in moved for event in _outbox(moves, step.now)]
+    drained = [event for moves in moved for event in moves.drained]
+
+    async def work(session: Session) -> None:
+        if booked:
+            await book(mongo, session, booked, planned_on)
+        written = await mongo.orders.bulk_write(orders, ordered=False, session=session)
+        if written.matched_count != len(orders):
+            raise Stale
+        if events:
+            await mongo.outbox.insert_many(events, ordered=False, session=session)
+        if drained:
+            await mongo.inbox.update_many(
+                {"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session
+            )
+
+    await mongo.transaction(work)
+    await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
+    changed = [moves.order for moves in moved if moves.order.stage != moves.stage_before]
+    return Written(changed=changed, freed=_freed(booked))
+
+
+def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
+    order = moves.order
+    changes: dict[str, Any] = {"$set": {**order.model_dump(exclude=_FIXED), "updated_at": at, "version": order.version + 1}}
+    pushed: dict[str, Any] = {}
+    if moves.timeline:
+        pushed["timeline"] = {"$each": [entry.model_dump(exclude_none=True) for entry in moves.timeline]}
+    if decision is not None:
+        pushed["decisions"] = decision.model_dump()
+    if pushed:
+        changes["$push"] = pushed
+    return UpdateOne({"_id": order.id, "version": order.version}, changes)
+
+
+def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
+    """One document for each event, in the order in which they are to be told (`key` grows)."""
+    rows = []
+    for number, tell in enumerate(moves.tells):
+        event_id = outgoing_event_id(moves.order.id, moves.order.version, number)
+        event = CloudEvent(id=event_id, type=tell.type, subject=tell.subject, time=at, data=tell.data)
+        rows.append(
+            {
+                "_id": event_id,
+                "key": ObjectId(),
+                "partner": tell.partner,
+                "subject": event_subject(tell.partner, tell.type),
+                "status": "pending",
+                "at": at,
+                "event": event.model_dump(exclude_none=True),
+            }
+        )
+    return rows
+
+
+def _freed(booked: Iterable[Movement]) -> dict[str, int]:
+    freed: dict[str, int] = defaultdict(int)
+    for movement in booked:
+        for change in movement.changes:
+            units = change.on_hand - change.reserved
+            if movement.kind == "released" and units > 0:
+                freed[change.sku] += units
+    return dict(freed)

@@ -1,0 +1,1 @@
+"""Stock: the planner's view of it and the booking of movements."""

@@ -1,0 +1,1 @@
+"""The language of the system: commands, events, documents and ids, each defined once."""

@@ -1,0 +1,28 @@
+"""The three kinds of model: what callers send, what is stored, and what travels between our own parts."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+
+class Request(BaseModel):
+    """What a caller sends: an unknown field is refused, because it is most often a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Document(BaseModel):
+    """What is stored or sent between our parts: an unknown field comes from a newer version and is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def milliseconds(moment: datetime) -> datetime:
+    """UTC with milliseconds, which is what MongoDB keeps; so a value read back equals the one written."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(milliseconds)]
+"""A point in time: UTC, milliseconds."""

@@ -1,0 +1,108 @@
+"""CloudEvents as they travel: what we tell partners and the retailer, and what partners answer."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.base import Document, Moment, Request
+from contracts.ids import EventId
+
+SOURCE = "tongqu"
+
+
+class CloudEvent(Document):
+    """CloudEvents 1.0.2, structured JSON. `sequence` is the partner's own gapless number, as a decimal string."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = SOURCE
+    type: str
+    subject: str
+    time: Moment
+    datacontenttype: Literal["application/json"] = "application/json"
+    sequence: str | None = None
+    data: dict[str, Any]
+
+
+class OfferedItem(Document):
+    line: int
+    sku: str
+    quantity: int
+
+
+class ParcelOffered(Document):
+    """`parcel.offered.v1`, to the store: please ship this; answer before `answer_by`."""
+
+    parcel: str
+    order: str
+    items: list[OfferedItem]
+    ship_to: dict[str, Any]
+    answer_by: Moment
+
+
+class ParcelWithdrawn(Document):
+    """`parcel.withdrawn.v1`, to the store: do not ship this any more."""
+
+    parcel: str
+    order: str
+    reason: str
+
+
+class ReplyRefused(Document):
+    """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do."""
+
+    parcel: str
+    reply: str
+    code: str
+    field: str
+    detail: str
+    remedy: str
+
+
+class OrderDispatched(Document):
+    """`order.dispatched.v1`, to the retailer: the stores that were asked to ship."""
+
+    order: str
+    attempt: int
+    parcels: list[dict[str, Any]]
+
+
+class OrderChanged(Document):
+    """`order.backordered|shipped|delivered|closed|cancelled|attention.v1`, to the retailer."""
+
+    order: str
+    stage: str
+    reason: str | None = None
+
+
+REPLY_TYPE = "parcel.replies.v1"
+ReplyKind = Literal["accepted", "rejected", "packed", "shipped", "delivered"]
+RejectReason = Literal["out_of_stock", "damaged", "too_busy", "closed", "other"]
+
+
+class Reply(Request):
+    """What a store says about one parcel. `lines` narrows a rejection to some lines of the parcel."""
+
+    id: EventId
+    parcel: str = Field(min_length=1, max_length=100)
+    kind: ReplyKind
+    reason: RejectReason | None = Field(default=None, description="Needed for `rejected`.")
+    lines: list[int] | None = Field(default=None, min_length=1, description="Only with `rejected`.")
+    tracking: str | None = Field(default=None, max_length=100, description="Carrier's number, with `shipped`.")
+
+
+class Replies(Request):
+    """`parcel.replies.v1`, from a store: up to 500 answers in one message."""
+
+    replies: list[Reply] = Field(min_length=1, max_length=500)
+
+
+class ReplyEvent(Document):
+    """The envelope a store sends to `reply.v1.<location>`."""
+
+    specversion: Literal["1.0"]
+    id: EventId
+    source: str
+    type: Literal["parcel.replies.v1"]
+    time: Moment | None = None
+    data: Replies

@@ -1,0 +1,284 @@
+"""Orders: what a caller places, and the state that the system keeps and moves."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from contracts.base import Document, Moment, Request
+from contracts.divisions import DivisionCode
+from contracts.geo import Point
+from contracts.ids import OrderId, Sku
+from contracts.money import Amount, Currency
+
+LINES_MAX = 200
+QUANTITY_MAX = 100_000
+
+
+class Line(Request):
+    """One line of an order. `unit_price` is in minor units (fen) of the order's currency."""
+
+    line: int = Field(ge=1, le=10_000)
+    sku: Sku
+    quantity: int = Field(ge=1, le=QUANTITY_MAX)
+    unit_price: Amount
+
+
+class ShipTo(Request):
+    """Where the order goes. The point says in which datum it was measured."""
+
+    name: str | None = Field(default=None, max_length=200)
+    address: str | None = Field(default=None, max_length=500)
+    division: DivisionCode
+    point: Point
+
+
+class PaymentMeans(Request):
+    """`prepaid`: the money is already with the retailer. `card`: authorised now, captured as parcels ship."""
+
+    method: Literal["prepaid", "card"] = "prepaid"
+    token: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _card_needs_token(self) -> "PaymentMeans":
+        if self.method == "card" and self.token is None:
+            raise ValueError("a card payment needs a token; send payment.token from the payment provider")
+        return self
+
+
+class OrderPlacement(Request):
+    """An order as a caller places it. `total` = sum of quantity x unit_price - discount + shipping_fee."""
+
+    id: OrderId | None = Field(default=None, description="Your own id. Made for you when left out.")
+    channel: str = Field(default="online", min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")
+    currency: Currency = "CNY"
+    lines: list[Line] = Field(min_length=1, max_length=LINES_MAX)
+    discount: Amount = 0
+    shipping_fee: Amount = 0
+    total: Amount
+    payment: PaymentMeans = PaymentMeans()
+    ship_to: ShipTo
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "OrderPlacement":
+        gross = sum(line.quantity * line.unit_price for line in self.lines)
+        expected = gross - self.discount + self.shipping_fee
+        if self.total != expected:
+            raise ValueError(
+                f"total is {self.total}, but the lines less discount plus shipping fee make {expected}; "
+                "send total as that sum, in minor units"
+            )
+        numbers = [line.line for line in self.lines]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("lines carry the same number twice; number the lines 1, 2, 3, ...")
+        return self
+
+
+class Stage(StrEnum):
+    """Where an order stands. The last two are terminal; `cancelling` waits for the money to be given back."""
+
+    PLACED = "placed"
+    PAYING = "paying"
+    BACKORDERED = "backordered"
+    HELD = "held"
+    DISPATCHED = "dispatched"
+    ACCEPTED = "accepted"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLING = "cancelling"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({Stage.CLOSED, Stage.CANCELLED})
+
+
+class ParcelState(StrEnum):
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+LIVE = frozenset(
+    {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED, ParcelState.DELIVERED}
+)
+"""States of a parcel whose goods go, or went, to the customer."""
+UNSHIPPED = frozenset({ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
+"""States of a parcel whose goods are reserved and still at the store."""
+
+
+class Item(Document):
+    line: int
+    sku: str
+    quantity: int
+
+
+class Parcel(Document):
+    """Goods of one order from one location, offered to it and followed until the customer has them."""
+
+    id: str
+    location: str
+    items: list[Item]
+    state: ParcelState
+    distance_km: float | None = None
+    attempt: int
+    due: Moment | None = None
+    """When the store's time to answer (offered) or to hand over (accepted, packed) ends."""
+    ship_within_s: int
+    reason: str | None = None
+    tracking: str | None = None
+
+
+class OrderLine(Document):
+    """A line as it is kept. `amount` is the line's share of the order's total, in minor units."""
+
+    line: int
+    sku: str
+    quantity: int
+    unit_price: int
+    amount: int
+
+
+class PaymentIntent(Document):
+    """Something to be done at the payment provider, under an idempotency key of its own."""
+
+    key: str
+    operation: Literal["authorise", "capture", "void", "refund"]
+    amount: int
+    state: Literal["todo", "done", "declined", "failed", "dropped"] = "todo"
+    tries: int = 0
+    not_before: Moment | None = None
+
+
+class Payment(Document):
+    """The money of an order, in minor units. `authorised` is what is still held and not captured."""
+
+    method: Literal["prepaid", "card"]
+    token: str | None = None
+    reference: str | None = None
+    authorised: int = 0
+    captured: int = 0
+    refunded: int = 0
+    intents: list[PaymentIntent] = []
+
+
+class Attention(Document):
+    """Why a person must look at this order. It stands still until retried, rerouted, released or cancelled."""
+
+    code: str
+    detail: str
+    at: Moment
+
+
+class Cancellation(Document):
+    reason: str
+    by: str
+    at: Moment
+    outcome: Literal["cancelled", "partly", "refused"]
+    """partly: what had been shipped is kept, the rest is cancelled; refused: everything had been shipped."""
+
+
+class OrderState(Document):
+    """The working state of an order: everything `advance` reads and changes. Kept in the order's document."""
+
+    id: str
+    channel: str
+    division: str
+    currency: str
+    lines: list[OrderLine]
+    total: int
+    ship_to: dict[str, Any]
+    lat: float
+    lon: float
+    payment: Payment
+    stage: Stage = Stage.PLACED
+    attempt: int = 0
+    parcels: list[Parcel] = []
+    excluded: list[str] = []
+    refusals: int = 0
+    attention: Attention | None = None
+    cancellation: Cancellation | None = None
+    reason: str | None = None
+    backordered_at: Moment | None = None
+    retry_at: Moment | None = None
+    """When a back-ordered order is routed again, at the latest."""
+    placed_at: Moment
+    dispatched_at: Moment | None = None
+    closed_at: Moment | None = None
+    due: Moment | None = None
+    """The earliest moment at which something must happen without any event; None when only an event can move it."""
+    pay_at: Moment | None = None
+    """When the payment provider is to be called (again); None when there is nothing to do there."""
+    held: bool = False
+    """Released by an operator: not routed until retried."""
+    version: int = 0
+
+    @property
+    def open(self) -> bool:
+        return self.stage not in TERMINAL
+
+
+class TimelineEntry(Document):
+    """What happened to an order, when, and for which reason; shown to callers and operators."""
+
+    at: Moment
+    what: str
+    parcel: str | None = None
+    location: str | None = None
+    reason: str | None = None
+    by: str | None = None
+
+
+CommandKind = Literal["cancel", "retry", "reroute", "release"]
+
+
+class InboxEvent(Document):
+    """An event or command about one order, written down before it is acknowledged. `id` is unique for ever."""
+
+    id: str
+    order: str
+    kind: Literal[
+        "reply.accepted",
+        "reply.rejected",
+        "reply.packed",
+        "reply.shipped",
+        "reply.delivered",
+        "command.cancel",
+        "command.retry",
+        "command.reroute",
+        "command.release",
+        "payment.outcome",
+        "stock.arrived",
+        "stock.short",
+    ]
+    received_at: Moment
+    by: str
+    parcel: str | None = None
+    data: dict[str, Any] = {}
+
+
+URGENT = frozenset(
+    {
+        "reply.rejected",
+        "command.cancel",
+        "command.retry",
+        "command.reroute",
+        "command.release",
+        "payment.outcome",
+        "stock.arrived",
+        "stock.short",
+    }
+)
+"""Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
+
+
+class CommandRequest(Request):
+    """An operator's or caller's command. The reason is kept with the order."""
+
+    reason: str = Field(min_length=1, max_length=500)

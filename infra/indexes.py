@@ -1,0 +1,44 @@
+"""Every index, declared once and made by provisioning."""
+
+from typing import Any
+
+from infra.mongo import Mongo
+
+INBOX_KEPT_S = 30 * 86400
+IDEMPOTENCY_KEPT_S = 72 * 3600
+OUTBOX_KEPT_S = 14 * 86400
+
+_Keys = list[tuple[str, int]]
+INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
+    "orders": [
+        ([("batch", 1), ("placed_at", 1)], {}),
+        ([("batch", 1), ("due", 1)], {}),
+        ([("placed_at", -1), ("_id", 1)], {}),
+        ([("stage", 1), ("placed_at", -1)], {}),
+        ([("lines.sku", 1), ("placed_at", 1)], {"partialFilterExpression": {"stage": "backordered"}, "name": "waits"}),
+    ],
+    "stock": [([("sku", 1), ("location", 1)], {})],
+    "ledger": [([("version", 1), ("row", 1)], {}), ([("order", 1)], {})],
+    "batches": [([("status", 1), ("created_at", 1)], {})],
+    "inbox": [
+        ([("batch", 1), ("drained", 1)], {}),
+        ([("drained", 1), ("received_at", 1)], {}),
+        ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+        ([("order", 1)], {}),
+    ],
+    "outbox": [
+        ([("status", 1), ("at", 1), ("key", 1)], {}),
+        ([("sent_at", 1)], {"expireAfterSeconds": OUTBOX_KEPT_S, "name": "kept"}),
+    ],
+    "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
+    "policies": [([("id", 1), ("version", -1)], {"unique": True})],
+}
+
+
+async def make_indexes(mongo: Mongo) -> None:
+    """Make all indexes and the counters they lean on. Safe to run again."""
+    for collection, indexes in INDEXES.items():
+        for keys, options in indexes:
+            await mongo.db[collection].create_index(keys, **options)
+    for name in ("stock", "network"):
+        await mongo.counters.update_one({"_id": name}, {"$setOnInsert": {"version": 0}}, upsert=True)

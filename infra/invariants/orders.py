@@ -1,0 +1,154 @@
+"""Invariants of orders: each is carried by somebody, ships no more than was ordered, and ends with its money right."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from contracts.orders import LIVE, TERMINAL, UNSHIPPED, ParcelState
+from infra.invariants.findings import EXAMPLES_SHOWN, Finding, Invariant, found
+from infra.mongo import Mongo, Session
+
+CARRIED = Invariant(
+    "orders.carried",
+    "every order is waiting, in exactly one open batch, or has ended",
+    "The event worker's sweep gives these orders to a new batch; see that it runs.",
+)
+WAITING = Invariant(
+    "orders.waiting",
+    "no order waits longer than 60 s for a batch",
+    "See that the event worker runs and reaches Temporal; its health and log say why it does not claim orders.",
+    "warning",
+)
+ITEMS = Invariant(
+    "orders.items",
+    "the parcels on their way carry no more of a line than was ordered, and nothing else",
+    "Find the parcel that is too many in the order's timeline and release the order before a store ships it.",
+)
+ENDED = Invariant(
+    "orders.ended",
+    "an order that has ended has no parcel waiting at a store",
+    "Its goods are still reserved: compare the order's timeline with its ledger rows.",
+)
+MONEY = Invariant(
+    "orders.money",
+    "of an order that has ended, captured less refunded is the value of what was shipped, and nothing is still held",
+    "Compare the order's payment intents with the provider's record, and put the difference right there.",
+)
+INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY]
+
+WAITING_LONGEST = timedelta(seconds=60)
+
+_TERMINAL = [str(stage) for stage in TERMINAL]
+_LIVE = [str(state) for state in LIVE]
+_UNSHIPPED = [str(state) for state in UNSHIPPED]
+_GONE = [str(ParcelState.SHIPPED), str(ParcelState.DELIVERED)]
+
+
+async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
+    return [
+        *await _uncarried(mongo, session),
+        *await _waiting(mongo, session),
+        *await _matching(mongo, session, ITEMS, {"$expr": {"$or": [_too_many(), _foreign()]}}, "carries too much"),
+        *await _matching(
+            mongo,
+            session,
+            ENDED,
+            {"stage": {"$in": _TERMINAL}, "parcels.state": {"$in": _UNSHIPPED}},
+            "has ended with a parcel at a store",
+        ),
+        *await _unsettled(mongo, session),
+    ]
+
+
+async def _uncarried(mongo: Mongo, session: Session) -> list[Finding]:
+    still_open = {"stage": {"$nin": _TERMINAL}, "batch": {"$ne": None}}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": still_open},
+        {"$group": {"_id": "$batch", "orders": {"$sum": 1}, "example": {"$first": "$_id"}}},
+        {"$lookup": {"from": "batches", "localField": "_id", "foreignField": "_id", "as": "carrier"}},
+        {"$match": {"carrier": {"$not": {"$elemMatch": {"status": {"$in": ["claimed", "running"]}}}}}},
+        {"$sort": {"_id": 1}},
+    ]
+    rows = [row async for row in mongo.orders.aggregate(pipeline, session=session)]
+    examples = []
+    for row in rows:
+        state = "is closed" if row["carrier"] else "does not exist"
+        examples.append(f"{row['example']} and {row['orders'] - 1} more are open, but {row['_id']} {state}")
+    return found(CARRIED, examples, sum(row["orders"] for row in rows))
+
+
+async def _waiting(mongo: Mongo, session: Session) -> list[Finding]:
+    since = datetime.now(UTC) - WAITING_LONGEST
+    query = {"batch": None, "stage": {"$nin": _TERMINAL}, "placed_at": {"$lt": since}}
+    return await _matching(mongo, session, WAITING, query, "has no batch")
+
+
+async def _matching(
+    mongo: Mongo, session: Session, invariant: Invariant, query: dict[str, Any], words: str
+) -> list[Finding]:
+    """A finding of all orders that match the query."""
+    rows = mongo.orders.find(query, {"stage": 1}, session=session)
+    examples, count = [], 0
+    async for row in rows:
+        count += 1
+        if len(examples) < EXAMPLES_SHOWN:
+            examples.append(f"{row['_id']} ({row['stage']}) {words}")
+    return found(invariant, examples, count)
+
+
+async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
+    pay = "$payment"
+    right = [
+        {"$eq": [f"{pay}.authorised", 0]},
+        {"$eq": [{"$subtract": [f"{pay}.captured", f"{pay}.refunded"]}, "$kept"]},
+        {"$not": [{"$in": ["todo", f"{pay}.intents.state"]}]},
+    ]
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"stage": {"$in": _TERMINAL}}},
+        {"$project": {"payment": 1, "kept": kept_value()}},
+        {"$match": {"$expr": {"$not": [{"$and": right}]}}},
+    ]
+    examples, count = [], 0
+    async for row in mongo.orders.aggregate(pipeline, session=session):
+        count += 1
+        if len(examples) < EXAMPLES_SHOWN:
+            pay_row = row["payment"]
+            examples.append(
+                f"{row['_id']}: captured {pay_row['captured']}, refunded {pay_row['refunded']}, "
+                f"still authorised {pay_row['authorised']}; kept goods of {row['kept']}"
+            )
+    return found(MONEY, examples, count)
+
+
+def kept_value() -> dict[str, Any]:
+    """Minor units of what was shipped, as an expression over an order's document.
+
+    Worked out here for itself, in decimals on the server, so that a mistake in the order path is not repeated by
+    its check.
+    """
+    worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, _units_of_line(_GONE)]}
+    share = {"$floor": {"$divide": [worth, "$$line.quantity"]}}
+    return {"$toLong": {"$sum": {"$map": {"input": "$lines", "as": "line", "in": share}}}}
+
+
+def _units_of_line(states: list[str]) -> dict[str, Any]:
+    """Units of `$$line` in the order's parcels of these states."""
+    of_line = {"$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}}
+    in_parcel = {"$sum": {"$map": {"input": of_line, "as": "item", "in": "$$item.quantity"}}}
+    return {"$sum": {"$map": {"input": _parcels_in(states), "as": "parcel", "in": in_parcel}}}
+
+
+def _parcels_in(states: list[str]) -> dict[str, Any]:
+    return {"$filter": {"input": "$parcels", "as": "parcel", "cond": {"$in": ["$$parcel.state", states]}}}
+
+
+def _too_many() -> dict[str, Any]:
+    over = {"$gt": [_units_of_line(_LIVE), "$$line.quantity"]}
+    return {"$anyElementTrue": [{"$map": {"input": "$lines", "as": "line", "in": over}}]}
+
+
+def _foreign() -> dict[str, Any]:
+    """Whether a live parcel holds something that is on no line of the order."""
+    ordered = {"$map": {"input": "$lines", "as": "line", "in": {"line": "$$line.line", "sku": "$$line.sku"}}}
+    items = {"$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}}
+    strange = {"$not": [{"$setIsSubset": [items, ordered]}]}
+    return {"$anyElementTrue": [{"$map": {"input": _parcels_in(_LIVE), "as": "parcel", "in": strange}}]}

@@ -1,0 +1,94 @@
+"""Reads the ids of all events in the stream, headers only, as fast as the client can take them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from contracts.subjects import EVENTS
+
+MESSAGE_ID = "Nats-Msg-Id"
+
+_CHUNK = 10_000
+_WAIT_S = 10.0
+_IDLE_S = 60.0
+
+
+class StreamUnreadable(Exception):
+    """The stream could not be read to its end, so nothing can be said about it."""
+
+
+class Published(NamedTuple):
+    """An event as it lies in the stream: its place and its id, which is empty where it has none."""
+
+    sequence: int
+    event: str
+
+
+async def published(js: JetStreamContext) -> AsyncIterator[list[Published]]:
+    """Everything from the stream's first message to the one that is the last now, in order, in chunks.
+
+    By a consumer of its own that is forgotten afterwards. One request for many messages and a plain callback take a
+    third of the time that the client's own fetch takes.
+    """
+    state = (await js.stream_info(EVENTS)).state
+    if not state.messages:
+        return
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.NONE, headers_only=True, mem_storage=True, inactive_threshold=_IDLE_S
+    )
+    consumer = (await js.add_consumer(EVENTS, config)).name
+    # The context has no public way back to its connection.
+    reading = _Reading(js._nc, consumer, state.last_seq)
+    try:
+        await reading.open()
+        while not reading.ended:
+            yield await reading.chunk()
+    finally:
+        await reading.close()
+        await js.delete_consumer(EVENTS, consumer)
+
+
+class _Reading:
+    def __init__(self, connection: Client, consumer: str, last: int) -> None:
+        self._connection = connection
+        self._request = f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{consumer}"
+        self._inbox = connection.new_inbox()
+        self._last = last
+        self._taken: list[Published] = []
+        self._full = asyncio.Event()
+        self.ended = False
+
+    async def open(self) -> None:
+        self._subscription = await self._connection.subscribe(
+            self._inbox, cb=self._take, pending_msgs_limit=2 * _CHUNK, pending_bytes_limit=0
+        )
+
+    async def close(self) -> None:
+        await self._subscription.unsubscribe()
+
+    async def chunk(self) -> list[Published]:
+        self._taken, self._full = [], asyncio.Event()
+        order = json.dumps({"batch": _CHUNK, "expires": int(_WAIT_S * 1e9)}).encode()
+        await self._connection.publish(self._request, order, reply=self._inbox)
+        try:
+            await asyncio.wait_for(self._full.wait(), 2 * _WAIT_S)
+        except TimeoutError as error:
+            raise StreamUnreadable(f"{EVENTS} stopped answering before its message {self._last}") from error
+        return [message for message in self._taken if message.sequence <= self._last]
+
+    async def _take(self, message: Msg) -> None:
+        if not message.reply:
+            # A word about the request itself, such as that its time is over; the wait for the chunk ends by itself.
+            return
+        about = message.metadata
+        event = (message.headers or {}).get(MESSAGE_ID, "")
+        self._taken.append(Published(about.sequence.stream, event))
+        self.ended = about.sequence.stream >= self._last or about.num_pending == 0
+        if self.ended or len(self._taken) == _CHUNK:
+            self._full.set()

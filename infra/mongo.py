@@ -1,0 +1,124 @@
+"""The one module that knows the MongoDB driver (see docs/adr/0001-motor.md): connection, transactions, collections."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+Session = AsyncIOMotorClientSession
+Collection = AsyncIOMotorCollection
+Result = TypeVar("Result")
+
+DUPLICATE_KEY = 11000
+__all__ = [
+    "DUPLICATE_KEY",
+    "BulkWriteError",
+    "Collection",
+    "DuplicateKeyError",
+    "Mongo",
+    "OperationFailure",
+    "PyMongoError",
+    "ReplaceOne",
+    "Session",
+    "UpdateOne",
+]
+
+_RETRY_FOR_S = 60.0
+
+
+class Mongo:
+    """A database of ours. Every write is journaled by a majority before it is answered."""
+
+    def __init__(self, url: str, database: str, *, pool: int = 50) -> None:
+        self.client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            maxPoolSize=pool,
+            appname="tongqu",
+            serverSelectionTimeoutMS=20_000,
+            retryWrites=True,
+        )
+        self.db: AsyncIOMotorDatabase[dict[str, Any]] = self.client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+        self.orders: Collection = self.db["orders"]
+        self.stock: Collection = self.db["stock"]
+        self.ledger: Collection = self.db["ledger"]
+        self.locations: Collection = self.db["locations"]
+        self.skus: Collection = self.db["skus"]
+        self.batches: Collection = self.db["batches"]
+        self.inbox: Collection = self.db["inbox"]
+        self.outbox: Collection = self.db["outbox"]
+        self.partner_sequences: Collection = self.db["partner_sequences"]
+        self.idempotency: Collection = self.db["idempotency"]
+        self.api_keys: Collection = self.db["api_keys"]
+        self.leases: Collection = self.db["leases"]
+        self.policies: Collection = self.db["policies"]
+        self.counters: Collection = self.db["counters"]
+
+    async def ping(self) -> None:
+        await self.db.command("ping")
+
+    def close(self) -> None:
+        self.client.close()
+
+    async def transaction(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Run `work` in one transaction, again from the start after a write conflict or a change of primary.
+
+        `work` must do nothing but reads and writes with the session it is given, because it may run several times.
+        """
+        deadline = asyncio.get_running_loop().time() + _RETRY_FOR_S
+        pause = 0.002
+        async with await self.client.start_session() as session:
+            while True:
+                try:
+                    return await self._once(session, work)
+                except PyMongoError as error:
+                    if not error.has_error_label("TransientTransactionError"):
+                        raise
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(pause * 2, 0.2)
+
+    async def _once(self, session: Session, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        session.start_transaction(
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        try:
+            result = await work(session)
+        except BaseException:
+            if session.in_transaction:
+                await session.abort_transaction()
+            raise
+        await self._commit(session)
+        return result
+
+    async def _commit(self, session: Session) -> None:
+        for left in (2, 1, 0):
+            try:
+                await session.commit_transaction()
+                return
+            except (OperationFailure, ConnectionFailure) as error:
+                if left == 0 or not error.has_error_label("UnknownTransactionCommitResult"):
+                    raise
+
+    async def snapshot(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Run reads that all see the database at one moment."""
+        return await self.transaction(work)

@@ -1,0 +1,37 @@
+"""Connection to Temporal: one data converter and one sandbox for clients, workers, tests and replays."""
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from contracts.fulfilment import SEARCH_ATTRIBUTES
+
+DATA_CONVERTER = pydantic_data_converter
+
+_PASSED_THROUGH = ("contracts", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """Our models and pydantic are loaded once, not per workflow: they hold no state and no I/O."""
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+    )
+
+
+async def connect(address: str, namespace: str) -> Client:
+    return await Client.connect(address, namespace=namespace, data_converter=DATA_CONVERTER)
+
+
+async def register_search_attributes(client: Client, namespace: str) -> None:
+    """Make our search attributes known to the server. Those it knows already are left as they are."""
+    for key in SEARCH_ATTRIBUTES:
+        kind = IndexedValueType.ValueType(key.indexed_value_type)
+        request = AddSearchAttributesRequest(namespace=namespace, search_attributes={key.name: kind})
+        try:
+            await client.operator_service.add_search_attributes(request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise

@@ -1,0 +1,131 @@
+"""The FastStream application of the event worker: two durable consumers, and the loops behind them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC
+
+import orjson
+from faststream import AckPolicy, FastStream
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+
+from contracts.subjects import DLQ, REPLIES, WAKE, WAKE_INBOX, WAKE_ORDERS, dead_letter_subject, partner_of_reply
+from infra.mongo import Mongo
+from infra.settings import Settings
+from infra.temporal import connect
+from workers.events.bell import Bell
+from workers.events.claims import Claims
+from workers.events.gathering import Gathering
+from workers.events.replies import Received, ReplyDesk, Unreadable
+from workers.events.sweep import Sweep
+
+log = logging.getLogger(__name__)
+_AGAIN_AFTER_S = 2.0
+_DELIVERIES_MAX = 20
+
+
+async def _raw(message: NatsMessage) -> bytes:
+    """Bodies stay bytes: what is no JSON is for us to refuse, not for the framework to drop."""
+    return message.body
+
+
+class EventWorker:
+    """Everything the event worker runs, wired together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.broker = NatsBroker(
+            settings.require("nats_url"),
+            max_reconnect_attempts=-1,
+            graceful_timeout=10.0,
+            ack_policy=AckPolicy.MANUAL,
+        )
+        self.app = FastStream(self.broker, lifespan=self._lifespan, logger=log)
+        self._subscribe(f"{WAKE.lower()}.>", "wake", WAKE, self._on_wake)
+        self._subscribe("reply.v1.*", "replies", REPLIES, self._on_reply)
+
+    def _subscribe(
+        self, subject: str, durable: str, stream: str, handler: Callable[[NatsMessage], Awaitable[None]]
+    ) -> None:
+        self.broker.subscriber(
+            subject,
+            durable=durable,
+            stream=JStream(stream, declare=False),
+            pull_sub=PullSub(batch_size=100, timeout=1.0),
+            max_workers=100,
+            decoder=_raw,
+        )(handler)
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        settings = self._settings
+        mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+        temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+        self.bell = Bell(
+            temporal,
+            urgent_s=settings.bell_urgent_ms / 1000,
+            progress_s=settings.bell_progress_ms / 1000,
+            rings_per_s=settings.bell_rings_per_s,
+        )
+        self.claims = Claims(mongo, temporal, batch_max=settings.batch_max, starting=settings.batches_starting)
+        desk = ReplyDesk(mongo, self.bell)
+        self.replies: Gathering[Received, Unreadable | None] = Gathering(desk.take, most=200, within_s=0.005)
+        sweep = Sweep(mongo, temporal, self.claims, self.bell)
+        loops = [self.bell.run(), self.claims.run(), sweep.run(), self.replies.run()]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            mongo.close()
+
+    async def _on_wake(self, message: NatsMessage) -> None:
+        subject = message.raw_message.subject
+        if subject == WAKE_ORDERS:
+            self.claims.wake()
+        elif subject == WAKE_INBOX:
+            asked = orjson.loads(message.body)
+            for batch in asked["batches"]:
+                self.bell.ask(batch, urgent=bool(asked.get("urgent")))
+        await message.ack()
+
+    async def _on_reply(self, message: NatsMessage) -> None:
+        """Acknowledged only when every answer is in the inbox; what cannot be read goes to the dead letters."""
+        raw = message.raw_message
+        meta = raw.metadata
+        received = Received(
+            partner=partner_of_reply(raw.subject),
+            sequence=meta.sequence.stream,
+            at=meta.timestamp.astimezone(UTC),
+            body=message.body,
+        )
+        try:
+            unreadable = await self.replies.add(received)
+        except Exception:
+            if meta.num_delivered < _DELIVERIES_MAX:
+                log.exception("replies could not be written; they will be delivered again")
+                await message.nack(delay=_AGAIN_AFTER_S)
+                return
+            log.exception("replies could not be written %d times", meta.num_delivered)
+            unreadable = Unreadable("not_taken", f"could not be taken {meta.num_delivered} times")
+        if unreadable is not None:
+            await self._bury(raw.subject, received, unreadable)
+        await message.ack()
+
+    async def _bury(self, subject: str, received: Received, why: Unreadable) -> None:
+        """Keep a message that nobody can read, with the reason; `tongqu dlq redrive` sends it again."""
+        await self.broker.publish(
+            received.body,
+            dead_letter_subject(REPLIES),
+            stream=DLQ,
+            timeout=5.0,
+            headers={
+                "Nats-Msg-Id": f"dlq:{REPLIES}:{received.sequence}",
+                "Tongqu-Subject": subject,
+                "Tongqu-Reason": why.reason,
+                "Tongqu-Detail": why.detail.replace("\n", " ")[:500],
+            },
+        )

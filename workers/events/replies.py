@@ -1,0 +1,233 @@
+"""Takes partners' answers: checks what can be checked at the door, writes the rest to the inbox, asks for the bell."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from bson import ObjectId
+from pydantic import BaseModel, ValidationError
+
+from contracts.events import REPLY_TYPE, CloudEvent, Reply
+from contracts.ids import order_of_parcel
+from contracts.orders import TERMINAL, URGENT
+from contracts.subjects import event_subject
+from infra.counting import count_refusals
+from infra.mongo import BulkWriteError, Mongo
+from workers.events.bell import Bell
+
+log = logging.getLogger(__name__)
+REPLIES_MAX = 500
+
+
+class Unreadable(Exception):
+    """A message that is no event at all; it goes to the dead letters, because no one can be told."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message from a partner's subject. `at` is when the stream took it, which is what deadlines look at."""
+
+    partner: str
+    sequence: int
+    at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    partner: str
+    at: datetime
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    partner: str
+    reply: str
+    parcel: str | None
+    code: str
+    field: str
+    detail: str
+    remedy: str
+
+
+class _Envelope(BaseModel):
+    """The outside of a reply event. Its replies are looked at one by one, so that a bad one spoils no other."""
+
+    specversion: str
+    id: str
+    type: str
+    data: dict[str, Any]
+
+
+def read(message: Received) -> tuple[list[_Answer], list[_Refused]]:
+    """The answers in a message, and those that cannot be taken. Raises Unreadable when it is no event."""
+    try:
+        envelope = _Envelope.model_validate(orjson.loads(message.body))
+    except orjson.JSONDecodeError as error:
+        raise Unreadable("not_json", f"The message is no JSON: {error}") from error
+    except ValidationError as error:
+        raise Unreadable("not_an_event", _first(error)) from error
+    replies = envelope.data.get("replies")
+    if envelope.type != REPLY_TYPE or not isinstance(replies, list) or not 0 < len(replies) <= REPLIES_MAX:
+        raise Unreadable("not_an_event", f"Expected type {REPLY_TYPE} with 1 to {REPLIES_MAX} data.replies.")
+    answers, refused = [], []
+    for number, raw in enumerate(replies):
+        try:
+            answers.append(_Answer(message.partner, message.at, Reply.model_validate(raw)))
+        except ValidationError as error:
+            name = raw.get("id") if isinstance(raw, dict) else None
+            parcel = raw.get("parcel") if isinstance(raw, dict) else None
+            refused.append(
+                _Refused(
+                    message.partner,
+                    str(name or f"{envelope.id}/{number}"),
+                    parcel if isinstance(parcel, str) else None,
+                    "invalid_reply",
+                    f"data.replies.{number}",
+                    _first(error),
+                    "Correct the named field and send the reply again under a new id.",
+                )
+            )
+    return answers, refused
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+class ReplyDesk:
+    """Writes answers down. When `take` returns, every answer is in the inbox or refused, and the message may go."""
+
+    def __init__(self, mongo: Mongo, bell: Bell) -> None:
+        self._mongo = mongo
+        self._bell = bell
+
+    async def take(self, messages: Sequence[Received]) -> list[Unreadable | None]:
+        """Take several messages at once; for each either None (taken) or why it cannot be read."""
+        outcomes: list[Unreadable | None] = []
+        answers: list[_Answer] = []
+        refused: list[_Refused] = []
+        for message in messages:
+            try:
+                good, bad = read(message)
+            except Unreadable as error:
+                outcomes.append(error)
+                continue
+            answers += good
+            refused += bad
+            outcomes.append(None)
+        refused += await self._write_down(answers)
+        await self._refuse(refused, [o.reason for o in outcomes if o is not None])
+        return outcomes
+
+    async def _write_down(self, answers: list[_Answer]) -> list[_Refused]:
+        ids = {order_of_parcel(answer.reply.parcel) for answer in answers}
+        wanted = {"batch": 1, "stage": 1, "parcels.id": 1, "parcels.location": 1, "parcels.state": 1}
+        orders = {row["_id"]: row async for row in self._mongo.orders.find({"_id": {"$in": list(ids)}}, wanted)}
+        rows, refused = [], []
+        for answer in answers:
+            order = orders.get(order_of_parcel(answer.reply.parcel))
+            refusal = _refusal(answer, order)
+            if refusal is not None:
+                refused.append(refusal)
+            elif order is not None and order["stage"] not in TERMINAL:
+                rows.append(_inbox_row(answer, order))
+        if rows:
+            try:
+                await self._mongo.inbox.insert_many(rows, ordered=False)
+            except BulkWriteError as error:
+                if any(e["code"] != 11000 for e in error.details["writeErrors"]):
+                    raise
+        for row in rows:
+            if row["batch"]:
+                self._bell.ask(row["batch"], urgent=row["kind"] in URGENT)
+        return refused
+
+    async def _refuse(self, refused: list[_Refused], unreadable: list[str]) -> None:
+        if refused:
+            now = datetime.now(UTC)
+            try:
+                await self._mongo.outbox.insert_many([_told(r, now) for r in refused], ordered=False)
+            except BulkWriteError:
+                # Told before: this message has been delivered again.
+                pass
+        await count_refusals(self._mongo, "reply", [*(r.code for r in refused), *unreadable])
+
+
+def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
+    """Why an answer is not taken, as far as the door can see; the rest is for the state machine to say."""
+    reply = answer.reply
+    parcel = next((p for p in (order or {}).get("parcels", []) if p["id"] == reply.parcel), None)
+    told = (answer.partner, reply.id, reply.parcel)
+    if order is None or parcel is None:
+        return _Refused(*told, "unknown_parcel", "parcel", "There is no such parcel.", "Send the parcel id that you were offered.")
+    if parcel["location"] != answer.partner:
+        return _Refused(
+            *told,
+            "not_your_parcel",
+            "parcel",
+            "This parcel was offered to another store.",
+            "Answer only for parcels on your own stream.",
+        )
+    if order["stage"] in TERMINAL and parcel["state"] not in ("shipped", "delivered"):
+        return _Refused(
+            *told,
+            "order_closed",
+            "parcel",
+            f"The order is {order['stage']}; this parcel is {parcel['state']}.",
+            "Do not ship it; put the goods back on the shelf.",
+        )
+    if reply.kind == "rejected" and reply.reason is None:
+        return _Refused(
+            *told, "reason_missing", "reason", "A rejection needs a reason.", "Send reason, such as out_of_stock."
+        )
+    return None
+
+
+def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
+    reply = answer.reply
+    return {
+        "_id": f"reply:{answer.partner}:{reply.id}",
+        "order": order["_id"],
+        "batch": order["batch"],
+        "kind": f"reply.{reply.kind}",
+        "received_at": answer.at,
+        "by": answer.partner,
+        "parcel": reply.parcel,
+        "data": reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True),
+        "drained": None,
+    }
+
+
+def _told(refused: _Refused, now: datetime) -> dict[str, Any]:
+    """An outbox row that tells the partner; its id makes the same refusal be told once."""
+    event_id = f"refused:{refused.partner}:{refused.reply}:{refused.code}"
+    kind = "reply.refused.v1"
+    data = {
+        "parcel": refused.parcel,
+        "reply": refused.reply,
+        "code": refused.code,
+        "field": refused.field,
+        "detail": refused.detail,
+        "remedy": refused.remedy,
+    }
+    event = CloudEvent(id=event_id, type=kind, subject=refused.parcel or refused.reply, time=now, data=data)
+    return {
+        "_id": event_id,
+        "key": ObjectId(),
+        "partner": refused.partner,
+        "subject": event_subject(refused.partner, kind),
+        "status": "pending",
+        "at": now,
+        "event": event.model_dump(exclude_none=True),
+    }

@@ -1,0 +1,5 @@
+"""The durable processes. Each module reads as the process itself; nothing here does any I/O."""
+
+from workflows.fulfilment import OrderFulfilment
+
+WORKFLOWS = [OrderFulfilment]

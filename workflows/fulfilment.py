@@ -1,0 +1,161 @@
+"""OrderFulfilment: carries a batch of orders, one or several hundred, until every one of them has ended."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.fulfilment import (
+        ADVANCE,
+        ATTENTION,
+        BATCH_SIZE,
+        BELL,
+        CHANNEL,
+        OLDEST_OPEN,
+        ORDERS,
+        ORDERS_INDEXED,
+        REGION,
+        SETTLE,
+        STAGE,
+        WORKFLOW,
+        Advance,
+        Batch,
+        Progress,
+        Settle,
+        Settled,
+    )
+
+_UNTIL_IT_WORKS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+_LOOK_AGAIN = timedelta(hours=6)
+"""Longest wait without looking, should a bell ever be lost."""
+
+
+@workflow.defn(name=WORKFLOW)
+class OrderFulfilment:
+    """One step is one activity: what arrived is taken in, every order moves as far as it can, and all is written.
+
+    Between the steps the workflow waits for the bell (something arrived) or for the next deadline. It holds no
+    order: those are in the database, so that any step may be repeated, reset or taken over.
+    """
+
+    @workflow.init
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._rung = True
+        self._cancel_asked = False
+        self._shown: tuple[object, ...] = ()
+
+    @workflow.run
+    async def run(self, batch: Batch) -> dict[str, int]:
+        """Ends with the number of orders by end stage. Cancelling the workflow cancels what has not been shipped."""
+        carrying = asyncio.create_task(self._carry())
+        while True:
+            try:
+                return await asyncio.shield(carrying)
+            except asyncio.CancelledError:
+                self._cancel_asked = True
+                self._rung = True
+
+    async def _carry(self) -> dict[str, int]:
+        while True:
+            self._rung = False
+            progress = await self._advance()
+            if progress.payments_due:
+                await self._settle()
+                continue
+            if progress.open == 0:
+                return progress.stages
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(self._batch)
+            await self._bell_or(progress.next_due)
+
+    async def _advance(self) -> Progress:
+        cancel, self._cancel_asked = self._cancel_asked, False
+        progress = await workflow.execute_activity(
+            ADVANCE,
+            Advance(batch=self._batch.id, now=workflow.now(), cancel=cancel),
+            result_type=Progress,
+            start_to_close_timeout=timedelta(seconds=120),
+            retry_policy=_UNTIL_IT_WORKS,
+            summary=f"advance up to {self._batch.size} orders",
+        )
+        self._show(progress)
+        return progress
+
+    async def _settle(self) -> None:
+        await workflow.execute_activity(
+            SETTLE,
+            Settle(batch=self._batch.id, now=workflow.now()),
+            result_type=Settled,
+            start_to_close_timeout=timedelta(seconds=120),
+            retry_policy=_UNTIL_IT_WORKS,
+            summary="authorise, capture, void and refund what is due",
+        )
+
+    async def _bell_or(self, next_due: datetime | None) -> None:
+        wait = _LOOK_AGAIN
+        waits_for = "the bell"
+        if next_due is not None:
+            wait = min(wait, _on_grid(next_due - workflow.now()))
+            waits_for = f"the bell, or the deadline at {next_due:%Y-%m-%d %H:%M:%S} UTC"
+        try:
+            await workflow.wait_condition(lambda: self._rung, timeout=wait, timeout_summary=waits_for)
+        except TimeoutError:
+            pass
+
+    @workflow.signal(name=BELL)
+    def bell(self) -> None:
+        """Something has arrived in the inbox. Carries nothing, so it may ring once for many events."""
+        self._rung = True
+
+    @workflow.query
+    def order(self, order_id: str) -> str:
+        """The stage of one order of this batch."""
+        return self._batch.stages.get(order_id, "not in this batch, or not started")
+
+    def _show(self, progress: Progress) -> None:
+        """Keep the Temporal UI telling: a table of stages, and search attributes where they changed."""
+        for stage, orders in progress.changed.items():
+            for order in orders:
+                self._batch.stages[order] = stage
+        workflow.set_current_details(_table(progress))
+        stages = sorted(progress.stages)
+        small = self._batch.size <= ORDERS_INDEXED
+        ids = sorted(self._batch.stages) if small else progress.attention[:ORDERS_INDEXED]
+        shown = (tuple(stages), tuple(ids), len(progress.attention), progress.oldest_open)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        workflow.upsert_search_attributes(
+            [
+                STAGE.value_set(stages),
+                REGION.value_set(progress.regions),
+                CHANNEL.value_set(progress.channels),
+                BATCH_SIZE.value_set(self._batch.size),
+                ORDERS.value_set(ids),
+                ATTENTION.value_set(len(progress.attention)),
+                OLDEST_OPEN.value_set(progress.oldest_open) if progress.oldest_open else OLDEST_OPEN.value_unset(),
+            ]
+        )
+
+
+def _on_grid(wait: timedelta) -> timedelta:
+    """Deadlines that lie close together are met in one step: rounded up to 1 s, far ones to a hundredth of the wait."""
+    seconds = max(wait.total_seconds(), 0.0)
+    grid = max(1.0, round(seconds / 100))
+    return timedelta(seconds=(seconds // grid + 1) * grid)
+
+
+def _table(progress: Progress) -> str:
+    """Markdown for the Temporal UI."""
+    rows = [f"| {stage} | {count} |" for stage, count in sorted(progress.stages.items())]
+    lines = ["| stage | orders |", "|---|---:|", *rows]
+    if progress.attention:
+        lines += ["", f"**Needs attention:** {', '.join(progress.attention[:20])}"]
+    if progress.next_due:
+        lines += ["", f"Next deadline: {progress.next_due:%Y-%m-%d %H:%M:%S} UTC"]
+    return "\n".join(lines)
