@@ -1,6 +1,7 @@
 """Settings: from the environment (TONGQU_…), else from the running system's state file, else defaults."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,41 +10,53 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 STATE_FILE = "state.json"
 """In the data directory: addresses, process ids and the operator's API key of a running system. Mode 0600."""
+_DATA_DIR = Path(".tongqu")
+_WRITER = "pid"
 
 
 class NotConfigured(Exception):
     """An address is needed that neither the environment nor a running system gives."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not set: set TONGQU_{name.upper()}, or start a system here with `make up`")
+        super().__init__(f"{name} is not known: set TONGQU_{name.upper()}, or start a system with `make up`")
 
 
 class Settings(BaseSettings):
-    """All that can be set. Times say their unit in the name."""
+    """All that can be set, each by TONGQU_ and its name in capitals. `_ms` are milliseconds."""
 
     model_config = SettingsConfigDict(env_prefix="TONGQU_", extra="ignore")
 
-    data_dir: Path = Field(default=Path(".tongqu"), description="Data, logs and state of the embedded servers.")
+    data_dir: Path = Field(default=_DATA_DIR, description="Data, logs and state of the embedded servers.")
     mongo_url: str | None = Field(default=None, description="MongoDB replica set; without it one is started.")
-    mongo_database: str = "tongqu"
+    mongo_database: str = Field(default="tongqu", min_length=1, description="Name of the database.")
     mongo_cache_gb: float = Field(default=1.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
     nats_url: str | None = Field(default=None, description="NATS with JetStream; without it one is started.")
-    nats_sync_always: bool = Field(default=False, description="Embedded NATS: sync to disk before every answer.")
-    temporal_address: str | None = Field(default=None, description="host:port; without it a server is started.")
-    temporal_namespace: str = "default"
-    temporal_ui_url: str | None = None
-    payment_url: str | None = Field(default=None, description="Payment provider; `up` and `demo` start a sandbox.")
+    nats_sync_always: bool = Field(
+        default=False, description="Embedded NATS: sync to disk before every answer, not every few seconds."
+    )
+    temporal_address: str | None = Field(default=None, description="host:port; without it one is started.")
+    temporal_namespace: str = Field(default="default", min_length=1, description="Where the workflows run.")
+    temporal_ui_url: str | None = Field(default=None, description="Temporal UI, for the links to workflows.")
+    payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
-    gateway_host: str = "127.0.0.1"
-    gateway_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port.")
-    operator_key: str | None = Field(default=None, description="API key that the `tongqu` command uses.")
+    gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
+    gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    operator_key: str | None = Field(default=None, repr=False, description="API key of the `tongqu` command.")
     batch_max: int = Field(default=500, ge=1, le=1000, description="Most orders that one workflow carries.")
-    batches_starting: int = Field(default=4, ge=1, description="Batches that may wait for their first step at once.")
-    bell_urgent_ms: int = Field(default=50, ge=0)
-    bell_progress_ms: int = Field(default=1000, ge=0)
-    bell_rings_per_s: float = Field(default=10, gt=0)
-    order_lines_max: int = Field(default=200, ge=1)
-    batch_request_max: int = Field(default=1000, ge=1)
+    batches_starting: int = Field(
+        default=4, ge=1, description="Claimed batches that may wait for their first step at once."
+    )
+    bell_urgent_ms: int = Field(
+        default=50, ge=0, description="Rings for cancel, refusal and payment are gathered that long."
+    )
+    bell_progress_ms: int = Field(
+        default=1000, ge=0, description="Rings for acceptance and progress are gathered that long."
+    )
+    bell_rings_per_s: float = Field(
+        default=10, gt=0, description="For all batches together, without urgent ones."
+    )
+    order_lines_max: int = Field(default=200, ge=1, description="Most lines in one order.")
+    batch_request_max: int = Field(default=1000, ge=1, description="Most orders in one request.")
 
     @classmethod
     def settings_customise_sources(
@@ -55,7 +68,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[Any, ...]:
         def from_state() -> dict[str, Any]:
-            data_dir = {**env_settings(), **init_settings()}.get("data_dir", ".tongqu")
+            data_dir = {**env_settings(), **init_settings()}.get("data_dir", _DATA_DIR)
             return read_state(Path(data_dir))
 
         return init_settings, env_settings, from_state
@@ -69,19 +82,50 @@ class Settings(BaseSettings):
 
 
 def read_state(data_dir: Path) -> dict[str, Any]:
-    """What a running system has written about itself; empty when none runs here."""
+    """What a running system has written about itself; empty when none runs, also after one was killed."""
     try:
         state = json.loads((data_dir / STATE_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    return state if isinstance(state, dict) else {}
+    return state if isinstance(state, dict) and _lives(state.get(_WRITER)) else {}
 
 
 def write_state(data_dir: Path, state: dict[str, Any]) -> None:
-    path = data_dir / STATE_FILE
-    path.touch(mode=0o600, exist_ok=True)
-    path.write_text(json.dumps(state, indent=1))
+    """By the process whose end is the end of the system: what it wrote counts as long as it lives."""
+    new = data_dir / f"{STATE_FILE}.new"
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump({**state, _WRITER: os.getpid()}, file, indent=1)
+    new.replace(data_dir / STATE_FILE)
 
 
 def clear_state(data_dir: Path) -> None:
     (data_dir / STATE_FILE).unlink(missing_ok=True)
+
+
+def _lives(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class EnvironmentSettings(Settings):
+    """What the environment says, whatever system may be running here; for starting one."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[Any, ...]:
+        return init_settings, env_settings

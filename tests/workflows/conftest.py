@@ -4,7 +4,6 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -13,9 +12,19 @@ from activities.orders.settle import PaymentActivities
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
-from infra.temporal import register_search_attributes, sandbox
+from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
+from infra.temporal import DATA_CONVERTER, register_search_attributes, sandbox
 from tests.workflows.world import World
 from workflows import WORKFLOWS
+
+
+@pytest.fixture
+async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A server for each test: one on which a workflow was ended by force does not skip time any more."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(path_of(TEMPORAL_TEST_SERVER)), data_converter=DATA_CONVERTER
+    ) as environment:
+        yield environment
 
 
 @pytest.fixture
@@ -38,19 +47,8 @@ async def world(
             max_cached_workflows=max_cached_workflows,
         ):
             yield world
-            await _end_what_is_left(world)
     await mongo.client.drop_database(name)
     mongo.close()
-
-
-async def _end_what_is_left(world: World) -> None:
-    """A workflow that is left without its worker would keep time from being skipped in later tests."""
-    async for row in world.mongo.batches.find():
-        try:
-            await world.env.client.get_workflow_handle(row["_id"]).terminate("the test is over")
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
 
 
 @pytest.fixture

@@ -1,0 +1,43 @@
+"""The whole system, as `tongqu up` starts it, with the demo's network; shared by the tests of this folder."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from contracts.routing import Policy
+from infra.demo_network import network
+from infra.mongo import Mongo
+from infra.settings import EnvironmentSettings
+from workers.shop import Shop
+from workers.system import System
+
+QUICK = Policy(backorder_retry_s=2, backorder_limit_s=8)
+
+
+@pytest.fixture(scope="session")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    data_dir: Path = tmp_path_factory.mktemp("system")
+    settings = EnvironmentSettings(data_dir=data_dir, mongo_cache_gb=0.5, bell_progress_ms=300)
+    async with System(settings, data_dir) as system:
+        mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
+        await mongo.policies.insert_one(QUICK.model_dump())
+        mongo.close()
+        places = network()
+        async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
+            await shop.put_locations(places.locations)
+            await shop.put_stock(places.stock)
+        yield system
+
+
+@pytest.fixture
+async def mongo(system: System) -> AsyncIterator[Mongo]:
+    mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
+    yield mongo
+    mongo.close()
+
+
+@pytest.fixture
+async def shop(system: System) -> AsyncIterator[Shop]:
+    async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
+        yield shop

@@ -1,0 +1,1 @@
+"""The processes that run; only here are things wired together."""

@@ -1,0 +1,51 @@
+"""`tongqu up`: the whole system on this machine until Ctrl-C; what it holds is there again at the next start."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+from rich.console import Console
+
+from infra.mongo import Mongo
+from infra.settings import EnvironmentSettings
+from workers.demo import BEHAVIOUR, load_network, show_addresses, store_agents
+from workers.system import System
+
+
+def up(with_stores: bool = True) -> int:
+    """Start everything and stay. An empty system gets the demo network; `with_stores` lets its stores answer."""
+    return asyncio.run(_up(with_stores, Console()))
+
+
+async def _up(with_stores: bool, console: Console) -> int:
+    settings = EnvironmentSettings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        with console.status("starting Temporal, NATS, MongoDB and the workers"):
+            system = await stack.enter_async_context(System(settings, settings.data_dir))
+        show_addresses(system, console)
+        if await _is_empty(system):
+            await load_network(system, seed=7, console=console)
+        if with_stores:
+            await stack.enter_async_context(store_agents(system, BEHAVIOUR))
+        console.print(f"  API key      {system.settings.operator_key}")
+        console.print("Ctrl-C stops everything; `tongqu status` in another terminal shows how it stands.")
+        while not stop.is_set():
+            system.watch()
+            try:
+                await asyncio.wait_for(stop.wait(), timeout=1)
+            except TimeoutError:
+                continue
+        console.print("stopping")
+    return 0
+
+
+async def _is_empty(system: System) -> bool:
+    mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
+    try:
+        return await mongo.locations.find_one() is None
+    finally:
+        mongo.close()
