@@ -14,7 +14,8 @@ BELL = "bell"
 
 STAGE = SearchAttributeKey.for_keyword_list("TongquStage")
 REGION = SearchAttributeKey.for_keyword_list("TongquRegion")
-CHANNEL = SearchAttributeKey.for_keyword_list("TongquChannel")
+CHANNEL = SearchAttributeKey.for_keyword("TongquChannel")
+"""Channels joined by commas: a server on SQL keeps three keyword lists at most, and those are used."""
 BATCH_SIZE = SearchAttributeKey.for_int("TongquBatchSize")
 OLDEST_OPEN = SearchAttributeKey.for_datetime("TongquOldestOpenOrder")
 ORDERS = SearchAttributeKey.for_keyword_list("TongquOrders")

@@ -16,7 +16,7 @@ class Policy(Document):
     version: int = 1
     max_parcels: int = Field(default=4, ge=1, le=4)
     max_refusals: int = Field(default=3, ge=1, description="Refusals and silences before an order goes to back-order.")
-    backorder_retry_s: int = Field(default=1800, ge=1)
+    backorder_retry_s: int = Field(default=4 * 3600, ge=1, description="A safety net: arriving stock wakes at once.")
     backorder_limit_s: int = Field(default=72 * 3600, ge=1)
     candidates_kept: int = Field(default=5, ge=1, le=50)
     payment_tries: int = Field(default=5, ge=1)

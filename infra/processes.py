@@ -1,4 +1,4 @@
-"""Child processes of ours: started with a log, waited for until ready, ended by pid, and never left behind."""
+"""Child processes: started with a log, waited for until ready, ended by pid, and never left behind."""
 
 import asyncio
 import ctypes
@@ -36,8 +36,8 @@ class ProcessFailed(RuntimeError):
 class Process:
     """One child process in a session of its own, so that Ctrl-C in a terminal reaches only its parent.
 
-    On Linux the kernel kills it when its parent dies, however that happens. The kernel watches the *thread* that
-    started it: call `start` in the main thread, or in one that lives as long as the child should.
+    On Linux the kernel kills it when its parent dies, however that happens. It watches the *thread* that
+    started the child: call `start` in the main thread, or in one that lives as long as the child should.
     """
 
     def __init__(

@@ -134,7 +134,7 @@ class OrderFulfilment:
             [
                 STAGE.value_set(stages),
                 REGION.value_set(progress.regions),
-                CHANNEL.value_set(progress.channels),
+                CHANNEL.value_set(",".join(progress.channels)),
                 BATCH_SIZE.value_set(self._batch.size),
                 ORDERS.value_set(ids),
                 ATTENTION.value_set(len(progress.attention)),

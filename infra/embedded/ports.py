@@ -1,5 +1,6 @@
-"""Loopback ports: free ones, remembered in the data directory so that addresses stay the same after a restart."""
+"""Loopback ports: free ones, remembered in the data directory so that addresses outlive a restart."""
 
+import asyncio
 import json
 import random
 import socket
@@ -8,7 +9,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 _FILE = "ports.json"
-# Below the kernel's ephemeral range, from which an outgoing connection could take a port while its server is down.
+# Below the ephemeral range of the kernel, from which an outgoing connection may take a port at any time.
 _FIRST, _LAST = 20_000, 32_000
 
 
@@ -24,10 +25,16 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port on which nobody listens now. Another program may be faster: who starts a server must try again."""
+    """A port on which nobody listens now. Another program may be faster: be ready to try again."""
     while not is_free(port := random.randint(_FIRST, _LAST)):
         pass
     return port
+
+
+async def connectable(host: str, port: int) -> None:
+    """Raises OSError while nobody listens: cheaper, and quieter, than a client of the server's own."""
+    _, writer = await asyncio.open_connection(host, port)
+    writer.close()
 
 
 class Ports:

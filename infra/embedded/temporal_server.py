@@ -1,20 +1,20 @@
 """A real Temporal server with its UI, on one SQLite file, for development and tests."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from temporalio.client import Client
 
-from infra.embedded.ports import HOST, Ports
-from infra.embedded.programs import TEMPORAL
+from infra.embedded.ports import HOST, Ports, connectable
+from infra.embedded.programs import TEMPORAL, Program
 from infra.settings import Settings
 
 SQLITE_PRAGMAS: Mapping[str, str] = {"journal_mode": "WAL", "synchronous": "FULL"}
 """Durable: the write-ahead log is synced before every commit is answered.
 
-`synchronous=NORMAL` is about a third faster and loses the last commits when the machine (not the process) dies;
-without WAL every commit syncs four times as often, at about half the speed.
+`synchronous=NORMAL` is about a third faster and loses the last commits when the machine (not the process)
+dies; without WAL there are four syncs for each of these, and about half the speed.
 """
 DYNAMIC_CONFIG: Mapping[str, int] = {
     "frontend.rps": 100_000,
@@ -26,16 +26,16 @@ DYNAMIC_CONFIG: Mapping[str, int] = {
     "matching.rps": 100_000,
     "matching.persistenceMaxQPS": 100_000,
 }
-"""The defaults protect a shared cluster (2,400 requests a second for a namespace, 1,200 for task matching); here
-one machine serves one system, and its processor is the limit."""
+"""The defaults protect a shared cluster (2,400 requests a second for a namespace, 1,200 for task matching);
+here one machine serves one system, and its processor is the limit."""
 
 
 class TemporalServer:
     """Workflows survive a restart. `log-level error` leaves the log to what went wrong."""
 
-    name = "temporal"
-    program = TEMPORAL
-    port_names = ("temporal", "temporal_ui")
+    name: ClassVar[str] = "temporal"
+    program: ClassVar[Program] = TEMPORAL
+    port_names: ClassVar[tuple[str, ...]] = ("temporal", "temporal_ui")
 
     def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
         self._namespace = settings.temporal_namespace
@@ -64,8 +64,8 @@ class TemporalServer:
         }
 
     async def ready(self) -> bool:
-        _, writer = await asyncio.open_connection(HOST, self._ports["temporal_ui"])
-        writer.close()
+        await connectable(HOST, self._ports["temporal_ui"])
+        await connectable(HOST, self._ports["temporal"])
         return await namespace_answers(self.addresses()["temporal_address"], self._namespace)
 
 

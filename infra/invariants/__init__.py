@@ -1,4 +1,4 @@
-"""The invariants of the system, checked on one snapshot of the database, so that they can be checked under load."""
+"""The invariants of the system, checked on one snapshot of the database: they also hold under load."""
 
 from typing import Any
 
@@ -27,7 +27,8 @@ def checked(*, stream: bool, provider: bool) -> list[Invariant]:
     return [
         invariant
         for invariant in INVARIANTS
-        if (stream or invariant.name not in events.OF_STREAM) and (provider or invariant not in payments.INVARIANTS)
+        if (stream or invariant.name not in events.OF_STREAM)
+        and (provider or invariant not in payments.INVARIANTS)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Invariants of what partners are told: every event is in the stream once, numbered without a gap and in order."""
+"""Invariants of what partners are told: every event is in the stream once, numbered and in order."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from infra.mongo import Mongo, Session
 SENT_ONCE = Invariant(
     "events.sent_once",
     "every event that was sent, and is within the stream's retention, is in the stream once",
-    "Restart the relay: it sends again what the stream has lost. Consumers drop what comes twice by the event's id.",
+    "Restart the relay: it sends again what the stream has lost. What comes twice, consumers drop by its id.",
 )
 KNOWN = Invariant(
     "events.known",
@@ -27,7 +27,7 @@ KNOWN = Invariant(
 NUMBERS = Invariant(
     "events.numbers",
     "the numbers of each partner's events follow each other without a gap, and none is given twice",
-    "Stop the relay and see that only one holds its lease; partners must fetch their stream again from the gap.",
+    "Stop the relay and see that only one holds its lease; partners fetch their stream again from the gap.",
 )
 IN_ORDER = Invariant(
     "events.in_order",
@@ -52,7 +52,7 @@ _NEARLY_FULL = 0.9
 
 @dataclass(slots=True)
 class Outbox:
-    """The outbox at one moment: which events the stream must hold, and the number of each partner's events."""
+    """The outbox at one moment: events that the stream must hold, and the numbers of partners' events."""
 
     kept: set[str] = field(default_factory=set)
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class StreamBefore:
 
 
 async def look_at_stream(js: JetStreamContext) -> StreamBefore:
-    """What was sent before the stream's greatest age may be gone; and, when it is full, what was before its first."""
+    """May be gone: what is older than the greatest age and, in a full stream, than its first message."""
     info = await js.stream_info(EVENTS)
     config, state = info.config, info.state
     since = datetime.min.replace(tzinfo=UTC)
@@ -86,7 +86,7 @@ async def look_at_stream(js: JetStreamContext) -> StreamBefore:
 
 
 async def read_outbox(mongo: Mongo, session: Session, before: StreamBefore | None) -> Outbox:
-    """Rows that are about to expire keep no number here: some of a partner's may be gone already, and some not."""
+    """Rows about to expire keep no number here: some of a partner's may be gone already, and some not."""
     outbox = Outbox()
     now = datetime.now(UTC)
     expiring = now - timedelta(seconds=OUTBOX_KEPT_S) + _MARGIN
@@ -102,7 +102,9 @@ async def read_outbox(mongo: Mongo, session: Session, before: StreamBefore | Non
             _add(outbox, row)
     waiting = {"status": {"$ne": "sent"}, "at": {"$lt": now - PENDING_LONGEST}}
     async for row in mongo.outbox.find(waiting, {"partner": 1, "status": 1, "at": 1}, session=session):
-        outbox.late.append(f"{row['_id']} for {row['partner']} is {row['status']} since {row['at']:%Y-%m-%d %H:%M:%S} UTC")
+        outbox.late.append(
+            f"{row['_id']} for {row['partner']} is {row['status']} since {row['at']:%Y-%m-%d %H:%M:%S} UTC"
+        )
     return outbox
 
 
@@ -148,7 +150,7 @@ async def check_stream(js: JetStreamContext, outbox: Outbox, before: StreamBefor
 
 
 class _Look:
-    """What is seen while the stream passes by. What came after the first look may be too new for the outbox."""
+    """What is seen as the stream passes by. What came after the first look may be too new for the outbox."""
 
     def __init__(self, outbox: Outbox, before: StreamBefore) -> None:
         self._outbox = outbox
@@ -171,6 +173,8 @@ class _Look:
     def _number(self, message: Published, partner: str, number: int) -> None:
         last = self._last.get(partner, 0)
         if number < last:
-            self.misplaced.append(f"{partner}: {number} lies behind {last}, stream sequence {message.sequence}")
+            self.misplaced.append(
+                f"{partner}: {number} lies behind {last}, stream sequence {message.sequence}"
+            )
         else:
             self._last[partner] = number

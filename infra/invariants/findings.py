@@ -11,7 +11,7 @@ EXAMPLES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A promise, and what to do when it is found broken. Only a broken promise of severity violation is an error."""
+    """A promise, and what to do when it is found broken. Only severity `violation` is an error."""
 
     name: str
     promise: str

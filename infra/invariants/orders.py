@@ -1,4 +1,4 @@
-"""Invariants of orders: each is carried by somebody, ships no more than was ordered, and ends with its money right."""
+"""Invariants of orders: each is carried by somebody, ships what was ordered, ends with its money right."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ CARRIED = Invariant(
 WAITING = Invariant(
     "orders.waiting",
     "no order waits longer than 60 s for a batch",
-    "See that the event worker runs and reaches Temporal; its health and log say why it does not claim orders.",
+    "See that the event worker runs and reaches Temporal; its log says why it does not claim orders.",
     "warning",
 )
 ITEMS = Invariant(
@@ -30,7 +30,7 @@ ENDED = Invariant(
 )
 MONEY = Invariant(
     "orders.money",
-    "of an order that has ended, captured less refunded is the value of what was shipped, and nothing is still held",
+    "of an order that ended, captured less refunded is the value of what was shipped, and nothing is held",
     "Compare the order's payment intents with the provider's record, and put the difference right there.",
 )
 INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY]
@@ -47,7 +47,9 @@ async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
     return [
         *await _uncarried(mongo, session),
         *await _waiting(mongo, session),
-        *await _matching(mongo, session, ITEMS, {"$expr": {"$or": [_too_many(), _foreign()]}}, "carries too much"),
+        *await _matching(
+            mongo, session, ITEMS, {"$expr": {"$or": [_too_many(), _foreign()]}}, "carries too much"
+        ),
         *await _matching(
             mongo,
             session,
@@ -87,7 +89,8 @@ async def _matching(
 ) -> list[Finding]:
     """A finding of all orders that match the query."""
     rows = mongo.orders.find(query, {"stage": 1}, session=session)
-    examples, count = [], 0
+    examples: list[str] = []
+    count = 0
     async for row in rows:
         count += 1
         if len(examples) < EXAMPLES_SHOWN:
@@ -107,7 +110,8 @@ async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
         {"$project": {"payment": 1, "kept": kept_value()}},
         {"$match": {"$expr": {"$not": [{"$and": right}]}}},
     ]
-    examples, count = [], 0
+    examples: list[str] = []
+    count = 0
     async for row in mongo.orders.aggregate(pipeline, session=session):
         count += 1
         if len(examples) < EXAMPLES_SHOWN:
@@ -122,8 +126,8 @@ async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
 def kept_value() -> dict[str, Any]:
     """Minor units of what was shipped, as an expression over an order's document.
 
-    Worked out here for itself, in decimals on the server, so that a mistake in the order path is not repeated by
-    its check.
+    Worked out here for itself, in decimals on the server, so that a mistake of the order path is not
+    repeated by its check.
     """
     worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, _units_of_line(_GONE)]}
     share = {"$floor": {"$divide": [worth, "$$line.quantity"]}}
@@ -132,7 +136,9 @@ def kept_value() -> dict[str, Any]:
 
 def _units_of_line(states: list[str]) -> dict[str, Any]:
     """Units of `$$line` in the order's parcels of these states."""
-    of_line = {"$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}}
+    of_line = {
+        "$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}
+    }
     in_parcel = {"$sum": {"$map": {"input": of_line, "as": "item", "in": "$$item.quantity"}}}
     return {"$sum": {"$map": {"input": _parcels_in(states), "as": "parcel", "in": in_parcel}}}
 
@@ -149,6 +155,8 @@ def _too_many() -> dict[str, Any]:
 def _foreign() -> dict[str, Any]:
     """Whether a live parcel holds something that is on no line of the order."""
     ordered = {"$map": {"input": "$lines", "as": "line", "in": {"line": "$$line.line", "sku": "$$line.sku"}}}
-    items = {"$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}}
+    items = {
+        "$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}
+    }
     strange = {"$not": [{"$setIsSubset": [items, ordered]}]}
     return {"$anyElementTrue": [{"$map": {"input": _parcels_in(_LIVE), "as": "parcel", "in": strange}}]}

@@ -23,7 +23,9 @@ _AT_ONCE = 16
 async def read_paid(mongo: Mongo, session: Session) -> list[dict[str, Any]]:
     """The newest orders that have ended and for which the provider was called."""
     query = {"stage": {"$in": [str(stage) for stage in TERMINAL]}, "payment.intents.state": "done"}
-    rows = mongo.orders.find(query, {"payment": 1}, session=session).sort("placed_at", -1).limit(ORDERS_COMPARED)
+    rows = (
+        mongo.orders.find(query, {"payment": 1}, session=session).sort("placed_at", -1).limit(ORDERS_COMPARED)
+    )
     return [row async for row in rows]
 
 
@@ -47,9 +49,13 @@ async def _difference(provider: aiohttp.ClientSession, order: dict[str, Any]) ->
         theirs = await answer.json()
     ours = order["payment"]
     held = theirs["authorised"] - theirs["captured"] - theirs["voided"]
-    if (theirs["captured"], theirs["refunded"], held) == (ours["captured"], ours["refunded"], ours["authorised"]):
+    if (theirs["captured"], theirs["refunded"], held) == (
+        ours["captured"],
+        ours["refunded"],
+        ours["authorised"],
+    ):
         return None
     return (
-        f"{order['_id']}: captured {ours['captured']}, refunded {ours['refunded']}, held {ours['authorised']}; "
-        f"at the provider {theirs['captured']}, {theirs['refunded']}, {held}"
+        f"{order['_id']}: captured {ours['captured']}, refunded {ours['refunded']}, "
+        f"held {ours['authorised']}; at the provider {theirs['captured']}, {theirs['refunded']}, {held}"
     )

@@ -87,7 +87,7 @@ def _unbooked(seen: _Seen) -> list[str]:
         kept, booked = seen.levels.get(level, _NOTHING), seen.booked.get(level, _NOTHING)
         if kept != booked:
             wrong.append(
-                f"{level}: the level says on hand {kept[0]}, reserved {kept[1]}; its ledger {booked[0]} and {booked[1]}"
+                f"{level}: kept are on hand {kept[0]}, reserved {kept[1]}; booked {booked[0]} and {booked[1]}"
             )
     return wrong
 
@@ -97,9 +97,14 @@ async def _excess(mongo: Mongo, session: Session, seen: _Seen) -> list[Finding]:
     if not over:
         return []
     lowered = await _lowered(mongo, session)
-    unexplained, explained = [], []
+    unexplained: list[str] = []
+    explained: list[str] = []
     for number, (level, (on_hand, reserved)) in enumerate(sorted(over.items())):
-        orders = ", ".join(await _holders(mongo, session, level)) if number < EXAMPLES_SHOWN * 2 else "not looked up"
+        orders = (
+            ", ".join(await _holders(mongo, session, level))
+            if number < EXAMPLES_SHOWN * 2
+            else "not looked up"
+        )
         words = f"{level}: reserved {reserved}, on hand {on_hand}; orders: {orders or 'none'}"
         (explained if level in lowered else unexplained).append(words)
     return [*found(RESERVED_ON_HAND, unexplained), *found(EXCESS, explained)]
@@ -148,7 +153,7 @@ async def _held(mongo: Mongo, session: Session) -> dict[str, int]:
 async def _holders(mongo: Mongo, session: Session, level: str) -> list[str]:
     location, sku = level.split("/", 1)
     at_level = {"$match": {"parcels.location": location, "parcels.items.sku": sku}}
-    distinct = [{"$group": {"_id": "$_id"}}, {"$sort": {"_id": 1}}, {"$limit": 20}]
+    distinct: list[dict[str, Any]] = [{"$group": {"_id": "$_id"}}, {"$sort": {"_id": 1}}, {"$limit": 20}]
     rows = mongo.orders.aggregate([*_unshipped_items(), at_level, *distinct], session=session)
     return [row["_id"] async for row in rows]
 
@@ -168,7 +173,14 @@ async def _misnumbered(mongo: Mongo, session: Session) -> list[str]:
     counter = await mongo.counters.find_one({"_id": "stock"}, session=session)
     newest = counter["version"] if counter else 0
     pipeline: list[dict[str, Any]] = [
-        {"$group": {"_id": "$version", "rows": {"$sum": 1}, "sum": {"$sum": "$row"}, "last": {"$max": "$row"}}},
+        {
+            "$group": {
+                "_id": "$version",
+                "rows": {"$sum": 1},
+                "sum": {"$sum": "$row"},
+                "last": {"$max": "$row"},
+            }
+        },
         {"$set": {"expected": {"$divide": [{"$multiply": ["$last", {"$add": ["$last", 1]}]}, 2]}}},
         {
             "$match": {
@@ -185,6 +197,6 @@ async def _misnumbered(mongo: Mongo, session: Session) -> list[str]:
     ]
     rows = mongo.ledger.aggregate(pipeline, session=session)
     return [
-        f"version {row['_id']} (the counter stands at {newest}): {row['rows']} rows, the last is row {row['last']}"
+        f"version {row['_id']} of {newest}: {row['rows']} rows, the last of them is row {row['last']}"
         async for row in rows
     ]

@@ -33,8 +33,8 @@ class Published(NamedTuple):
 async def published(js: JetStreamContext) -> AsyncIterator[list[Published]]:
     """Everything from the stream's first message to the one that is the last now, in order, in chunks.
 
-    By a consumer of its own that is forgotten afterwards. One request for many messages and a plain callback take a
-    third of the time that the client's own fetch takes.
+    By a consumer of its own that is forgotten afterwards. One request for many messages and a plain callback
+    take a third of the time that the client's own fetch takes.
     """
     state = (await js.stream_info(EVENTS)).state
     if not state.messages:
@@ -84,7 +84,7 @@ class _Reading:
 
     async def _take(self, message: Msg) -> None:
         if not message.reply:
-            # A word about the request itself, such as that its time is over; the wait for the chunk ends by itself.
+            # A word about the request itself, such as that its time is over.
             return
         about = message.metadata
         event = (message.headers or {}).get(MESSAGE_ID, "")

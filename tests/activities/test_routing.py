@@ -1,0 +1,421 @@
+"""The routing decision, by example and against an independent brute force."""
+
+import time
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.orders import fewest as fewest_module
+from activities.orders.fewest import fewest
+from activities.orders.network import Network
+from activities.orders.routing import Demand, StockSeen, decide, route
+from contracts.geo import haversine_km
+from contracts.partners import Location
+from contracts.routing import Decision, Policy
+from tests.builders import CUSTOMER, NOW, Levels, availability, demand, location, network
+
+POLICY = Policy()
+UNSEEN = StockSeen(0, 0)
+
+
+def decided(wanted: Demand, places: Network, levels: Levels, policy: Policy = POLICY) -> Decision:
+    return decide(wanted, availability(places, levels), places, policy, NOW, UNSEEN)
+
+
+def given_out(decision: Decision) -> dict[str, dict[int, int]]:
+    """Units by line, by location."""
+    return {part.location: {item.line: item.quantity for item in part.items} for part in decision.allocations}
+
+
+def chosen(decision: Decision) -> list[str]:
+    return [part.location for part in decision.allocations]
+
+
+class TestNearestThatCanShipAll:
+    def test_the_nearest_location_with_all_lines_ships_the_order(self) -> None:
+        places = network("near", "middle", "far")
+        levels = {"near": {"tea": 5}, "middle": {"tea": 5, "cup": 1}, "far": {"tea": 5, "cup": 5}}
+        decision = decided(demand(("tea", 2), ("cup", 1)), places, levels)
+        assert decision.outcome == "single"
+        assert given_out(decision) == {"middle": {1: 2, 2: 1}}
+        assert decision.allocations[0].distance_km == pytest.approx(20, abs=0.01)
+        assert decision.ruled_out == {"partial_stock": 1}
+        assert decision.reason == "nearest of 2 locations that can ship all lines"
+
+    def test_a_nearer_pair_does_not_beat_one_far_location_that_has_all(self) -> None:
+        places = network("near", "middle", location("far", 2_000))
+        levels = {"near": {"tea": 1}, "middle": {"cup": 1}, "far": {"tea": 1, "cup": 1}}
+        assert chosen(decided(demand(("tea", 1), ("cup", 1)), places, levels)) == ["far"]
+
+    def test_exactly_what_is_available_is_enough_and_one_less_is_not(self) -> None:
+        places = network("near", "far")
+        wanted = demand(("tea", 3))
+        assert chosen(decided(wanted, places, {"near": {"tea": 3}, "far": {"tea": 9}})) == ["near"]
+        assert chosen(decided(wanted, places, {"near": {"tea": 2}, "far": {"tea": 9}})) == ["far"]
+
+    def test_lines_of_the_same_sku_are_added_up_before_stock_is_looked_at(self) -> None:
+        places = network("near", "far")
+        wanted = demand(("tea", 2), ("tea", 2))
+        levels = {"near": {"tea": 3}, "far": {"tea": 4}}
+        assert given_out(decided(wanted, places, levels)) == {"far": {1: 2, 2: 2}}
+
+    def test_of_two_equally_near_locations_the_first_by_place_is_taken(self) -> None:
+        places = network(location("b", 10), location("a", 10))
+        assert chosen(decided(demand(("tea", 1)), places, {"a": {"tea": 1}, "b": {"tea": 1}})) == ["b"]
+
+    def test_distance_is_measured_across_the_date_line(self) -> None:
+        places = network(location("fiji", lat=-17.0, lon=179.9), location("tonga", lat=-17.0, lon=-175.0))
+        wanted = demand(("tea", 1), at=(-17.0, -179.9))
+        decision = decided(wanted, places, {"fiji": {"tea": 1}, "tonga": {"tea": 1}})
+        assert chosen(decision) == ["fiji"]
+        assert decision.allocations[0].distance_km == pytest.approx(21.27, abs=0.05)
+
+
+class TestLocationsWithoutCoordinates:
+    def test_they_come_after_the_farthest_known_location(self) -> None:
+        places = network(
+            location("nowhere", None), location("antipode", lat=-CUSTOMER[0], lon=CUSTOMER[1] - 180)
+        )
+        levels = {"nowhere": {"tea": 1}, "antipode": {"tea": 1}}
+        decision = decided(demand(("tea", 1)), places, levels)
+        assert chosen(decision) == ["antipode"]
+        assert [c.location for c in decision.candidates] == ["antipode", "nowhere"]
+        assert decision.candidates[1].distance_km is None
+
+    def test_they_ship_when_nobody_else_can(self) -> None:
+        places = network(location("nowhere", None), "near")
+        decision = decided(demand(("tea", 2)), places, {"nowhere": {"tea": 2}, "near": {"tea": 1}})
+        assert chosen(decision) == ["nowhere"]
+        assert decision.allocations[0].distance_km is None
+
+    def test_in_a_split_as_few_of_them_as_possible_are_asked(self) -> None:
+        places = network(location("nowhere", None), location("far", 5_000), location("near", 1))
+        levels = {"nowhere": {"cup": 1}, "far": {"cup": 1}, "near": {"tea": 1}}
+        assert chosen(decided(demand(("tea", 1), ("cup", 1)), places, levels)) == ["near", "far"]
+
+
+class TestRuledOut:
+    def test_each_location_is_counted_once_under_its_first_reason(self) -> None:
+        places = network(
+            location("closed", active=False, channels=["offline"]),
+            location("offline", channels=["offline"]),
+            location("refused", 1),
+            location("empty", 2),
+            location("short", 3),
+            location("able", 4),
+        )
+        stocked = {"tea": 5}
+        levels = dict.fromkeys(["closed", "offline", "refused", "able"], stocked) | {"short": {"tea": 1}}
+        wanted = demand(("tea", 2), excluded=["closed", "offline", "refused", "refused", "unheard-of"])
+        decision = decided(wanted, places, levels)
+        assert chosen(decision) == ["able"]
+        assert decision.ruled_out == {
+            "inactive": 1,
+            "channel": 1,
+            "excluded": 1,
+            "no_stock": 1,
+            "partial_stock": 1,
+        }
+        assert decision.excluded == ["closed", "offline", "refused", "refused", "unheard-of"]
+
+    def test_reserved_goods_below_what_is_on_the_shelf_are_not_given_away(self) -> None:
+        places = network("near", "far")
+        decision = decided(demand(("tea", 1)), places, {"near": {"tea": -2}, "far": {"tea": 1}})
+        assert chosen(decision) == ["far"]
+        assert decision.ruled_out == {"no_stock": 1}
+
+    def test_locations_that_ship_a_part_are_not_counted_as_ruled_out(self) -> None:
+        places = network("near", "middle", "far")
+        levels = {"near": {"tea": 1}, "middle": {"cup": 1}, "far": {"cup": 1}}
+        decision = decided(demand(("tea", 1), ("cup", 1)), places, levels)
+        assert chosen(decision) == ["near", "middle"]
+        assert decision.ruled_out == {"partial_stock": 1}
+
+    def test_nothing_anywhere_says_so(self) -> None:
+        decision = decided(demand(("tea", 1)), network("near"), {"near": {"cup": 9}})
+        assert (decision.outcome, decision.allocations, decision.candidates) == ("none", [], [])
+        assert decision.reason == "no location has any of it available"
+
+    def test_a_network_without_locations_decides_too(self) -> None:
+        decision = decided(demand(("tea", 1)), network(), {})
+        assert (decision.outcome, decision.ruled_out) == ("none", {})
+
+    def test_too_little_in_all_places_together_ships_nothing(self) -> None:
+        decision = decided(
+            demand(("tea", 3)), network("near", "far"), {"near": {"tea": 1}, "far": {"tea": 1}}
+        )
+        assert decision.outcome == "none"
+        assert decision.reason == "what is available cannot make the order in 4 parcels"
+        assert decision.exact
+
+
+class TestCandidates:
+    def test_the_nearest_are_kept_up_to_the_policys_number(self) -> None:
+        places = network(*(f"s{n}" for n in range(9)))
+        decision = decided(demand(("tea", 1)), places, {f"s{n}": {"tea": 1} for n in range(9)})
+        assert [c.location for c in decision.candidates] == ["s0", "s1", "s2", "s3", "s4"]
+        assert [c.chosen for c in decision.candidates] == [True, False, False, False, False]
+        assert all(c.ships_all for c in decision.candidates)
+
+    def test_a_chosen_location_is_shown_even_when_it_is_far(self) -> None:
+        places = network(*(f"s{n}" for n in range(8)), location("far", 900))
+        levels = {f"s{n}": {"tea": 1} for n in range(8)} | {"far": {"cup": 1}}
+        decision = decided(demand(("tea", 1), ("cup", 1)), places, levels)
+        assert [c.location for c in decision.candidates] == ["s0", "s1", "s2", "s3", "s4", "far"]
+        assert [c.location for c in decision.candidates if c.chosen] == ["s0", "far"]
+        assert not any(c.ships_all for c in decision.candidates)
+
+
+class TestSplit:
+    def test_two_far_parcels_are_better_than_three_near_ones(self) -> None:
+        places = network("a", "b", "c", location("x", 800), location("y", 900))
+        levels = {
+            "a": {"tea": 1},
+            "b": {"cup": 1},
+            "c": {"pot": 1},
+            "x": {"tea": 1, "cup": 1},
+            "y": {"pot": 1},
+        }
+        decision = decided(demand(("tea", 1), ("cup", 1), ("pot", 1)), places, levels)
+        assert chosen(decision) == ["c", "x"]
+        assert decision.outcome == "split"
+        assert decision.reason.startswith("no location can ship all lines; 2 parcels are the fewest")
+
+    def test_one_line_is_split_when_no_location_has_all_of_it(self) -> None:
+        places = network("a", "b", "c")
+        decision = decided(demand(("tea", 10)), places, {"a": {"tea": 4}, "b": {"tea": 3}, "c": {"tea": 6}})
+        assert given_out(decision) == {"a": {1: 4}, "c": {1: 6}}
+
+    def test_two_lines_of_one_sku_share_what_a_location_has(self) -> None:
+        places = network("a", "b")
+        decision = decided(demand(("tea", 3), ("tea", 3)), places, {"a": {"tea": 4}, "b": {"tea": 5}})
+        assert given_out(decision) == {"a": {1: 3, 2: 1}, "b": {2: 2}}
+
+    def test_four_parcels_are_the_most_and_the_policy_may_allow_fewer(self) -> None:
+        places = network("a", "b", "c", "d", "e")
+        stocked = {place: {"tea": 2} for place in "abcde"}
+        four, five = demand(("tea", 8)), demand(("tea", 9))
+        assert chosen(decided(four, places, stocked)) == ["a", "b", "c", "d"]
+        assert decided(five, places, stocked).outcome == "none"
+        assert decided(four, places, stocked, Policy(max_parcels=3)).outcome == "none"
+        assert decided(demand(("tea", 3)), places, stocked, Policy(max_parcels=1)).outcome == "none"
+
+    def test_excluded_and_inactive_locations_take_no_part_in_a_split(self) -> None:
+        places = network("a", location("b", 15, active=False), "c", "d")
+        stocked = {place: {"tea": 2} for place in "abcd"}
+        assert chosen(decided(demand(("tea", 4), excluded=["a"]), places, stocked)) == ["c", "d"]
+
+    def test_fifty_lines_over_a_thousand_locations_are_decided_within_a_second(self) -> None:
+        rng = np.random.default_rng(7)
+        places = network(*(location(f"s{n}", float(rng.uniform(1, 3_000))) for n in range(1_000)))
+        skus = [f"sku{n}" for n in range(50)]
+        levels = {f"s{n}": {sku: 5 for sku in skus if rng.random() < 0.5} for n in range(1_000)}
+        started = time.process_time()
+        decision = decided(demand(*((sku, 2) for sku in skus)), places, levels)
+        assert time.process_time() - started < 1
+        assert decision.outcome == "split"
+        assert_fills(demand(*((sku, 2) for sku in skus)), decision, levels)
+
+
+class TestWhenTheSearchIsCutShort:
+    def test_the_answer_is_feasible_and_says_that_it_may_not_be_the_best(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fewest_module, "STEPS_MAX", 1)
+        places = network(*(f"s{n}" for n in range(30)))
+        levels = {f"s{n}": {"tea": n % 7, "cup": (n * 5) % 7} for n in range(30)}
+        wanted = demand(("tea", 16), ("cup", 16))
+        decision = decided(wanted, places, levels)
+        assert not decision.exact
+        assert decision.outcome == "split"
+        assert "cut short" in decision.reason
+        assert_fills(wanted, decision, levels)
+
+    def test_having_found_nothing_is_not_called_proof_that_there_is_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Taking the most each time (a: all but one of each) leaves three singles over; only b + c + d + e would do.
+        monkeypatch.setattr(fewest_module, "STEPS_MAX", 1)
+        places = network("a", "b", "c", "d", "e")
+        skus = ["k", "l", "m", "n"]
+        levels = {"a": {"k": 8, "l": 8, "m": 8, "n": 8}} | {
+            place: {sku: 9} for place, sku in zip("bcde", skus, strict=True)
+        }
+        wanted = demand(*((sku, 9) for sku in skus))
+        cut = decided(wanted, places, levels)
+        assert (cut.outcome, cut.exact) == ("none", False)
+        assert cut.reason == "no way was found to make the order in 4 parcels before the search was cut short"
+        monkeypatch.undo()
+        assert chosen(decided(wanted, places, levels)) == ["b", "c", "d", "e"]
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_however_few_steps_are_allowed_what_is_chosen_is_feasible_and_needed(
+        self, data: st.DataObject
+    ) -> None:
+        rows = st.lists(st.integers(0, 4), min_size=8, max_size=8)
+        covered = np.array(data.draw(st.lists(rows, min_size=1, max_size=3)), dtype=np.int64)
+        wanted = covered.max(axis=1) + 1
+        covered = np.minimum(covered, wanted[:, None])
+        fewest_module.STEPS_MAX, kept = data.draw(st.integers(0, 6)), fewest_module.STEPS_MAX
+        try:
+            places, _ = fewest(np.arange(8), covered, wanted, np.arange(8.0), 4)
+        finally:
+            fewest_module.STEPS_MAX = kept
+        if places:
+            assert (covered[:, places].sum(axis=1) >= wanted).all()
+            for place in places:
+                others = [other for other in places if other != place]
+                assert (covered[:, others].sum(axis=1) < wanted).any()
+
+
+class TestAgainstBruteForce:
+    @settings(max_examples=250, deadline=None)
+    @given(st.data())
+    def test_no_choice_of_up_to_four_locations_is_better(self, data: st.DataObject) -> None:
+        wanted, places, levels = data.draw(small_worlds())
+        decision = decided(wanted, places, levels)
+        best = best_by_brute_force(wanted, places, levels)
+        if best is None:
+            assert decision.outcome == "none"
+            return
+        assert decision.exact
+        assert_fills(wanted, decision, levels)
+        assert len(decision.allocations) == best[0]
+        assert cost(chosen(decision), places) == pytest.approx(best, abs=1e-5)
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.integers(2, 4), st.randoms(use_true_random=False))
+    def test_leaving_out_places_that_others_outdo_never_costs_the_best_choice(
+        self, most: int, chance: Random
+    ) -> None:
+        skus, count = chance.randint(1, 3), 12
+        covered = np.array(
+            [[chance.randint(0, 6) for _ in range(count)] for _ in range(skus)], dtype=np.int64
+        )
+        distance = np.array([float(chance.choice([1, 2, 3, 5, 8, np.inf])) for _ in range(count)])
+        wanted = covered.max(axis=1) + chance.randint(1, 12)
+        found, exact = fewest(np.arange(count), covered, wanted, distance, most)
+        assert exact
+        for size in range(2, most + 1):
+            enough = [
+                group
+                for group in combinations(range(count), size)
+                if (covered[:, group].sum(axis=1) >= wanted).all()
+            ]
+            if enough:
+                costs = {group: np.minimum(distance[list(group)], 1e9).sum() for group in enough}
+                assert len(found) == size
+                assert costs[tuple(sorted(found))] == min(costs.values())
+                return
+        assert found == []
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.data())
+    def test_a_batch_is_never_given_more_than_there_is(self, data: st.DataObject) -> None:
+        _, places, levels = data.draw(small_worlds())
+        demands = data.draw(st.lists(demands_for(places), min_size=1, max_size=8))
+        stock = availability(places, levels)
+        decisions = route(demands, stock, places, POLICY, NOW, StockSeen(7, 3))
+        left = {(place, sku): units for place, skus in levels.items() for sku, units in skus.items()}
+        for wanted, decision in zip(demands, decisions, strict=True):
+            skus = {line: sku for line, sku, _ in wanted.lines}
+            for part in decision.allocations:
+                for item in part.items:
+                    assert item.sku == skus[item.line]
+                    left[part.location, item.sku] -= item.quantity
+                    assert left[part.location, item.sku] >= 0
+        assert all(stock.at(place, sku) == units for (place, sku), units in left.items())
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.data())
+    def test_each_decision_of_a_batch_is_made_again_from_the_stock_it_names(
+        self, data: st.DataObject
+    ) -> None:
+        _, places, levels = data.draw(small_worlds())
+        demands = data.draw(st.lists(demands_for(places), min_size=1, max_size=6))
+        decisions = route(demands, availability(places, levels), places, POLICY, NOW, StockSeen(7, 3))
+        rows = [part for decision in decisions for part in decision.allocations]
+        for wanted, decision in zip(demands, decisions, strict=True):
+            assert decision.stock_version == 7
+            stock = availability(places, levels)
+            for part in rows[: decision.stock_rows - 3]:
+                stock.change_all((part.location, item.sku, -item.quantity) for item in part.items)
+            seen = StockSeen(decision.stock_version, decision.stock_rows)
+            assert decide(wanted, stock, places, POLICY, NOW, seen) == decision
+
+
+SKUS = ["tea", "cup", "pot"]
+
+
+@st.composite
+def demands_for(draw: st.DrawFn, places: Network) -> Demand:
+    lines = draw(st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 8)), min_size=1, max_size=4))
+    excluded = draw(st.lists(st.sampled_from([place.id for place in places.locations]), max_size=2))
+    channel = draw(st.sampled_from(["online", "online", "online", "fair"]))
+    return demand(*lines, channel=channel, excluded=excluded)
+
+
+@st.composite
+def small_worlds(draw: st.DrawFn) -> tuple[Demand, Network, dict[str, dict[str, int]]]:
+    """Up to seven locations with little of each SKU, so that lines must be split often."""
+    places = network(*(draw(places_named(f"s{number}")) for number in range(draw(st.integers(1, 7)))))
+    levels = {
+        place.id: draw(st.fixed_dictionaries({sku: st.integers(-1, 5) for sku in SKUS}))
+        for place in places.locations
+    }
+    return draw(demands_for(places)), places, levels
+
+
+@st.composite
+def places_named(draw: st.DrawFn, location_id: str) -> Location:
+    return location(
+        location_id,
+        draw(st.one_of(st.none(), st.integers(0, 40).map(float))),
+        active=draw(st.sampled_from([True, True, True, True, False])),
+        channels=draw(st.sampled_from([["online"], ["online"], ["online", "fair"], ["fair"]])),
+    )
+
+
+def cost(names: Sequence[str], places: Network) -> tuple[int, int, float]:
+    """How many, how many of them at unknown distance, and the known kilometres."""
+    found = [places.locations[places.index[name]] for name in names]
+    known = [haversine_km(*CUSTOMER, p.lat, p.lon) for p in found if p.lat is not None and p.lon is not None]
+    return len(found), len(found) - len(known), sum(known)
+
+
+def best_by_brute_force(
+    wanted: Demand, places: Network, levels: Mapping[str, Mapping[str, int]]
+) -> tuple[int, int, float] | None:
+    """The least cost over all groups of up to four locations that have everything together."""
+    units = {sku: sum(u for _, s, u in wanted.lines if s == sku) for _, sku, _ in wanted.lines}
+    able = [
+        place.id
+        for place in places.locations
+        if place.active and wanted.channel in place.channels and place.id not in wanted.excluded
+    ]
+    for size in range(1, 5):
+        groups = [
+            cost(group, places)
+            for group in combinations(able, size)
+            if all(sum(max(levels[place][sku], 0) for place in group) >= u for sku, u in units.items())
+        ]
+        if groups:
+            return min(groups)
+    return None
+
+
+def assert_fills(wanted: Demand, decision: Decision, levels: Mapping[str, Mapping[str, int]]) -> None:
+    """Every line is handed out exactly, from stock that is there, and no parcel is empty."""
+    given = given_out(decision)
+    for line, _, units in wanted.lines:
+        assert sum(items.get(line, 0) for items in given.values()) == units
+    for part in decision.allocations:
+        assert part.items
+        for sku in {item.sku for item in part.items}:
+            assert sum(item.quantity for item in part.items if item.sku == sku) <= levels[part.location][sku]

@@ -1,0 +1,33 @@
+"""Waiting for what a test expects to come true."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+_POLL_S = 0.02
+
+
+async def eventually(
+    condition: Callable[[], Value | Awaitable[Value]], timeout: float = 10.0, message: str = ""
+) -> Value:
+    """Ask until the answer is true, and return it. An AssertionError in the condition means: not yet.
+
+    Raises AssertionError after `timeout` seconds, with `message` and the last answer.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        last: object
+        try:
+            asked = condition()
+            value: Value = await asked if inspect.isawaitable(asked) else asked
+            if value:
+                return value
+            last = value
+        except AssertionError as error:
+            last = error
+        if loop.time() > deadline:
+            raise AssertionError(f"{message or 'never came true'} within {timeout:g} s; last: {last!r}")
+        await asyncio.sleep(_POLL_S)

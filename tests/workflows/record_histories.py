@@ -1,0 +1,48 @@
+"""Records histories for the replay test. Not collected by default: `.venv/bin/pytest tests/workflows/record_histories.py`."""
+
+import re
+
+from temporalio.client import WorkflowHandle
+
+from tests.workflows.test_replay import HISTORIES
+from tests.workflows.world import World
+
+
+async def _keep(name: str, handle: WorkflowHandle[object, object]) -> None:
+    history = await handle.fetch_history()
+    anonymous = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
+    (HISTORIES / f"OrderFulfilment.{name}.json").write_text(anonymous)
+
+
+async def test_record_a_delivered_order(world: World) -> None:
+    await world.open_stores({"near": {"tea": 5}})
+    order, batch = await world.begin(("tea", 2), payment={"method": "card", "token": "tok_ok"})
+    parcel = await world.offered_to(order, "near")
+    await world.answer(order, parcel, "accepted", "packed")
+    await world.reaches(order, "packed")
+    await world.answer(order, parcel, "shipped", "delivered")
+    await batch.result()
+    await _keep("delivered", batch)
+
+
+async def test_record_a_silent_store_and_a_back_order_at_its_limit(world: World) -> None:
+    await world.open_stores({"near": {"tea": 1}})
+    order, batch = await world.begin(("tea", 1))
+    await world.offered_to(order, "near")
+    await world.pass_time(hours=80)
+    await batch.result()
+    await _keep("backorder_limit", batch)
+
+
+async def test_record_a_batch_that_an_operator_cancelled(world: World) -> None:
+    await world.open_stores({"near": {"tea": 5}})
+    orders = [await world.place(("tea", 1)) for _ in range(3)]
+    batch = await world.start(*orders)
+    parcel = await world.offered_to(orders[0], "near")
+    await world.answer(orders[0], parcel, "shipped")
+    await world.reaches(orders[0], "shipped")
+    await batch.cancel()
+    await world.reaches(orders[1], "cancelled")
+    await world.answer(orders[0], parcel, "delivered")
+    await batch.result()
+    await _keep("cancelled_by_operator", batch)

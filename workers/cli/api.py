@@ -1,0 +1,80 @@
+"""A small client of the HTTP API for commands: one request, and refusals in plain words."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from infra.settings import Settings
+from workers.cli.console import CommandFailed
+
+_TIMEOUT_S = 60.0
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+
+
+class ApiRefused(CommandFailed):
+    """The API did not do it. The message holds the problem's detail and what to do."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.problem = problem
+        detail = problem.get("detail") or problem.get("title") or "no reason was given"
+        parts = [f"{detail} ({problem.get('code', 'http')}, {status})"]
+        faults = [fault for fault in problem.get("errors") or [] if fault.get("field")]
+        parts += [f"  {fault['field']}: {fault['detail']} {fault['remedy']}" for fault in faults[:10]]
+        if problem.get("remedy"):
+            parts.append(str(problem["remedy"]))
+        super().__init__("\n".join(parts))
+
+
+class Api:
+    """The gateway that the settings name, with the operator's key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.require("gateway_url").rstrip("/")
+        self._key = settings.require("operator_key")
+
+    def get(self, *path: str, **query: object) -> Any:
+        asked = urlencode({name: value for name, value in query.items() if value is not None})
+        return self._send("GET", _join(path) + (f"?{asked}" if asked else "")).body
+
+    def post(self, *path: str, body: Mapping[str, Any], wait_s: int = 0) -> Answer:
+        """`wait_s`: how long the API may take to tell the outcome; it answers 202 when it is not known by then."""
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        return self._send("POST", _join(path), body, headers)
+
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(more or {})}
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, content, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                return Answer(answer.status, json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise ApiRefused(error.code, _problem(error)) from error
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", error)
+            raise CommandFailed(
+                f"The API at {self._url} cannot be reached: {why}. Start the system with `tongqu up`, "
+                "or set TONGQU_GATEWAY_URL and TONGQU_OPERATOR_KEY."
+            ) from error
+
+
+def _join(path: tuple[str, ...]) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in path)
+
+
+def _problem(error: urllib.error.HTTPError) -> Mapping[str, Any]:
+    try:
+        problem = json.load(error)
+    except ValueError:
+        return {"title": error.reason}
+    return problem if isinstance(problem, dict) else {"title": error.reason}

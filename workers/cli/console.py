@@ -1,0 +1,67 @@
+"""What every command shares at the terminal: where it prints, how it says moments, and how it fails."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+Result = TypeVar("Result")
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True)
+
+STAGE_COLOURS = {
+    "closed": "green",
+    "delivered": "green",
+    "shipped": "cyan",
+    "backordered": "yellow",
+    "held": "yellow",
+    "cancelling": "yellow",
+    "cancelled": "red",
+}
+
+
+class CommandFailed(Exception):
+    """A command that cannot do what it was asked; the message says why and what to do, in plain words."""
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    return asyncio.run(work)
+
+
+def print_json(value: object) -> None:
+    """Plain JSON, so that another program can read it."""
+    out.print(json.dumps(value, ensure_ascii=False, indent=1, default=str), markup=False, highlight=False, soft_wrap=True)
+
+
+def stage(name: str) -> str:
+    colour = STAGE_COLOURS.get(name, "blue")
+    return f"[{colour}]{escape(name)}[/{colour}]"
+
+
+def plain(value: object) -> str:
+    """Text from outside, which may hold what looks like markup; nothing where there is nothing."""
+    return "" if value is None else escape(str(value))
+
+
+def moment(value: str | datetime | None) -> str:
+    """UTC to the second; an API's text or a database's datetime."""
+    if value is None:
+        return ""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def age(since: datetime | None) -> str:
+    """How long ago, in the largest unit that is not zero."""
+    if since is None:
+        return ""
+    seconds = max(int((datetime.now(UTC) - since).total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,98 @@
+"""`tongqu order`: see orders, and act on them with a reason that is kept."""
+
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="See orders and act on them.")
+
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order.")]
+Wait = Annotated[int, typer.Option("--wait", min=0, max=30, metavar="S", help="Seconds to wait for the outcome.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+
+
+@app.command()
+def show(order: OrderId, as_json: AsJson = False) -> None:
+    """The whole story of an order: stage, parcels, payment, decisions, timeline, link to the Temporal UI."""
+    from workers.cli.console import out, print_json
+
+    found = _api().get("v1", "orders", order)
+    if as_json:
+        print_json(found)
+        return
+    from workers.cli.story import story
+
+    for part in story(found):
+        out.print(part)
+        out.print()
+
+
+@app.command("list")
+def list_orders(
+    stage: Annotated[str | None, typer.Option(help="Only orders in this stage.")] = None,
+    region: Annotated[str | None, typer.Option(help="Division code or its beginning, such as 33 or BR-SP.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only orders of this channel.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most orders shown.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Orders, the newest first."""
+    from workers.cli.console import out, print_json
+
+    page = _api().get("v1", "orders", stage=stage, region=region, channel=channel, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    from workers.cli.story import summaries
+
+    out.print(summaries(page["orders"]))
+    if page["next"]:
+        out.print("There are more; narrow the list down with --stage, --region or --channel.")
+
+
+@app.command()
+def cancel(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
+    """Cancel what has not been shipped, and give its money back."""
+    _command(order, "cancellation", reason, wait)
+
+
+@app.command()
+def retry(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
+    """Clear what holds the order up and let every store be asked once more."""
+    _command(order, "retry", reason, wait)
+
+
+@app.command()
+def reroute(
+    order: OrderId,
+    reason: Reason,
+    parcel: Annotated[str | None, typer.Option(help="Only this parcel; without it, all that are unshipped.")] = None,
+    wait: Wait = 10,
+) -> None:
+    """Take parcels away from their stores and look for others."""
+    _command(order, "reroute", reason, wait, **({"parcel": parcel} if parcel else {}))
+
+
+@app.command()
+def release(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
+    """Give the reserved goods back and hold the order until it is retried or cancelled."""
+    _command(order, "release", reason, wait)
+
+
+def _api() -> Any:
+    from infra.settings import Settings
+    from workers.cli.api import Api
+
+    return Api(Settings())
+
+
+def _command(order: str, command: str, reason: str, wait_s: int, **more: str) -> None:
+    from workers.cli.console import out, plain, stage
+
+    answer = _api().post("v1", "orders", order, command, body={"reason": reason, **more}, wait_s=wait_s)
+    if answer.status == 200:
+        outcome = answer.body.get("cancellation") if command == "cancellation" else None
+        words = f", cancellation: {outcome['outcome']}" if outcome else ""
+        out.print(f"{plain(order)} is {stage(answer.body['stage'])}{words}")
+    else:
+        out.print(f"Taken down. The outcome is not known yet: tongqu order show {plain(order)}")

@@ -1,0 +1,1 @@
+"""The HTTP gateway: orders, locations, stock and availability over HTTP, with keys, problems and idempotency."""

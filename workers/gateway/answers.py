@@ -1,0 +1,39 @@
+"""What handlers answer with: a status, a JSON body already in bytes, and headers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+def to_json(content: Any) -> bytes:
+    """Times in UTC with Z; sets of strings as sorted lists."""
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=_other)
+
+
+def _other(value: object) -> object:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that can be kept and given again."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+    def response(self, more: Mapping[str, str] | None = None) -> Response:
+        return Response(self.content, self.status, {**self.headers, **(more or {})}, self.media_type)
+
+
+def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, to_json(content), headers or {})

@@ -1,0 +1,62 @@
+"""The gateway's FastAPI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from infra.settings import Settings
+from workers.gateway import availability, commands, health, locations, orders, stock
+from workers.gateway.limits import Limits
+from workers.gateway.metrics import Measured, Metrics
+from workers.gateway.openapi import document
+from workers.gateway.problems import install_problems
+from workers.gateway.services import opened
+
+VERSION = "1.0.0"
+_DESCRIPTION = """
+Place orders, tell what lies where, and see what becomes of every order.
+
+* **Accepted means journaled.** A 202 is given after the order is on disk; it is then carried out whatever crashes.
+* **The same call twice is the same result.** Give orders ids of your own, or send an `Idempotency-Key`.
+* **A refusal says what to change**: problem+json (RFC 9457) with `code`, `field` and `remedy`. It changed nothing.
+* **Money** is in minor units (fen); **points** say their datum; **divisions** are GB/T 2260 or ISO 3166-2:BR codes.
+"""
+_TAGS = [
+    {"name": "orders", "description": "Place orders and follow them."},
+    {"name": "commands", "description": "Cancel an order; for operators, retry, reroute or release it."},
+    {"name": "locations", "description": "Stores, warehouses and sellers that ship."},
+    {"name": "stock", "description": "What lies where, and what can be promised."},
+    {"name": "health", "description": "For those who run the system."},
+]
+
+
+def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
+    """Connections are opened when the app starts up and closed when it shuts down."""
+    bounds, metrics = limits or _limits(settings), Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings, bounds, metrics) as gateway:
+            app.state.gateway = gateway
+            yield
+
+    app = FastAPI(
+        title="Tongqu",
+        version=VERSION,
+        summary="Orders to the nearest store, durably.",
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for part in (orders, commands, locations, stock, availability, health):
+        app.include_router(part.router)
+    app.add_middleware(Measured, metrics=metrics)
+    install_problems(app)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(orders_per_request=settings.batch_request_max, lines_per_order=settings.order_lines_max)

@@ -1,0 +1,32 @@
+"""Bodies of requests that are the gateway's own; those of orders, locations and stock are in the contracts."""
+
+from pydantic import Field
+
+from contracts.base import Request
+from contracts.orders import CommandRequest, OrderPlacement
+from contracts.partners import LocationUpsert
+from contracts.stock import StockUpsert
+
+
+class OrderBatch(Request):
+    """Each order is looked at by itself: a bad one does not keep the others from being accepted."""
+
+    orders: list[OrderPlacement] = Field(min_length=1, max_length=1000)
+
+
+class LocationBatch(Request):
+    """Each location is looked at by itself; the good ones are written together."""
+
+    locations: list[LocationUpsert] = Field(min_length=1, max_length=1000)
+
+
+class StockBatch(Request):
+    """Each item is looked at by itself; the good ones are booked together, in their order."""
+
+    items: list[StockUpsert] = Field(min_length=1, max_length=1000)
+
+
+class RerouteRequest(CommandRequest):
+    """Without `parcel` all parcels that are not shipped are taken away from their stores."""
+
+    parcel: str | None = Field(default=None, min_length=1, max_length=100)

@@ -1,0 +1,91 @@
+"""Reads request bodies: JSON only, bounded while they stream in, and refused in words when they are neither."""
+
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.refusals import Refusal
+from workers.gateway.answers import JSON
+from workers.gateway.faults import Fault, invalid, refused
+
+Model = TypeVar("Model")
+
+
+async def read_json(request: Request, bytes_max: int) -> Any:
+    """The body as JSON values. Raises Refusal 415, 413 or 400."""
+    sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent_as != JSON:
+        raise Refusal(
+            "not_json",
+            f"The body was sent as {sent_as[:100] or 'nothing in particular'}.",
+            remedy=f"Send JSON with the header Content-Type: {JSON}.",
+            field="Content-Type",
+            status=415,
+            headers={"Accept": JSON},
+        )
+    body = await _read(request, bytes_max)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        detail = f"The body is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        raise Refusal("bad_json", detail, remedy="Send one JSON document in UTF-8.", status=400) from error
+
+
+async def _read(request: Request, bytes_max: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > bytes_max:
+        raise _too_large(bytes_max)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(bytes_max: int) -> Refusal:
+    return Refusal(
+        "body_too_large",
+        f"The body is larger than {bytes_max} bytes.",
+        remedy="Share its content out over several requests.",
+        status=413,
+        headers={"Connection": "close"},
+    )
+
+
+def parse(adapter: TypeAdapter[Model], value: Any) -> Model:
+    """Raises Refusal, which names every field that is wrong."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def listed(value: Any, name: str, most: int) -> list[Any]:
+    """The list that a bulk request holds under `name`; its items are not looked at yet, so that each stands alone."""
+    if not isinstance(value, dict):
+        raise refused([Fault("", "wrong_type", "The body is no JSON object.", f'Send {{"{name}": [...]}}.')])
+    faults = [
+        Fault(key[:100], "unknown_field", "There is no such field.", f"Send only {name}.")
+        for key in value
+        if key != name
+    ]
+    items = value.get(name)
+    if not isinstance(items, list):
+        code, detail = (
+            ("wrong_type", "This is no list.") if name in value else ("missing", "The list is missing.")
+        )
+        faults.append(Fault(name, code, detail, f"Send a list of 1 to {most}."))
+    elif not items:
+        faults.append(Fault(name, "too_few", "The list is empty.", f"Send 1 to {most}."))
+    elif len(items) > most:
+        detail = f"The list holds {len(items)}."
+        faults.append(
+            Fault(name, "too_many", detail, f"Send at most {most}; share the rest out over further requests.")
+        )
+    if faults or not isinstance(items, list):
+        raise refused(faults)
+    return items

@@ -1,0 +1,28 @@
+"""What the gateway bounds: sizes of requests, how long it gathers, and how much it holds in memory."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times say their unit in the name."""
+
+    body_bytes: int = 8 * 1024 * 1024
+    gather_ms: float = 3.0
+    """How long an order waits for others before they are written together."""
+    gather_orders: int = 500
+    waiting_orders: int = 20_000
+    """Orders in memory that are not written yet; beyond them callers are sent away for a while."""
+    writes_at_once: int = 4
+    orders_per_request: int = 1000
+    items_per_request: int = 1000
+    """Locations or stock levels in one request."""
+    lines_per_order: int = 200
+    key_kept_s: float = 5.0
+    """How long a key that was revoked may still be used."""
+    key_taken_over_s: float = 60.0
+    """After how long an idempotency key whose request never ended may be used again."""
+    wait_s: int = 30
+    """The most that `Prefer: wait` waits."""
+    store_tries_s: float = 5.0
+    """How long a write is tried again while the database changes its primary."""

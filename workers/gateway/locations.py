@@ -1,0 +1,200 @@
+"""Routes of locations: register or change them, see one, list them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, TypeAdapter
+
+from contracts.geo import Point
+from contracts.partners import LocationUpsert
+from contracts.refusals import Refusal
+from contracts.subjects import EVENTS, partner_consumer, partner_filter, reply_subject
+from infra.keys import Scope
+from workers.gateway import examples
+from workers.gateway.answers import Answer, answer
+from workers.gateway.bodies import LocationBatch
+from workers.gateway.body import listed, parse
+from workers.gateway.carried import carried_out
+from workers.gateway.cursors import cursor_of, position_of
+from workers.gateway.faults import codes_of
+from workers.gateway.listing import division_prefix
+from workers.gateway.network import open_streams, refuse_reserved, write_locations
+from workers.gateway.openapi import answers_with, operation
+from workers.gateway.results import LocationResults, counted, refused_item
+from workers.gateway.security import Caller, needs
+from workers.gateway.services import Gateway, gateway_of
+
+router = APIRouter(tags=["locations"])
+Writes = Annotated[Caller, Depends(needs(Scope.LOCATIONS_WRITE))]
+Reads = Annotated[Caller, Depends(needs(Scope.STOCK_READ))]
+
+_UPSERT: TypeAdapter[LocationUpsert] = TypeAdapter(LocationUpsert)
+
+
+class EventStream(BaseModel):
+    """Where the location's own events are read from, over NATS, and where it answers."""
+
+    stream: str
+    consumer: str
+    filter: str
+    replies: str
+
+
+class LocationView(BaseModel):
+    """`point` is in WGS84, whatever datum it was sent in. `version` grows with every change."""
+
+    id: str
+    kind: Literal["store", "warehouse", "seller"]
+    name: str
+    division: str
+    point: Point | None
+    active: bool
+    channels: list[str]
+    accept_within_s: int
+    ship_within_s: int
+    version: int
+    events: EventStream
+
+
+class LocationPage(BaseModel):
+    """`next` is the cursor of the following page; null on the last one."""
+
+    locations: list[LocationView]
+    next: str | None
+
+
+@router.put(
+    "/v1/locations",
+    **operation(
+        "Register or change up to 1,000 locations",
+        {200: answers_with(LocationResults, "A result for each location, in their order.")},
+        scope=Scope.LOCATIONS_WRITE,
+        body=LocationBatch,
+        examples={"a store and a warehouse": examples.LOCATIONS},
+    ),
+)
+async def put_locations(request: Request, caller: Writes) -> Response:
+    """Replaces what was known under each id, and opens the event stream of each location. Set `active` to false to
+    take a location out of routing; locations are never deleted."""
+    return await carried_out(request, caller, _put)
+
+
+async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
+    values = listed(body, "locations", gateway.limits.items_per_request)
+    places: dict[int, str] = {}
+    locations: dict[str, LocationUpsert] = {}
+    refusals: dict[int, Refusal] = {}
+    for index, value in enumerate(values):
+        try:
+            location = _read(value, locations)
+            places[index] = location.id
+            locations[location.id] = location
+        except Refusal as refusal:
+            refusals[index] = refusal
+            gateway.refusals.note(codes_of(refusal))
+    written = await write_locations(gateway.mongo, locations)
+    await open_streams(gateway.js, sorted(locations))
+    results = [
+        refused_item(index, refusals[index])
+        if index in refusals
+        else _result(index, places[index], written.outcomes[places[index]])
+        for index in range(len(values))
+    ]
+    return answer(counted(results, network_version=written.network_version))
+
+
+def _read(value: Any, before: Mapping[str, LocationUpsert]) -> LocationUpsert:
+    location = parse(_UPSERT, value)
+    refuse_reserved(location)
+    if location.id in before:
+        detail = f"The location {location.id} comes twice in this request."
+        raise Refusal("listed_twice", detail, remedy="Send each location once.", field="id")
+    return location
+
+
+def _result(index: int, location: str, outcome: str) -> dict[str, Any]:
+    return {
+        "index": index,
+        "status": 201 if outcome == "created" else 200,
+        "id": location,
+        "outcome": outcome,
+    }
+
+
+@router.get(
+    "/v1/locations/{id}",
+    **operation(
+        "See a location",
+        {200: answers_with(LocationView, "The location.")},
+        scope=Scope.STOCK_READ,
+        problems=[404],
+    ),
+)
+async def see_location(
+    request: Request, caller: Reads, location: Annotated[str, Path(alias="id", max_length=64, examples=["store-hangzhou-01"])]
+) -> Response:
+    """Where it is, whether it takes orders, and where it reads its events."""
+    row = await gateway_of(request).mongo.locations.find_one({"_id": location})
+    if row is None:
+        remedy = "Check the id, or register the location with PUT /v1/locations."
+        raise Refusal(
+            "unknown_location", f"There is no location {location}.", remedy=remedy, field="id", status=404
+        )
+    return answer(_view(row)).response()
+
+
+@router.get(
+    "/v1/locations",
+    **operation(
+        "List locations",
+        {200: answers_with(LocationPage, "A page of locations, by id.")},
+        scope=Scope.STOCK_READ,
+    ),
+)
+async def list_locations(
+    request: Request,
+    caller: Reads,
+    region: Annotated[
+        str | None,
+        Query(
+            pattern=r"^([1-9][0-9]{1}|[1-9][0-9]{3}|[1-9][0-9]{5}|BR-[A-Z]{2})$",
+            description="The first 2, 4 or 6 digits of a GB/T 2260 code, or an ISO 3166-2:BR code.",
+            examples=["33", "BR-SP"],
+        ),
+    ] = None,
+    kind: Literal["store", "warehouse", "seller"] | None = None,
+    active: bool | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
+) -> Response:
+    """All locations that match, a page at a time."""
+    conditions: list[dict[str, Any]] = [{}]
+    if region is not None:
+        conditions.append({"division": {"$regex": f"^{division_prefix(region)}"}})
+    if kind is not None:
+        conditions.append({"kind": kind})
+    if active is not None:
+        conditions.append({"active": active})
+    if cursor is not None:
+        conditions.append({"_id": {"$gt": position_of(cursor, (str,))[0]}})
+    found = gateway_of(request).mongo.locations.find({"$and": conditions}).sort("_id", 1).limit(limit + 1)
+    rows = [row async for row in found]
+    more = len(rows) > limit
+    views = [_view(row) for row in rows[:limit]]
+    return answer(
+        {"locations": views, "next": cursor_of(rows[limit - 1]["_id"]) if more else None}
+    ).response()
+
+
+def _view(row: Mapping[str, Any]) -> dict[str, Any]:
+    place = row["_id"]
+    point = {"lat": row["lat"], "lon": row["lon"], "datum": "WGS84"} if row["lat"] is not None else None
+    kept = ("kind", "name", "division", "active", "channels", "accept_within_s", "ship_within_s", "version")
+    events = {
+        "stream": EVENTS,
+        "consumer": partner_consumer(place),
+        "filter": partner_filter(place),
+        "replies": reply_subject(place),
+    }
+    return {"id": place, **{name: row[name] for name in kept}, "point": point, "events": events}

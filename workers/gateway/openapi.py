@@ -1,0 +1,131 @@
+"""The OpenAPI document: what each operation takes, answers and refuses, with examples."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from contracts.orders import CommandRequest, OrderPlacement
+from infra.keys import Scope
+from workers.gateway.answers import JSON, PROBLEM
+from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
+from workers.gateway.results import Problem
+from workers.gateway.security import SECURITY_SCHEMES
+
+_SCHEMAS: tuple[type[BaseModel], ...] = (
+    OrderPlacement,
+    OrderBatch,
+    CommandRequest,
+    RerouteRequest,
+    LocationBatch,
+    StockBatch,
+    Problem,
+)
+_REF = "#/components/schemas/{model}"
+_REASONS = {
+    400: "The body is no JSON.",
+    401: "No API key, or an unknown one.",
+    403: "The key lacks a scope.",
+    404: "There is no such thing.",
+    409: "It is in the way of what was done before; see `code`.",
+    413: "The body is larger than 8 MiB.",
+    415: "The body is not JSON.",
+    422: "Something in the request is wrong; see `field` and `remedy`.",
+    500: "The gateway failed. Nothing of the inside is told.",
+    503: "Not now; see Retry-After.",
+}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
+}
+_ALWAYS = (401, 403, 422, 500, 503)
+_WITH_BODY = (400, 409, 413, 415)
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body is answered again without being done again, for 72 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "example": "7f4df0a2-51f5-4f1c-9f5b-8b9f0f5c9a11",
+}
+PREFER_WAIT = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=N`: answer with the outcome when it is known within N seconds, 30 at most (RFC 7240).",
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+
+
+def answers_with(
+    model: type[BaseModel], description: str, example: Any = None, **headers: str
+) -> dict[str, Any]:
+    """A response of an operation. `headers`: their descriptions by name, with _ for -."""
+    made: dict[str, Any] = {"model": model, "description": description}
+    if example is not None:
+        made["content"] = {JSON: {"example": example}}
+    if headers:
+        made["headers"] = {
+            name.replace("_", "-"): {"schema": {"type": "string"}, "description": words}
+            for name, words in headers.items()
+        }
+    return made
+
+
+def operation(
+    summary: str,
+    responses: Mapping[int, dict[str, Any]],
+    *,
+    scope: Scope | None,
+    body: type[BaseModel] | None = None,
+    examples: Mapping[str, Any] | None = None,
+    parameters: Sequence[dict[str, Any]] = (),
+    problems: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Arguments for a route. The first of `responses` is its usual one."""
+    extra: dict[str, Any] = {"parameters": list(parameters)}
+    if scope is not None:
+        extra["security"] = [{scheme: [scope.value]} for scheme in SECURITY_SCHEMES]
+    if body is not None:
+        extra["parameters"].append(_IDEMPOTENCY_KEY)
+        content: dict[str, Any] = {"schema": {"$ref": _REF.format(model=body.__name__)}}
+        if examples:
+            content["examples"] = {name: {"value": value} for name, value in examples.items()}
+        extra["requestBody"] = {"required": True, "content": {JSON: content}}
+    statuses = {*problems, *(_ALWAYS if scope else ()), *(_WITH_BODY if body else ())}
+    return {
+        "summary": summary,
+        "status_code": next(iter(responses)),
+        "responses": {**responses, **{status: _refusal(status) for status in sorted(statuses)}},
+        "openapi_extra": extra,
+    }
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=Problem.__name__)}
+    made: dict[str, Any] = {"description": _REASONS[status], "content": {PROBLEM: {"schema": schema}}}
+    return {**made, "headers": _HEADERS[status]} if status in _HEADERS else made
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The app's document, made once. Bodies are read by the gateway itself, so their schemas are added here."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version="3.1.0",
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        _, schemas = models_json_schema([(model, "validation") for model in _SCHEMAS], ref_template=_REF)
+        components = made.setdefault("components", {})
+        components.setdefault("schemas", {}).update(schemas["$defs"])
+        components["securitySchemes"] = SECURITY_SCHEMES
+        app.openapi_schema = made
+    return app.openapi_schema

@@ -1,0 +1,85 @@
+"""Who calls, and what they may do: API keys from `Authorization: Bearer` or `X-API-Key`, looked up by their hash."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from contracts.refusals import Refusal
+from infra.keys import Scope, hash_key
+from infra.mongo import Mongo
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key as bearer token."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+_KEYS_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` is what the caller is known by; keys that replace one another share it."""
+
+    name: str
+    scopes: frozenset[str]
+
+
+class Keys:
+    """Looks keys up and keeps the answers for a few seconds, also that a key is unknown."""
+
+    def __init__(self, mongo: Mongo, kept_s: float) -> None:
+        self._mongo = mongo
+        self._kept_s = kept_s
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+
+    async def caller(self, key: str) -> Caller | None:
+        hashed, now = hash_key(key), time.monotonic()
+        read_at, caller = self._known.get(hashed, (float("-inf"), None))
+        if now - read_at < self._kept_s:
+            return caller
+        row = await self._mongo.api_keys.find_one({"_id": hashed})
+        caller = Caller(row["name"], frozenset(row["scopes"])) if row else None
+        if len(self._known) >= _KEYS_KEPT:
+            self._known.clear()
+        self._known[hashed] = (now, caller)
+        return caller
+
+
+def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that lets pass who has the scope. It comes before the body is read."""
+
+    async def check(request: Request) -> Caller:
+        caller = await request.app.state.gateway.keys.caller(_key_of(request))
+        if caller is None:
+            raise Refusal(
+                "unknown_key",
+                "This API key is not known, or was revoked.",
+                remedy="Send a valid key.",
+                status=401,
+            )
+        if scope not in caller.scopes:
+            raise Refusal(
+                "scope_missing",
+                f"The key of {caller.name} does not carry the scope {scope}.",
+                remedy=f"Use a key with the scope {scope}.",
+                status=403,
+                scope=scope.value,
+            )
+        return caller
+
+    return check
+
+
+def _key_of(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    if not key:
+        raise Refusal(
+            "key_missing",
+            "The request carries no API key.",
+            remedy="Send the header Authorization: Bearer <key>, or X-API-Key: <key>.",
+            field="Authorization",
+            status=401,
+        )
+    return key

@@ -1,0 +1,92 @@
+"""Everything the gateway's handlers use, opened together and closed in the right order."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+from nats.aio.client import Client as Nats
+from nats.js import JetStreamContext
+
+from infra.mongo import Mongo
+from infra.nats import connect
+from infra.settings import Settings
+from workers.gateway.accept import Acceptance
+from workers.gateway.idempotency import Idempotency
+from workers.gateway.limits import Limits
+from workers.gateway.metrics import Metrics
+from workers.gateway.refusals import Refusals
+from workers.gateway.security import Keys
+from workers.gateway.skus import Skus
+from workers.gateway.stockdesk import StockDesk
+from workers.gateway.views import Workflows
+from workers.gateway.wakes import Wakes
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One object per process."""
+
+    limits: Limits
+    mongo: Mongo
+    nats: Nats
+    js: JetStreamContext
+    keys: Keys
+    refusals: Refusals
+    wakes: Wakes
+    skus: Skus
+    acceptance: Acceptance
+    idempotency: Idempotency
+    stock: StockDesk
+    workflows: Workflows
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
+    mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    nats = await connect(settings.require("nats_url"), "gateway")
+    gateway = _wired(settings, limits, metrics, mongo, nats)
+    loops = [asyncio.create_task(gateway.wakes.run()), asyncio.create_task(gateway.refusals.run())]
+    try:
+        yield gateway
+    finally:
+        await gateway.acceptance.groups.close()
+        await gateway.idempotency.close()
+        for loop in loops:
+            loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
+        await gateway.wakes.publish()
+        await gateway.refusals.flush()
+        await nats.close()
+        mongo.close()
+
+
+def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
+    js = nats.jetstream()
+    wakes, skus = Wakes(js), Skus(mongo, limits)
+    acceptance = Acceptance(mongo, wakes, limits)
+    metrics.watch(acceptance)
+    return Gateway(
+        limits=limits,
+        mongo=mongo,
+        nats=nats,
+        js=js,
+        keys=Keys(mongo, limits.key_kept_s),
+        refusals=Refusals(mongo),
+        wakes=wakes,
+        skus=skus,
+        acceptance=acceptance,
+        idempotency=Idempotency(mongo, limits),
+        stock=StockDesk(mongo, wakes, skus),
+        workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
+        metrics=metrics,
+    )
+
+
+def gateway_of(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
