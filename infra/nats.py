@@ -77,7 +77,7 @@ class Connection(Client):
 
 
 async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_process) -> Connection:
-    """Connect, and reconnect for ever. When the client closes all the same, `on_lost` is called with the name.
+    """Connect, and reconnect for ever. If the client closes all the same, `on_lost` is called with the name.
 
     Raises NatsUnreachable or ServerTooOld.
     """
@@ -125,7 +125,7 @@ async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_p
 
 
 async def publish(js: JetStreamContext, subject: str, body: bytes, message_id: str) -> api.PubAck:
-    """Publish, and wait until the stream has it. Tries again under the same id, which the stream takes once."""
+    """Publish, and wait until the stream has it. Tries again under the same id: the stream takes it once."""
     headers = {api.Header.MSG_ID.value: message_id}
     for tries_left in reversed(range(_PUBLISH_TRIES)):
         try:
@@ -148,8 +148,8 @@ class Message:
 class Chain:
     """Publishes many messages at once, each one directly behind the one before it or not at all.
 
-    Every message names the sequence that the stream must stand at. So none overtakes another, a lost one leaves
-    no gap, and a publisher that another one has overtaken gets nothing in.
+    Every message names the sequence that the stream must stand at. So none overtakes another, a lost one
+    leaves no gap, and a publisher that another one has overtaken gets nothing in.
     (The client's own asynchronous publishing waits for ever when the server refuses a message.)
     """
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
 
 from nats.js import JetStreamContext, api
 from nats.js.errors import BadRequestError, NotFoundError
@@ -23,7 +25,6 @@ AT_ONCE = 50
 WAKE_CONSUMER = "wake"
 REPLIES_CONSUMER = "replies"
 
-
 Differences = Mapping[str, tuple[object, object]]
 """By the field's name: what the server has, and what is declared."""
 
@@ -39,7 +40,7 @@ class Mismatch(Exception):
         )
 
 
-def _stream(name: str, subjects: str, *, max_age_s: int, max_bytes: int, **more: object) -> api.StreamConfig:
+def _stream(name: str, subjects: str, *, max_age_s: int, max_bytes: int, **more: Any) -> api.StreamConfig:
     """The server sets `max_bytes` aside on disk when it makes the stream."""
     config = api.StreamConfig(
         name=name,
@@ -53,7 +54,6 @@ def _stream(name: str, subjects: str, *, max_age_s: int, max_bytes: int, **more:
         max_msg_size=MESSAGE_MAX,
         max_consumers=100,
         duplicate_window=120,
-        num_replicas=1,
     )
     return config.evolve(**more)
 
@@ -69,7 +69,7 @@ STREAMS: tuple[api.StreamConfig, ...] = (
 )
 
 
-def _consumer(name: str, **config: object) -> api.ConsumerConfig:
+def _consumer(name: str, **config: Any) -> api.ConsumerConfig:
     """Durable, pulled, acknowledged one by one."""
     return api.ConsumerConfig(
         name=name,
@@ -86,8 +86,8 @@ CONSUMERS: tuple[tuple[str, api.ConsumerConfig], ...] = (
         WAKE,
         _consumer(WAKE_CONSUMER, filter_subject="wake.>", ack_wait=30, max_deliver=5, max_ack_pending=1000),
     ),
-    # No limit of deliveries: the server would forget in silence what a store said. The event worker puts aside
-    # what it cannot take.
+    # No limit of deliveries: beyond it the server would leave in silence what a store said. The event worker
+    # itself puts aside what it cannot take.
     (
         REPLIES,
         _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=60, max_ack_pending=2_000),
@@ -141,7 +141,7 @@ async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> Non
         found = (await js.add_stream(wanted)).config
     if differences := _differences(found, wanted):
         try:
-            await js.update_stream(wanted)
+            await js.update_stream(found.evolve(**_declared(wanted)))
         except BadRequestError as error:
             raise Mismatch(f"stream {wanted.name}", differences, error.description) from error
         found = (await js.stream_info(wanted.name)).config
@@ -158,6 +158,11 @@ async def _provide_consumer(js: JetStreamContext, stream: str, wanted: api.Consu
         raise Mismatch(what, {}, error.description) from error
     if differences := _differences(found, wanted):
         raise Mismatch(what, differences)
+
+
+def _declared(wanted: api.StreamConfig) -> dict[str, Any]:
+    values = {field.name: (getattr(wanted, field.name), field.default) for field in fields(wanted)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def _differences(found: api.Base, wanted: api.Base) -> Differences:

@@ -63,7 +63,7 @@ class BatchActivities:
         """Drain the inbox of a batch and let its orders advance. Safe to repeat at any time, also side by side."""
         written = await self._until_written(step)
         if written.freed:
-            await self._ring(await wake_waiting(self._mongo, written.freed, step.now))
+            await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
         changed: dict[str, list[str]] = defaultdict(list)
         for order in written.changed:
             changed[order.stage].append(order.id)

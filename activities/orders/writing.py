@@ -26,7 +26,9 @@ _FIXED = {"id", "channel", "division", "currency", "lines", "total", "ship_to", 
 
 @dataclass(slots=True)
 class Written:
-    """What a step has written: orders whose stage changed, and units that became available again, by SKU."""
+    """What a step has written: the orders it moved, those whose stage changed, and units made available, by SKU."""
+
+    moved: set[str] = field(default_factory=set)
 
     changed: list[OrderState] = field(default_factory=list)
     freed: dict[str, int] = field(default_factory=dict)
@@ -91,7 +93,7 @@ async def write(
     await mongo.transaction(work)
     await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
     changed = [moves.order for moves in moved if moves.order.stage != moves.stage_before]
-    return Written(changed=changed, freed=_freed(booked))
+    return Written({moves.order.id for moves in moved}, changed, _freed(booked))
 
 
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:

@@ -1,6 +1,6 @@
 """Gives stock that became available to the orders that have waited longest for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 
 from contracts.orders import Stage
@@ -9,10 +9,14 @@ from infra.mongo import BulkWriteError, Mongo
 _LOOKED_AT = 2_000
 
 
-async def wake_waiting(mongo: Mongo, freed: Mapping[str, int], at: datetime) -> set[str]:
+async def wake_waiting(
+    mongo: Mongo, freed: Mapping[str, int], at: datetime, *, besides: Set[str] = frozenset()
+) -> set[str]:
     """Tell back-ordered orders that stock arrived: the oldest first, as many as the new units could serve.
 
-    Returns the batches whose bell should be rung. `freed`: units by SKU.
+    Returns the batches whose bell should be rung. `freed`: units by SKU. `besides`: orders not to tell, because they
+    were just routed with this stock in view; an order whose store was silent would otherwise be woken by the goods
+    that it gave back itself.
     """
     left = dict(freed)
     woken = []
@@ -21,7 +25,7 @@ async def wake_waiting(mongo: Mongo, freed: Mapping[str, int], at: datetime) -> 
     )
     async for row in found.sort("placed_at", 1).limit(_LOOKED_AT):
         wanted = {line["sku"]: line["quantity"] for line in row["lines"] if left.get(line["sku"], 0) > 0}
-        if not wanted:
+        if not wanted or row["_id"] in besides:
             continue
         for sku, units in wanted.items():
             left[sku] -= units

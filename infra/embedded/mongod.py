@@ -29,7 +29,11 @@ def url(host: str, port: int) -> str:
 
 
 class Mongod:
-    """Data survive a restart, also on another port: the member's address in the set is then written anew."""
+    """Data survive a restart, also on another port: the member's address in the set is then written anew.
+
+    MongoDB first asks the old address whether that is itself. A program there that accepts and never answers
+    delays the start by 30 s.
+    """
 
     name: ClassVar[str] = "mongo"
     program: ClassVar[Program] = MONGOD

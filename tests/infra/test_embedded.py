@@ -1,12 +1,11 @@
-"""The embedded servers: they work, keep their data, refuse a second start, and end with whoever started them."""
+"""The embedded servers: they work, keep their data, refuse a second start, and end with their starter."""
 
 import asyncio
 import json
 import os
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,19 @@ def only(settings: EnvironmentSettings, data_dir: Path, *names: str) -> Servers:
     return Servers(settings, data_dir, **wanted)
 
 
-@contextmanager
-def occupied(port: int) -> Iterator[None]:
-    """Another program listens on that port."""
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind((ports.HOST, port))
-        other.listen()
+@asynccontextmanager
+async def occupied(*taken: int) -> AsyncIterator[None]:
+    """Another program listens on these ports. It hangs up on whoever calls: MongoDB waits 30 s for a mute one."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    others = [await asyncio.start_server(hang_up, ports.HOST, port) for port in taken]
+    try:
         yield
+    finally:
+        for other in others:
+            other.close()
 
 
 def mongo_port(addresses: Addresses) -> int:
@@ -158,8 +162,7 @@ async def test_data_survive_a_restart_on_other_ports(small: EnvironmentSettings,
             "Anything", id="kept", task_queue="nobody", run_timeout=timedelta(days=1)
         )
     remembered = json.loads((tmp_path / "ports.json").read_text())
-    taken = ("mongo", "nats", "temporal", "temporal_ui")
-    with occupied(remembered[taken[0]]), occupied(remembered[taken[1]]), occupied(remembered[taken[2]]):
+    async with occupied(*(remembered[name] for name in ("mongo", "nats", "temporal"))):
         async with embedded_servers(small, tmp_path) as after:
             assert mongo_port(after) != mongo_port(before)
             assert after.nats_url != before.nats_url
@@ -188,7 +191,7 @@ async def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
 ) -> None:
     taken = {name: ports.free_port() for name in ("mongo", "nats", "temporal")}
     (tmp_path / "ports.json").write_text(json.dumps(taken))
-    with occupied(taken["mongo"]), occupied(taken["nats"]), occupied(taken["temporal"]):
+    async with occupied(*taken.values()):
         monkeypatch.setattr(ports, "is_free", lambda port: True)
         async with embedded_servers(small, tmp_path) as addresses:
             assert len(addresses.pids) == 3

@@ -8,7 +8,12 @@ import pytest
 from infra.processes import NeverReady, Process, ProcessFailed
 from tests.support import eventually
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
 ORDERLY = """
 import signal, sys, time
 def end(*_):

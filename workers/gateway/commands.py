@@ -69,7 +69,7 @@ async def release_order(request: Request, caller: Operates, order_id: OrderIdInP
 
 def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
-        asked = parse(_REROUTE if kind == "reroute" else _COMMAND, body)
+        asked: CommandRequest = parse(_REROUTE, body) if kind == "reroute" else parse(_COMMAND, body)
         parcel = asked.parcel if isinstance(asked, RerouteRequest) else None
         order = await find_order(gateway, order_id)
         if kind != "cancel":

@@ -8,16 +8,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from contracts.refusals import Refusal
-from contracts.subjects import REPLIES, WAKE
 from infra.counting import refusals
+from infra.streams import CONSUMERS
 from workers.gateway.answers import answer
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["health"])
 _WITHIN_S = 3.0
-_CONSUMERS = {WAKE: "wake", REPLIES: "replies"}
-"""Those of the event worker. One that was deleted gives no error anywhere: its messages just stay."""
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -90,8 +88,9 @@ async def _nats(gateway: Gateway) -> None:
 
 
 async def _consumers(gateway: Gateway) -> None:
-    for stream, consumer in _CONSUMERS.items():
-        await gateway.js.consumer_info(stream, consumer)
+    """Those of the event worker. One that was deleted gives no error anywhere: its messages just stay."""
+    for stream, consumer in CONSUMERS:
+        await gateway.js.consumer_info(stream, str(consumer.durable_name))
 
 
 @router.get(

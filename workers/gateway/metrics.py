@@ -53,7 +53,7 @@ class Metrics:
     def text(self, refusals: Mapping[str, Mapping[str, int]]) -> bytes:
         """Prometheus' text format. `refusals`: counts by where and code."""
         shown = CollectorRegistry(auto_describe=False)
-        shown.register(_Fixed(self._figures(refusals)))  # type: ignore[arg-type]
+        shown.register(_Fixed(self._figures(refusals)))
         return generate_latest(self._registry) + generate_latest(shown)
 
     def _figures(self, refusals: Mapping[str, Mapping[str, int]]) -> list[Metric]:

@@ -1,6 +1,5 @@
 """Writes locations: those that changed in one transaction with the network's version, then each one's event stream."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,9 +12,8 @@ from contracts.partners import LocationUpsert
 from contracts.refusals import Refusal
 from contracts.subjects import RETAILER
 from infra.mongo import Mongo, ReplaceOne, Session
-from infra.streams import provision_partner
+from infra.streams import provision_partners
 
-_STREAMS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +67,16 @@ async def write_locations(mongo: Mongo, locations: Mapping[str, LocationUpsert])
 
 async def open_streams(js: JetStreamContext, locations: list[str]) -> None:
     """See to it that each location can read its events. Raises Refusal 503, after which the request may be repeated."""
-    free = asyncio.Semaphore(_STREAMS_AT_ONCE)
-
-    async def open_one(location: str) -> None:
-        async with free:
-            await provision_partner(js, location)
-
+    failure: BaseException | None = None
     try:
-        await asyncio.gather(*(open_one(location) for location in locations))
-    except (NatsError, TimeoutError, OSError) as error:
+        await provision_partners(js, locations)
+    except* (NatsError, TimeoutError, OSError) as errors:
+        failure = errors
+    if failure is not None:
         raise Refusal(
             "streams_unavailable",
             "The locations are written, but their event streams could not be opened.",
             remedy="Send the same request again after the seconds that Retry-After names.",
             status=503,
             retry_after=2,
-        ) from error
+        ) from failure

@@ -50,7 +50,8 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency that lets pass who has the scope. It comes before the body is read."""
 
     async def check(request: Request) -> Caller:
-        caller = await request.app.state.gateway.keys.caller(_key_of(request))
+        keys: Keys = request.app.state.gateway.keys
+        caller = await keys.caller(_key_of(request))
         if caller is None:
             raise Refusal(
                 "unknown_key",

@@ -6,10 +6,11 @@ import logging
 import orjson
 from nats.js import JetStreamContext
 
+from contracts.ids import sortable
 from contracts.subjects import WAKE_INBOX, WAKE_ORDERS
+from infra.nats import publish
 
 log = logging.getLogger(__name__)
-_PUBLISH_S = 5.0
 _QUIET_S = 10.0
 
 
@@ -55,7 +56,7 @@ class Wakes:
 
     async def _send(self, subject: str, content: dict[str, object]) -> None:
         try:
-            await self._js.publish(subject, orjson.dumps(content), timeout=_PUBLISH_S)
+            await publish(self._js, subject, orjson.dumps(content), sortable())
         except Exception as error:
             # Whatever it is, the orders are accepted: the sweep finds them. One line in a while is enough.
             now = asyncio.get_running_loop().time()

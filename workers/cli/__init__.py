@@ -1,0 +1,73 @@
+"""The `tongqu` command. What a command needs is imported when it runs, so that help is there at once."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from workers.cli import check, importing, keys, letters, orders, status
+from workers.cli.console import CommandFailed, err
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Tongqu: orders, partners and stock of many regions as durable processes.",
+)
+app.add_typer(orders.app, name="order")
+app.add_typer(importing.app, name="import")
+app.add_typer(keys.app, name="key")
+app.add_typer(letters.app, name="dlq")
+app.command()(status.status)
+app.command()(status.refusals)
+app.command()(check.check)
+
+_EXPECTED = {"AlreadyRunning", "NotConfigured", "ProcessFailed", "ProgramNotFound", "RequestRefused"}
+"""Errors that say in their own words what is wrong and what to do; by name, so that none is imported for it."""
+_UNREACHABLE = {
+    "NoServersError": "NATS",
+    "ServerSelectionTimeoutError": "MongoDB",
+}
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(min=1, help="Orders to place.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same orders.")] = 7,
+) -> None:
+    """The whole way of 2,000 orders on this machine: start, place, answer, deliver, report, check."""
+    from workers.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(orders, seed))
+
+
+@app.command()
+def up(
+    stores: Annotated[bool, typer.Option(help="Let the example store agent answer for the stores.")] = True,
+) -> None:
+    """Start the whole system on this machine and stay until Ctrl-C."""
+    from workers.up import up as run_up
+
+    raise typer.Exit(run_up(stores))
+
+
+def main() -> None:
+    """What goes wrong in a way that was foreseen is said in a sentence; anything else keeps its traceback."""
+    try:
+        app()
+    except Exception as error:
+        words = _words(error)
+        if words is None:
+            raise
+        err.print(Text(words, style="red"))
+        sys.exit(1)
+
+
+def _words(error: Exception) -> str | None:
+    name = type(error).__name__
+    if isinstance(error, CommandFailed) or name in _EXPECTED:
+        return str(error)
+    if name in _UNREACHABLE:
+        return f"{_UNREACHABLE[name]} cannot be reached. Is the system running? Start it with `tongqu up`."
+    return None

@@ -1,0 +1,125 @@
+"""How the system stands: orders, batches, outbox and streams, read from where they are."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nats.js import JetStreamContext
+from rich.table import Table
+
+from contracts.orders import TERMINAL, Stage
+from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE
+from infra.counting import refusals
+from infra.mongo import Mongo
+from infra.settings import Settings
+from workers.cli.connections import database, jetstream
+from workers.cli.console import age, out, plain, stage
+
+_SLOWEST = 5
+
+
+@dataclass(slots=True)
+class Standing:
+    """Counts, and the moments since when the oldest of each kind waits. `consumers`: pending messages by name."""
+
+    orders: dict[str, int] = field(default_factory=dict)
+    attention: int = 0
+    oldest_open: tuple[str, datetime] | None = None
+    waiting: int = 0
+    batches: dict[str, int] = field(default_factory=dict)
+    outbox: dict[str, int] = field(default_factory=dict)
+    oldest_unsent: datetime | None = None
+    unread_events: int = 0
+    consumers: dict[str, int] = field(default_factory=dict)
+    partners_behind: dict[str, int] = field(default_factory=dict)
+    dead_letters: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def read_refusals() -> dict[str, dict[str, int]]:
+    async with database(Settings()) as mongo:
+        return await refusals(mongo)
+
+
+async def read_standing() -> Standing:
+    settings = Settings()
+    standing = Standing()
+    async with database(settings) as mongo, jetstream(settings) as js:
+        await _read_orders(mongo, standing)
+        await _read_outgoing(mongo, standing)
+        await _read_streams(js, standing)
+    return standing
+
+
+async def _read_orders(mongo: Mongo, standing: Standing) -> None:
+    still_open = {"stage": {"$nin": [str(stage) for stage in TERMINAL]}}
+    counted = {row["_id"]: row["count"] async for row in mongo.orders.aggregate(_count_by("stage"))}
+    standing.orders = {name: counted[name] for name in Stage if name in counted}
+    standing.attention = await mongo.orders.count_documents({**still_open, "attention": {"$ne": None}})
+    standing.waiting = await mongo.orders.count_documents({**still_open, "batch": None})
+    oldest = await mongo.orders.find_one(still_open, {"placed_at": 1}, sort=[("placed_at", 1)])
+    standing.oldest_open = (oldest["_id"], oldest["placed_at"]) if oldest else None
+    still_running = {"$match": {"status": {"$ne": "closed"}}}
+    batches = mongo.batches.aggregate([still_running, *_count_by("status")])
+    standing.batches = {row["_id"]: row["count"] async for row in batches}
+
+
+async def _read_outgoing(mongo: Mongo, standing: Standing) -> None:
+    unsent = {"status": {"$in": ["pending", "stamped"]}}
+    rows = mongo.outbox.aggregate([{"$match": unsent}, *_count_by("status")])
+    standing.outbox = {row["_id"]: row["count"] async for row in rows}
+    oldest = await mongo.outbox.find_one(unsent, {"at": 1}, sort=[("at", 1)])
+    standing.oldest_unsent = oldest["at"] if oldest else None
+    standing.unread_events = await mongo.inbox.count_documents({"drained": None})
+
+
+async def _read_streams(js: JetStreamContext, standing: Standing) -> None:
+    for stream in (WAKE, REPLIES):
+        for name, pending in (await _pending(js, stream)).items():
+            standing.consumers[f"{stream} {name}"] = pending
+    behind = {name: pending for name, pending in (await _pending(js, EVENTS)).items() if pending}
+    standing.partners_behind = dict(sorted(behind.items(), key=lambda one: -one[1]))
+    standing.dead_letters = (await js.stream_info(DLQ)).state.messages
+
+
+async def _pending(js: JetStreamContext, stream: str) -> dict[str, int]:
+    """Messages that a consumer has not acknowledged, delivered or not."""
+    found: dict[str, int] = {}
+    seen = 0
+    while page := await js.consumers_info(stream, offset=seen):
+        seen += len(page)
+        found |= {info.name: (info.num_pending or 0) + (info.num_ack_pending or 0) for info in page}
+    return found
+
+
+def _count_by(name: str) -> list[dict[str, Any]]:
+    return [{"$group": {"_id": f"${name}", "count": {"$sum": 1}}}]
+
+
+def print_standing(standing: Standing) -> None:
+    table = Table(show_header=False)
+    for name, count in standing.orders.items():
+        table.add_row(f"orders {stage(name)}", f"{count:,}")
+    if not standing.orders:
+        table.add_row("orders", "none")
+    if standing.oldest_open:
+        order, placed_at = standing.oldest_open
+        table.add_row("oldest open order", f"{plain(order)}, {age(placed_at)}")
+    table.add_row("need attention", f"[red]{standing.attention:,}[/red]" if standing.attention else "none")
+    table.add_row("wait for a batch", f"{standing.waiting:,}")
+    table.add_row("open batches", _counts(standing.batches))
+    table.add_row("events to be sent", f"{_counts(standing.outbox)} {age(standing.oldest_unsent)}".strip())
+    table.add_row("events not taken in", f"{standing.unread_events:,}")
+    for name, pending in standing.consumers.items():
+        table.add_row(f"pending at {plain(name)}", f"{pending:,}")
+    slowest = list(standing.partners_behind.items())[:_SLOWEST]
+    words = ", ".join(f"{plain(name)} {pending:,}" for name, pending in slowest)
+    table.add_row("partners behind", f"{len(standing.partners_behind):,}" + (f": {words}" if words else ""))
+    table.add_row("dead letters", f"[red]{standing.dead_letters:,}[/red]" if standing.dead_letters else "none")
+    out.print(table)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {plain(name)}" for name, count in sorted(counts.items())) or "none"
