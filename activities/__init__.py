@@ -1,1 +1,1 @@
-"""What workflows may not do themselves: decisions as pure functions, and I/O as methods with their clients passed in."""
+"""What workflows may not do: decisions as pure functions, and I/O as methods with their clients passed in."""

@@ -66,9 +66,7 @@ async def turn(arm: str, number: int, seed: int, options: argparse.Namespace, co
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-async def _measure(
-    arm: str, system: System, stores: Process, number: int, seed: int, console: Console
-) -> Turn:
+async def _measure(arm: str, system: System, stores: Process, number: int, seed: int, console: Console) -> Turn:
     mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
     temporal = await connect(system.settings.require("temporal_address"), system.settings.temporal_namespace)
     async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
@@ -212,7 +210,9 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "temporal": f"SQLite file, {', '.join(f'{k}={v}' for k, v in SQLITE_PRAGMAS.items())}",
         "mongodb": "w=majority, j=true, one member",
         "nats": "file storage, sync_interval "
-        + ("always" if EnvironmentSettings().nats_sync_always else "default (2 min); MongoDB's outbox heals the stream"),
+        + (
+            "always" if EnvironmentSettings().nats_sync_always else "default (2 min); MongoDB's outbox heals the stream"
+        ),
         "arms": ARMS,
         "batches_starting": options.starting,
         "requests": "200 orders each, 4 at once; prepaid; 1 to 3 lines; all through the HTTP API",

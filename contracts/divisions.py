@@ -111,9 +111,7 @@ def populations() -> Mapping[str, Population]:
 @cache
 def _divisions() -> dict[str, Division]:
     known = {row["code"]: _chinese(row) for row in _rows("divisions.csv")}
-    known |= {
-        row["code"]: Division(row["code"], row["name"], "province") for row in _rows("iso_3166_2_br.csv")
-    }
+    known |= {row["code"]: Division(row["code"], row["name"], "province") for row in _rows("iso_3166_2_br.csv")}
     return known
 
 
@@ -140,9 +138,7 @@ def _what_to_write(code: str) -> str:
         likely = code.upper() if code.upper() in _divisions() else "one of its 27 codes, such as BR-SP"
         return f"{shown} is not a state of ISO 3166-2:BR; write {likely}"
     if not (code.isascii() and code.isdigit()):
-        return (
-            f"{shown!r} is no division code; write six digits of GB/T 2260, such as 330106, or one like BR-SP"
-        )
+        return f"{shown!r} is no division code; write six digits of GB/T 2260, such as 330106, or one like BR-SP"
     if len(code) > 6 and code[:6] in _divisions():
         return f"{shown} is longer than a division of GB/T 2260; write its first six digits, {code[:6]}"
     for digits in (4, 2):
@@ -152,6 +148,4 @@ def _what_to_write(code: str) -> str:
                 f"{shown} is not a division of GB/T 2260; the nearest known prefix is {code[:digits]} "
                 f"{nearest.name}: write {nearest.code}, or the code of a division in it"
             )
-    return (
-        f"{shown} is not a division of GB/T 2260; there is no province {code[:2]}; write one such as 330106"
-    )
+    return f"{shown} is not a division of GB/T 2260; there is no province {code[:2]}; write one such as 330106"

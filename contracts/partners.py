@@ -23,9 +23,7 @@ class LocationUpsert(Request):
     point: Point | None = Field(default=None, description="Without a point the location is offered orders last.")
     active: bool = True
     channels: list[str] = Field(default=["online"], min_length=1, max_length=20)
-    accept_within_s: int = Field(
-        default=ACCEPT_WITHIN_S, ge=1, le=7 * 86400, description="Seconds to answer an offer."
-    )
+    accept_within_s: int = Field(default=ACCEPT_WITHIN_S, ge=1, le=7 * 86400, description="Seconds to answer an offer.")
     ship_within_s: int = Field(
         default=SHIP_WITHIN_S, ge=1, le=30 * 86400, description="Seconds from acceptance to hand-over."
     )

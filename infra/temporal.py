@@ -16,9 +16,7 @@ _PASSED_THROUGH = ("contracts", "pydantic", "pydantic_core", "annotated_types", 
 
 def sandbox() -> SandboxedWorkflowRunner:
     """Our models and pydantic are loaded once, not per workflow: they hold no state and no I/O."""
-    return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
-    )
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))
 
 
 async def connect(address: str, namespace: str) -> Client:

@@ -90,8 +90,10 @@ async def store_agents(system: System, behaviour: dict[str, Any], seed: int = 7)
     path.write_text(json.dumps(behaviour))
     agent = Process(
         "stores",
-        [sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), "--all", "--behaviour", path]
-        + ["--seed", str(seed)],
+        [
+            *(sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), "--all"),
+            *("--behaviour", path, "--seed", str(seed)),
+        ],
         log=system.data_dir / "log" / "stores.log",
     )
     agent.start()

@@ -1,24 +1,16 @@
 """`python -m workers.relay`: carries events from the outbox to the stream, numbered by partner, each exactly once."""
 
 import asyncio
-import json
 import logging
-import os
-import signal
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import nats.errors
 from nats.aio.client import Client
-from nats.js.errors import NotFoundError
 
-from contracts.subjects import EVENTS, partner_filter
 from infra import outbox
 from infra.mongo import Mongo, PyMongoError
-from infra.nats import Chain, ChainBroken, Message, connect
+from infra.nats import Chain
 from infra.outbox import CHUNK, LEASE_S, Lease, LeaseLost, Stamped
-from infra.settings import Settings
-from infra.streams import AT_ONCE
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A whole system on one machine: servers, provisioning and every process of ours, started in order and stopped in reverse."""
+"""A whole system on one machine: servers, provisioning and every process of ours, started and stopped in order."""
 
 import asyncio
 import secrets
@@ -16,7 +16,6 @@ from infra.mongo import Mongo
 from infra.processes import Process, ProcessFailed
 from infra.provision import provision
 from infra.settings import EnvironmentSettings, Settings, clear_state, write_state
-
 
 WORKERS = ("fulfilment", "events", "relay", "gateway")
 _READY_S = 60.0
@@ -67,7 +66,9 @@ class System:
 
     async def _start(self) -> None:
         known = self.servers.addresses
-        found = {name: getattr(known, name) for name in ("mongo_url", "nats_url", "temporal_address", "temporal_ui_url")}
+        found = {
+            name: getattr(known, name) for name in ("mongo_url", "nats_url", "temporal_address", "temporal_ui_url")
+        }
         ports = Ports(self.data_dir.resolve())
         ports.take(["gateway", "payments"])
         if self.settings.gateway_port == 0:

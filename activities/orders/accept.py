@@ -25,8 +25,7 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
         division=placement.ship_to.division,
         currency=placement.currency,
         lines=[
-            OrderLine(**line.model_dump(), amount=amount)
-            for line, amount in zip(placement.lines, amounts, strict=True)
+            OrderLine(**line.model_dump(), amount=amount) for line, amount in zip(placement.lines, amounts, strict=True)
         ],
         total=placement.total,
         ship_to=placement.ship_to.model_dump(exclude_none=True),

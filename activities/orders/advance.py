@@ -125,7 +125,9 @@ def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
     moves.note("parcel.overdue", due, parcel=parcel.id, location=parcel.location, by="timer")
 
 
-def dispatch(moves: Moves, decision: Decision, now: datetime, policy: Policy, times: dict[str, tuple[int, int]]) -> None:
+def dispatch(
+    moves: Moves, decision: Decision, now: datetime, policy: Policy, times: dict[str, tuple[int, int]]
+) -> None:
     """Reserve and offer what the router decided. `times`: seconds to answer and to hand over, by location."""
     order = moves.order
     order.attempt = decision.attempt

@@ -27,7 +27,9 @@ def cancel(moves: Moves, reason: str, by: str, at: datetime) -> None:
     order.held = False
     order.retry_at = None
     reopen(order)
-    moves.note(f"order.cancelled_{order.cancellation.outcome}" if shipped else "order.cancelled", at, reason=reason, by=by)
+    moves.note(
+        f"order.cancelled_{order.cancellation.outcome}" if shipped else "order.cancelled", at, reason=reason, by=by
+    )
 
 
 def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:

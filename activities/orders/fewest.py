@@ -139,9 +139,7 @@ def _members(mask: int) -> Iterator[int]:
         mask ^= lowest
 
 
-def _greedy(
-    places: NDArray[np.intp], covered: NDArray[np.int64], wanted: NDArray[np.int64], most: int
-) -> list[int]:
+def _greedy(places: NDArray[np.intp], covered: NDArray[np.int64], wanted: NDArray[np.int64], most: int) -> list[int]:
     """Take the place that covers most of what is left, the nearer on a tie; nothing if that needs too many."""
     left = wanted.copy()
     chosen: list[int] = []

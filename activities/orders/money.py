@@ -99,9 +99,7 @@ def _book(order: OrderState, intent: PaymentIntent, reference: str | None) -> No
         pay.refunded += intent.amount
 
 
-def _try_again(
-    moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at: datetime, policy: Policy
-) -> None:
+def _try_again(moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at: datetime, policy: Policy) -> None:
     failures = intent.tries % policy.payment_tries
     intent.tries += 1
     if failures + 1 < policy.payment_tries:

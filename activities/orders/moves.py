@@ -92,9 +92,7 @@ def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: Par
     """Take a parcel away from its store, and tell the store."""
     release(moves, parcel, state, reason)
     moves.note(f"parcel.{state}", at, parcel=parcel.id, location=parcel.location, reason=reason, by=by)
-    moves.tell(
-        parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason
-    )
+    moves.tell(parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason)
 
 
 def exclude(order: OrderState, location: str) -> None:

@@ -37,7 +37,14 @@ def take_reply(moves: Moves, event: InboxEvent, at: datetime) -> None:
     """Apply one answer to its parcel, or refuse it."""
     parcel = next((p for p in moves.order.parcels if p.id == event.parcel), None)
     if parcel is None:
-        _refuse(moves, event, "unknown_parcel", "parcel", "This order has no such parcel.", "Send a parcel id that was offered.")
+        _refuse(
+            moves,
+            event,
+            "unknown_parcel",
+            "parcel",
+            "This order has no such parcel.",
+            "Send a parcel id that was offered.",
+        )
     elif parcel.location != event.by:
         _refuse(
             moves,
@@ -91,7 +98,9 @@ def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> No
     held = {item.line for item in parcel.items}
     lines = set(event.data.get("lines") or held)
     if not lines <= held:
-        _refuse(moves, event, "unknown_line", "lines", "The parcel has no such line.", "Name lines of the parcel's items.")
+        _refuse(
+            moves, event, "unknown_line", "lines", "The parcel has no such line.", "Name lines of the parcel's items."
+        )
         return
     refused = [item for item in parcel.items if item.line in lines]
     _give_back(moves, parcel, refused, reason)

@@ -14,6 +14,7 @@ from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Po
 
 Outcome = Literal["single", "split", "none"]
 
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What must be shipped for one order: units per line, to a WGS84 point."""

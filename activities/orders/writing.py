@@ -86,9 +86,7 @@ async def write(
         if events:
             await mongo.outbox.insert_many(events, ordered=False, session=session)
         if drained:
-            await mongo.inbox.update_many(
-                {"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session
-            )
+            await mongo.inbox.update_many({"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session)
 
     await mongo.transaction(work)
     await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
@@ -98,7 +96,9 @@ async def write(
 
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
     order = moves.order
-    changes: dict[str, Any] = {"$set": {**order.model_dump(exclude=_FIXED), "updated_at": at, "version": order.version + 1}}
+    changes: dict[str, Any] = {
+        "$set": {**order.model_dump(exclude=_FIXED), "updated_at": at, "version": order.version + 1}
+    }
     pushed: dict[str, Any] = {}
     if moves.timeline:
         pushed["timeline"] = {"$each": [entry.model_dump(exclude_none=True) for entry in moves.timeline]}

@@ -33,7 +33,9 @@ class Planner:
         """Read the network and all levels anew, at one moment."""
 
         async def read(session: Session) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
-            counters = {c["_id"]: c["version"] async for c in self._mongo.counters.find({}, session=session) if "version" in c}
+            counters = {
+                c["_id"]: c["version"] async for c in self._mongo.counters.find({}, session=session) if "version" in c
+            }
             places = [p async for p in self._mongo.locations.find({}, session=session).sort("_id")]
             levels = [
                 level

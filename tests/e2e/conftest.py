@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nats.js import JetStreamContext
 
 from contracts.routing import Policy
 from infra.demo_network import network
 from infra.mongo import Mongo
+from infra.nats import connect
 from infra.settings import EnvironmentSettings
+from tests.e2e.places import Places
 from workers.shop import Shop
 from workers.system import System
 
@@ -41,3 +44,16 @@ async def mongo(system: System) -> AsyncIterator[Mongo]:
 async def shop(system: System) -> AsyncIterator[Shop]:
     async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
         yield shop
+
+
+@pytest.fixture
+async def jetstream(system: System) -> AsyncIterator[JetStreamContext]:
+    client = await connect(system.settings.require("nats_url"), "test")
+    yield client.jetstream()
+    await client.close()
+
+
+@pytest.fixture
+async def places(shop: Shop, jetstream: JetStreamContext) -> Places:
+    """Two stores of this test alone, far out at sea where no other location is nearest, with ten of one SKU each."""
+    return await Places.open(shop, jetstream)

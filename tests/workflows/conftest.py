@@ -9,10 +9,10 @@ from temporalio.worker import Worker
 
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
+from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
-from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.temporal import DATA_CONVERTER, register_search_attributes, sandbox
 from tests.workflows.world import World
 from workflows import WORKFLOWS

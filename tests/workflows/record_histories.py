@@ -1,4 +1,4 @@
-"""Records histories for the replay test. Not collected by default: `.venv/bin/pytest tests/workflows/record_histories.py`."""
+"""Records histories for the replay test. Run it by name: `.venv/bin/pytest tests/workflows/record_histories.py`."""
 
 import re
 

@@ -1,5 +1,7 @@
 """OrderFulfilment on the time-skipping server: every branch of an order's way, with hours passing in milliseconds."""
 
+from temporalio.client import WorkflowExecutionStatus
+
 from tests.workflows.world import World
 
 CARD = {"payment": {"method": "card", "token": "tok_ok"}}
@@ -55,7 +57,8 @@ async def test_an_answer_after_the_time_limit_is_refused_and_changes_nothing(wor
     assert row["stage"] == "dispatched"
     assert (await world.told("near"))[-1] == "reply.refused.v1"
     counted = await world.mongo.counters.find_one({"_id": "refusal:order:answer_too_late"})
-    assert counted is not None and counted["count"] == 1
+    assert counted is not None
+    assert counted["count"] == 1
 
 
 async def test_a_rejection_goes_to_the_next_store_and_empties_the_shelf_it_names(world: World) -> None:
@@ -247,7 +250,7 @@ async def test_an_order_that_cannot_be_advanced_stands_still_and_holds_up_no_oth
     row = await world.until(bad, lambda r: r["attention"] is not None, "noticed")
     assert row["attention"]["code"] == "error"
     description = await batch.describe()
-    assert description.status is not None and description.status.name == "RUNNING"
+    assert description.status is WorkflowExecutionStatus.RUNNING
 
 
 async def test_cancelling_the_workflow_cancels_what_has_not_been_shipped(world: World) -> None:

@@ -1,1 +1,1 @@
-"""The event worker: claims orders into batches, takes partners' replies, rings the bells and sweeps up what was lost."""
+"""The event worker: claims orders into batches, takes partners' replies, rings the bells, and sweeps."""

@@ -71,15 +71,11 @@ class Claims:
         batch = new_batch_id()
         row = {"_id": batch, "status": "claimed", "size": len(ids), "created_at": datetime.now(UTC)}
         await self._mongo.batches.insert_one(row)
-        claimed = await self._mongo.orders.update_many(
-            {"_id": {"$in": ids}, "batch": None}, {"$set": {"batch": batch}}
-        )
+        claimed = await self._mongo.orders.update_many({"_id": {"$in": ids}, "batch": None}, {"$set": {"batch": batch}})
         if claimed.modified_count == 0:
             await self._mongo.batches.delete_one({"_id": batch})
             return None
-        await self._mongo.inbox.update_many(
-            {"order": {"$in": ids}, "drained": None}, {"$set": {"batch": batch}}
-        )
+        await self._mongo.inbox.update_many({"order": {"$in": ids}, "drained": None}, {"$set": {"batch": batch}})
         return Batch(id=batch, size=claimed.modified_count)
 
     async def start(self, batch: Batch) -> None:

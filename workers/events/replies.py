@@ -170,7 +170,9 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
     parcel = next((p for p in (order or {}).get("parcels", []) if p["id"] == reply.parcel), None)
     told = (answer.partner, reply.id, reply.parcel)
     if order is None or parcel is None:
-        return _Refused(*told, "unknown_parcel", "parcel", "There is no such parcel.", "Send the parcel id that you were offered.")
+        return _Refused(
+            *told, "unknown_parcel", "parcel", "There is no such parcel.", "Send the parcel id that you were offered."
+        )
     if parcel["location"] != answer.partner:
         return _Refused(
             *told,
