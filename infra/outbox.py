@@ -26,9 +26,9 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The right to relay, held by one at a time. `token` grows at each take-over, so that nobody works under an old one.
+    """The right to relay, held by one at a time. `token` grows at each take-over: an old one is worth nothing.
 
-    `published` is the sequence at which the stream stood after the last publication, as far as it was noted.
+    `published` is the sequence at which the stream stood when this was last noted.
     Time is the database's, so that clocks of different machines do not matter.
     """
 
@@ -146,7 +146,7 @@ async def numbered_after(mongo: Mongo, partner: str, number: int) -> list[Stampe
     return await _stamped(mongo, {"partner": partner, "sequence": {"$gt": number}})
 
 
-async def partners(mongo: Mongo) -> dict[str, int]:
+async def last_numbers(mongo: Mongo) -> dict[str, int]:
     """The last number that was given, by partner."""
     return {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
 

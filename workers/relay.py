@@ -2,15 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Iterable, Iterator, Sequence
 
 import nats.errors
+import orjson
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
+from contracts.subjects import EVENTS, partner_filter
 from infra import outbox
 from infra.mongo import Mongo, PyMongoError
-from infra.nats import Chain
+from infra.nats import Chain, ChainBroken, Message, connect
 from infra.outbox import CHUNK, LEASE_S, Lease, LeaseLost, Stamped
+from infra.settings import Settings
+from infra.streams import AT_ONCE
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +28,15 @@ _IDLE_S = 0.1
 _TRY_AGAIN_S = 1.0
 
 
+class StreamLost(Exception):
+    """The stream ends before what it had acknowledged."""
+
+
 class Relay:
     """One relay works at a time; others wait for its lease. `owner` names this one in the database.
 
-    An event is numbered in MongoDB first and published afterwards, and the stream itself refuses a message that
-    does not follow the last one this relay knows of. So whoever takes over finds in the stream what was done.
+    An event gets its number in MongoDB first and is published afterwards, and the stream refuses every message
+    that does not follow the last one this relay knows of. So whoever takes over finds in the stream what was done.
     """
 
     def __init__(self, mongo: Mongo, nats: Client, *, owner: str, lease_s: float = LEASE_S) -> None:
@@ -33,14 +46,15 @@ class Relay:
         self._owner = owner
         self._lease_s = lease_s
         self._stop = asyncio.Event()
-        self._last = 0
+        self._end = 0
+        """The sequence at which the stream stands, as far as this relay knows."""
 
     def stop(self) -> None:
-        """Finish what is numbered already, give the lease back, and end `run`."""
+        """Finish what has its number already, give the lease back, and end `run`."""
         self._stop.set()
 
     async def run(self) -> None:
-        """Relay until stopped. Servers that are away are waited for."""
+        """Relay until stopped. A server that is away is waited for."""
         while not self._stop.is_set():
             try:
                 lease = await Lease.take(self._mongo, self._owner, self._lease_s)
@@ -48,7 +62,7 @@ class Relay:
                     await self._pause(self._lease_s / 6)
                 else:
                     await self._relay(lease)
-            except (PyMongoError, nats.errors.Error, TimeoutError) as error:
+            except (PyMongoError, nats.errors.Error, TimeoutError, ChainBroken, StreamLost) as error:
                 log.warning("trying again in %g s: %s: %s", _TRY_AGAIN_S, type(error).__name__, error)
                 await self._pause(_TRY_AGAIN_S)
 
@@ -57,40 +71,132 @@ class Relay:
         try:
             await self._take_up(lease)
             await self._work(lease)
-            await lease.give_back()
         except LeaseLost:
             log.warning("another relay has taken over from token %d", lease.token)
+        finally:
+            await lease.give_back()
+
+    async def _take_up(self, lease: Lease) -> None:
+        """Finish what another relay has left, or this one before an error."""
+        self._end = await self._stream_end()
+        if self._end < lease.published:
+            await self._heal(lease)
+        left = await outbox.unfinished(self._mongo)
+        await self._publish(lease, await self._missing(left))
+        await self._finish(lease, left)
+
+    async def _heal(self, lease: Lease) -> None:
+        """Publish again, under their old numbers, the events that the stream has lost."""
+        log.error("the stream was at %d and ends at %d: sending again what it lost", lease.published, self._end)
+        given = await outbox.last_numbers(self._mongo)
+        kept = await self._numbers(given)
+        for partner in sorted(partner for partner, number in given.items() if kept[partner] < number):
+            lost = await outbox.numbered_after(self._mongo, partner, kept[partner])
+            log.error("%s: %d events from %d on", partner, len(lost), kept[partner] + 1)
+            await self._publish(lease, lost)
 
     async def _work(self, lease: Lease) -> None:
         idle_s = _BUSY_S
         while not self._stop.is_set():
-            events = await outbox.stamp(self._mongo, lease)
-            if events:
-                await self._send(lease, events)
+            if events := await outbox.stamp(self._mongo, lease):
+                await self._publish(lease, events)
+                await self._finish(lease, events)
+                idle_s = _BUSY_S
             else:
                 await lease.keep()
-            idle_s = _BUSY_S if events else min(idle_s * 2, _IDLE_S)
+                idle_s = min(idle_s * 2, _IDLE_S)
             if len(events) < CHUNK:
                 await self._pause(idle_s)
 
-    async def _take_up(self, lease: Lease) -> None:
-        """Finish what another relay, or this one before an error, has left."""
-        self._last = await self._stream_end()
-        if self._last < lease.published:
-            await self._heal(lease)
-        await self._send(lease, await outbox.unfinished(self._mongo))
+    async def _publish(self, lease: Lease, events: Sequence[Stamped]) -> None:
+        for left in _chunks(events):
+            while left:
+                await lease.keep()
+                messages = [Message(event.id, event.subject, event.body()) for event in left]
+                try:
+                    self._end = await self._chain.publish(messages, self._end)
+                    break
+                except ChainBroken as broken:
+                    if self._stop.is_set():
+                        raise
+                    log.warning("%d of %d events published: %s", broken.taken, len(left), broken)
+                    left = await self._resume(left[broken.taken :])
 
-    async def _heal(self, lease: Lease) -> None:
-        """Publish again, under their old numbers, the events that the stream has lost."""
-        log.error("the stream ends at %d but was at %d: publishing what it has lost", self._last, lease.published)
-        given = await outbox.partners(self._mongo)
-        kept = await self._numbers(given)
-        for partner in sorted(partner for partner, number in given.items() if kept[partner] < number):
-            await self._send(lease, await outbox.numbered_after(self._mongo, partner, kept[partner]))
-        lease.published = self._last
+    async def _resume(self, events: Sequence[Stamped]) -> Sequence[Stamped]:
+        """Which of them to publish, after an unclear end."""
+        end = await self._stream_end()
+        if end < self._end:
+            raise StreamLost(f"{EVENTS} was at {self._end} and ends at {end}")
+        if end == self._end:
+            await self._pause(_TRY_AGAIN_S)
+        self._end = end
+        return await self._missing(events)
 
-    async def _send(self, lease: Lease, events: Sequence[Stamped]) -> None:
-        for start in range(0, len(events), CHUNK):
-            chunk = events[start : start + CHUNK]
-            await self._publish(lease, await self._missing(chunk) if first_time_seen else chunk)
-            await outbox.mark_sent(self._mongo, chunk)
+    async def _finish(self, lease: Lease, events: Sequence[Stamped]) -> None:
+        """Note where the stream stands first: nobody would miss what it loses after its events are marked."""
+        lease.published = self._end
+        await lease.renew()
+        await outbox.mark_sent(self._mongo, events)
+
+    async def _missing(self, events: Sequence[Stamped]) -> list[Stamped]:
+        """Those that the stream does not have. Its own memory of ids is short, its last number is not."""
+        kept = await self._numbers({event.partner for event in events})
+        return [event for event in events if event.number > kept[event.partner]]
+
+    async def _numbers(self, partners: Iterable[str]) -> dict[str, int]:
+        """The number of each partner's last event in the stream, 0 where it has none."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(partner: str) -> tuple[str, int]:
+            async with free:
+                return partner, await self._number(partner)
+
+        return dict(await asyncio.gather(*(ask(partner) for partner in partners)))
+
+    async def _number(self, partner: str) -> int:
+        try:
+            message = await self._js.get_last_msg(EVENTS, partner_filter(partner))
+        except NotFoundError:
+            return 0
+        try:
+            return int(orjson.loads(message.data or b"")["sequence"])
+        except (ValueError, KeyError, TypeError):
+            log.error("%s: message %s is not from here; perhaps an event will come twice", partner, message.seq)
+            return 0
+
+    async def _stream_end(self) -> int:
+        return (await self._js.stream_info(EVENTS)).state.last_seq
+
+    async def _pause(self, seconds: float) -> None:
+        """Shorter when stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+
+def _chunks(events: Sequence[Stamped]) -> Iterator[Sequence[Stamped]]:
+    for start in range(0, len(events), CHUNK):
+        yield events[start : start + CHUNK]
+
+
+async def run(settings: Settings) -> None:
+    """Run until told to stop."""
+    mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    bus = await connect(settings.require("nats_url"), "relay")
+    relay = Relay(mongo, bus, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, relay.stop)
+    await relay.run()
+    await bus.close()
+    mongo.close()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Settings()))
+
+
+if __name__ == "__main__":
+    main()

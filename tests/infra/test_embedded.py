@@ -61,7 +61,7 @@ def only(settings: EnvironmentSettings, data_dir: Path, *names: str) -> Servers:
 
 @asynccontextmanager
 async def occupied(*taken: int) -> AsyncIterator[None]:
-    """Another program listens on these ports. It hangs up on whoever calls: MongoDB waits 30 s for a mute one."""
+    """Another program listens on these ports and hangs up on whoever calls."""
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -158,24 +158,22 @@ async def test_data_survive_a_restart_on_other_ports(small: EnvironmentSettings,
         await client.jetstream().publish("kept", b"before")
         await client.close()
         temporal = await Client.connect(before.temporal_address)
-        await temporal.start_workflow(
-            "Anything", id="kept", task_queue="nobody", run_timeout=timedelta(days=1)
-        )
+        await temporal.start_workflow("Anything", id="kept", task_queue="nobody", run_timeout=timedelta(days=1))
     remembered = json.loads((tmp_path / "ports.json").read_text())
-    async with occupied(*(remembered[name] for name in ("mongo", "nats", "temporal"))):
-        async with embedded_servers(small, tmp_path) as after:
-            assert mongo_port(after) != mongo_port(before)
-            assert after.nats_url != before.nats_url
-            assert after.temporal_address != before.temporal_address
-            assert after.temporal_ui_url == before.temporal_ui_url
-            await write(after.mongo_url, "after")
-            assert await keys(after.mongo_url) == {"before", "after"}
-            client = await nats.connect(after.nats_url)
-            message = await client.jetstream().get_msg("KEPT", seq=1)
-            await client.close()
-            assert message.data == b"before"
-            temporal = await Client.connect(after.temporal_address)
-            assert (await temporal.get_workflow_handle("kept").describe()).workflow_type == "Anything"
+    moved = [remembered[name] for name in ("mongo", "nats", "temporal")]
+    async with occupied(*moved), embedded_servers(small, tmp_path) as after:
+        assert mongo_port(after) != mongo_port(before)
+        assert after.nats_url != before.nats_url
+        assert after.temporal_address != before.temporal_address
+        assert after.temporal_ui_url == before.temporal_ui_url
+        await write(after.mongo_url, "after")
+        assert await keys(after.mongo_url) == {"before", "after"}
+        client = await nats.connect(after.nats_url)
+        message = await client.jetstream().get_msg("KEPT", seq=1)
+        await client.close()
+        assert message.data == b"before"
+        temporal = await Client.connect(after.temporal_address)
+        assert (await temporal.get_workflow_handle("kept").describe()).workflow_type == "Anything"
 
 
 async def test_a_restart_reuses_the_ports_that_are_free(small: EnvironmentSettings, tmp_path: Path) -> None:
@@ -212,9 +210,7 @@ async def test_a_killed_mongod_comes_back_with_every_acknowledged_write(
         assert len(await keys(servers.addresses.mongo_url)) == 50
 
 
-async def test_a_second_start_on_the_same_directory_is_refused(
-    small: EnvironmentSettings, tmp_path: Path
-) -> None:
+async def test_a_second_start_on_the_same_directory_is_refused(small: EnvironmentSettings, tmp_path: Path) -> None:
     async with only(small, tmp_path, "nats") as first:
         with pytest.raises(AlreadyRunning, match=rf"{tmp_path}.*process {os.getpid()}.*TONGQU_DATA_DIR"):
             async with only(small, tmp_path, "nats"):
@@ -238,9 +234,7 @@ async def test_a_killed_parent_leaves_no_children(tmp_path: Path) -> None:
     await eventually(lambda: not any(exists(pid) for pid in children), 10, "children live on")
 
 
-async def test_servers_that_a_setting_names_are_used_and_none_is_started(
-    servers: Addresses, tmp_path: Path
-) -> None:
+async def test_servers_that_a_setting_names_are_used_and_none_is_started(servers: Addresses, tmp_path: Path) -> None:
     theirs = EnvironmentSettings(
         mongo_url=servers.mongo_url, nats_url=servers.nats_url, temporal_address=servers.temporal_address
     )
@@ -256,9 +250,7 @@ async def test_a_failed_start_shows_the_log_says_what_to_do_and_leaves_nothing(
     (tmp_path / "temporal").mkdir()
     (tmp_path / "temporal" / "temporal.sqlite").write_bytes(b"this is no database " * 500)
     servers = Servers(small, tmp_path)
-    with pytest.raises(
-        ServerFailed, match=r"(?s)temporal.*not a database.*What to do: .*TONGQU_TEMPORAL_ADDRESS"
-    ):
+    with pytest.raises(ServerFailed, match=r"(?s)temporal.*not a database.*What to do: .*TONGQU_TEMPORAL_ADDRESS"):
         await servers.__aenter__()
     assert not any(process.running for process in servers.processes.values())
     async with only(small, tmp_path, "mongo") as again:
@@ -277,9 +269,7 @@ async def test_without_program_and_engine_the_start_is_refused(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     servers = only(small, tmp_path, "mongo")
-    monkeypatch.setattr(
-        "infra.embedded.mongod.Mongod.program", Program("no-such-server", "none", "TONGQU_X", "none")
-    )
+    monkeypatch.setattr("infra.embedded.mongod.Mongod.program", Program("no-such-server", "none", "TONGQU_X", "none"))
     with pytest.raises(ProgramNotFound):
         await servers.__aenter__()
 
@@ -295,15 +285,8 @@ def test_a_program_on_path_is_preferred_to_the_wheel(tmp_path: Path, monkeypatch
     assert find(MONGOD) == own
 
 
-def test_finding_mongod_imports_nothing_of_its_package() -> None:
-    code = (
-        "import sys; from infra.embedded.programs import *; path_of(MONGOD); print('fiftyone' in sys.modules)"
-    )
-    asked = asyncio.run(_output(code))
-    assert asked == "False"
-
-
-async def _output(code: str) -> str:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    printed, _ = await process.communicate()
-    return printed.decode().strip()
+async def test_finding_mongod_imports_nothing_of_its_package() -> None:
+    code = "import sys; from infra.embedded.programs import *; path_of(MONGOD); print('fiftyone' in sys.modules)"
+    asked = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await asked.communicate()
+    assert printed.decode().strip() == "False"
