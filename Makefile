@@ -41,7 +41,6 @@ system:
 	@if ! { $(PYTHON) -c 'import ensurepip, venv' && \
 		{ [ "$$(uname -sm)" != 'Linux x86_64' ] || $(PYTHON) -c 'import ctypes; ctypes.CDLL("libcurl.so.4")'; }; \
 	} 2>/dev/null; then \
-		echo '== installing the Debian packages $(DEBIAN_PACKAGES)'; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		if ! command -v apt-get >/dev/null; then \
 			echo 'Install venv for $(PYTHON), and libcurl (libcurl.so.4), then run make again.' >&2; exit 1; \
@@ -50,6 +49,7 @@ system:
 		else echo "System packages are missing. Run this, then make again:" >&2; \
 			echo "  sudo sh -c '$(APT_INSTALL)'" >&2; exit 1; \
 		fi; \
+		echo '== installing the Debian packages $(DEBIAN_PACKAGES)'; \
 		$$run '$(APT_INSTALL)' >/dev/null || { \
 			echo "That failed. Run it by hand, then make again:  sudo sh -c '$(APT_INSTALL)'" >&2; exit 1; }; \
 	fi

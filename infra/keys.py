@@ -41,9 +41,7 @@ async def create_key(mongo: Mongo, name: str, scopes: Iterable[str]) -> str:
     Raises ValueError for a name that is none, and for a scope that does not exist.
     """
     if not _NAME.match(name):
-        raise ValueError(
-            f"{name!r} is no name for a key; use lower-case letters, digits, dot, dash and underscore"
-        )
+        raise ValueError(f"{name!r} is no name for a key; use lower-case letters, digits, dot, dash and underscore")
     allowed = sorted({Scope(scope).value for scope in scopes})
     key = new_key()
     await mongo.api_keys.insert_one(

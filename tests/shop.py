@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves
@@ -12,7 +13,7 @@ from activities.orders.writing import movements
 from contracts.orders import UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState
 from contracts.routing import Decision, Policy
 from contracts.stock import Change, Level, Movement
-from tests.builders import Levels, availability, demand_of, event
+from tests.builders import NOW, Levels, availability, demand_of, event, later, network, order, reply
 
 Place = tuple[str, str]
 """Location and SKU."""
@@ -21,8 +22,8 @@ Place = tuple[str, str]
 class Shop:
     """Orders, stock levels and the ledger. `step` does to them what one step of a batch writes in its transaction."""
 
-    def __init__(self, network: Network, levels: Levels, policy: Policy | None = None) -> None:
-        self.network = network
+    def __init__(self, places: Network, levels: Levels, policy: Policy | None = None) -> None:
+        self.network = places
         self.policy = policy or Policy()
         self.orders: dict[str, OrderState] = {}
         self.decisions: list[tuple[Demand, Decision]] = []
@@ -32,7 +33,7 @@ class Shop:
             for place, skus in levels.items()
             for sku, units in skus.items()
         }
-        self.stock: Availability = availability(network, levels)
+        self.stock: Availability = availability(places, levels)
         self.ledger: list[Movement] = []
         self.version = 0
 
@@ -107,7 +108,7 @@ class Shop:
         return self.woken(sku, at)
 
     def count(self, place: str, sku: str, units: int, at: datetime) -> list[InboxEvent]:
-        """A count sets what is on the shelf. Returns what the orders whose goods are missing, or waited for, are told."""
+        """A count sets what is on the shelf. Returns what is told to orders that lack the goods, or waited for them."""
         more = units - self.level(place, sku).on_hand
         if not more:
             return []
@@ -153,3 +154,28 @@ class Shop:
             for item in parcel.items:
                 units[parcel.location, item.sku] += item.quantity
         return units
+
+
+def opened(levels: Levels, *lines: tuple[str, int], policy: Policy | None = None, **placed: Any) -> Shop:
+    """A shop with a store for each entry of `levels`, 10 km apart, and one order after its first step."""
+    shop = Shop(network(*levels), levels, policy)
+    shop.place(order(*lines, **placed))
+    shop.step(NOW)
+    return shop
+
+
+def the(shop: Shop) -> OrderState:
+    """The order of a shop that has one."""
+    (found,) = shop.orders.values()
+    return found
+
+
+def last(shop: Shop) -> Parcel:
+    return the(shop).parcels[-1]
+
+
+def answer(shop: Shop, kind: str, seconds: float, about: Parcel | None = None, **more: Any) -> list[tuple[str, str]]:
+    """A store answers for a parcel, by default the newest. Returns what was told, to whom."""
+    at = later(seconds)
+    moves = shop.step(at, reply(kind, about or last(shop), at=at, **more))[the(shop).id]
+    return [(tell.partner, tell.type) for tell in moves.tells]

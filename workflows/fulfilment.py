@@ -30,6 +30,9 @@ with workflow.unsafe.imports_passed_through():
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
+_STEP_AT_MOST = timedelta(minutes=2)
+_SILENT_AT_MOST = timedelta(seconds=6)
+"""After this the worker of a step is taken for dead, and the step is tried again."""
 _LOOK_AGAIN = timedelta(hours=6)
 """Longest wait without looking, should a bell ever be lost."""
 
@@ -79,7 +82,8 @@ class OrderFulfilment:
             ADVANCE,
             Advance(batch=self._batch.id, now=workflow.now(), cancel=cancel),
             result_type=Progress,
-            start_to_close_timeout=timedelta(seconds=120),
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
             retry_policy=_UNTIL_IT_WORKS,
             summary=f"advance up to {self._batch.size} orders",
         )
@@ -91,7 +95,8 @@ class OrderFulfilment:
             SETTLE,
             Settle(batch=self._batch.id, now=workflow.now()),
             result_type=Settled,
-            start_to_close_timeout=timedelta(seconds=120),
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
             retry_policy=_UNTIL_IT_WORKS,
             summary="authorise, capture, void and refund what is due",
         )

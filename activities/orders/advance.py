@@ -88,13 +88,13 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
 
 
 def _try_with_arrived(order: OrderState) -> None:
-    """A back-ordered order gets a new chance, also with stores that only lacked the goods.
+    """A back-ordered order gets a new chance, also with stores that only lacked the goods, or some of them.
 
     Not with those that had another reason: goods that they gave back by refusing arrive too, and would go round and
     round. They are asked again at the retry time.
     """
     if order.retry_at is not None:
-        lacked = {parcel.location: parcel.reason in _LACKED_STOCK for parcel in order.parcels}
+        lacked = {p.location: p.state in LIVE or p.reason in _LACKED_STOCK for p in order.parcels}
         order.excluded = [location for location in order.excluded if not lacked.get(location)]
         order.retry_at, order.refusals = None, 0
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves, begin, residual
 from activities.orders.policies import Policies
@@ -61,7 +62,8 @@ class BatchActivities:
     @activity.defn(name=ADVANCE)
     async def advance(self, step: Advance) -> Progress:
         """Drain the inbox of a batch and let its orders advance. Safe to repeat at any time, also side by side."""
-        written = await self._until_written(step)
+        async with heartbeats():
+            written = await self._until_written(step)
         if written.freed:
             await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
         changed: dict[str, list[str]] = defaultdict(list)

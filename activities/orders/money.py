@@ -68,7 +68,7 @@ def take_outcome(moves: Moves, outcome: PaymentOutcome, at: datetime, policy: Po
         return
     if outcome.status == "done" and intent.operation == "authorise" and not outcome.reference:
         # Nothing could be captured or voided on it: as good as no answer.
-        nameless = outcome.model_copy(update={"status": "failed", "code": "no_reference"})
+        nameless = outcome.model_copy(update={"status": "failed", "code": "no-reference"})
         _try_again(moves, intent, nameless, at, policy)
     elif outcome.status == "done":
         _book(order, intent, outcome.reference)

@@ -4,6 +4,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from contracts.fulfilment import SETTLE, Settle, Settled
 from contracts.orders import Payment
 from contracts.payments import PaymentInstruction, PaymentOutcome
@@ -29,7 +30,8 @@ class PaymentActivities:
         asked: list[tuple[PaymentInstruction, int]] = []
         async for row in found:
             asked.extend(_instructions(row, order))
-        outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
+        async with heartbeats():
+            outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
         answers = [
             _answer(instruction, tries, outcome, order)
             for (instruction, tries), outcome in zip(asked, outcomes, strict=True)

@@ -159,7 +159,7 @@ class Orders(RuleBasedStateMachine):
     @rule(number=which)
     def wait_for_a_deadline(self, number: int) -> None:
         due = [about.due for about in self.shop.orders.values() if about.due and about.due > self.now]
-        for self.now in one_of(sorted(due), number):  # noqa: B020
+        for self.now in one_of(sorted(due), number):
             self.step(set())
 
     @rule(left_for_later=st.sets(st.integers(0, 3), max_size=2))

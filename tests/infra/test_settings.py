@@ -20,12 +20,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_running_system_gives_what_the_environment_does_not(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_state(
-        data_dir, {"nats_url": "nats://running", "mongo_url": "mongodb://running", "mongo_database": "shop"}
-    )
+def test_a_running_system_gives_what_the_environment_does_not(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_state(data_dir, {"nats_url": "nats://running", "mongo_url": "mongodb://running", "mongo_database": "shop"})
     monkeypatch.setenv("TONGQU_MONGO_URL", "mongodb://mine")
     settings = Settings(batch_max=7)
     assert (settings.mongo_url, settings.nats_url) == ("mongodb://mine", "nats://running")

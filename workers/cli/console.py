@@ -35,7 +35,9 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 def print_json(value: object) -> None:
     """Plain JSON, so that another program can read it."""
-    out.print(json.dumps(value, ensure_ascii=False, indent=1, default=str), markup=False, highlight=False, soft_wrap=True)
+    out.print(
+        json.dumps(value, ensure_ascii=False, indent=1, default=str), markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def stage(name: str) -> str:

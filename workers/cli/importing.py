@@ -34,9 +34,9 @@ def olist(
     patience: Patience = 120,
 ) -> None:
     """The marketplace orders of Olist: sellers become locations, categories become SKUs."""
-    from workers.importing.run import import_olist
+    from workers.importing.run import Options, import_olist
 
-    raise typer.Exit(run(import_olist(directory, start, agents, rejects, patience)))
+    raise typer.Exit(run(import_olist(directory, Options(start, agents, rejects, patience))))
 
 
 @app.command()
@@ -48,6 +48,6 @@ def ndjson(
     patience: Patience = 120,
 ) -> None:
     """Locations, stock and orders, one JSON object a line: the body of the API, and its "type" beside."""
-    from workers.importing.run import import_ndjson
+    from workers.importing.run import Options, import_ndjson
 
-    raise typer.Exit(run(import_ndjson(file, start, agents, rejects, patience)))
+    raise typer.Exit(run(import_ndjson(file, Options(start, agents, rejects, patience))))

@@ -23,7 +23,7 @@ OrderDocument = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What became of an order: `created`; `existing`, the same one was placed before; `taken`, another one has its id."""
+    """What became of an order. `existing`: the same one was placed before; `taken`: another one has its id."""
 
     document: OrderDocument
     outcome: Literal["created", "existing", "taken"]

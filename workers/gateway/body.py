@@ -75,9 +75,7 @@ def listed(value: Any, name: str, most: int) -> list[Any]:
     ]
     items = value.get(name)
     if not isinstance(items, list):
-        code, detail = (
-            ("wrong_type", "This is no list.") if name in value else ("missing", "The list is missing.")
-        )
+        code, detail = ("wrong_type", "This is no list.") if name in value else ("missing", "The list is missing.")
         faults.append(Fault(name, code, detail, f"Send a list of 1 to {most}."))
     elif not items:
         faults.append(Fault(name, "too_few", "The list is empty.", f"Send 1 to {most}."))

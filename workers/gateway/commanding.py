@@ -1,5 +1,6 @@
 """Takes commands about an order down in the inbox, where the batch that carries the order finds them."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -12,9 +13,7 @@ from workers.gateway.wakes import Wakes
 
 _SHIPPED = frozenset({Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED})
 _ENDED = frozenset({Stage.CLOSED, Stage.CANCELLED})
-_KINDS: dict[
-    CommandKind, Literal["command.cancel", "command.retry", "command.reroute", "command.release"]
-] = {
+_KINDS: dict[CommandKind, Literal["command.cancel", "command.retry", "command.reroute", "command.release"]] = {
     "cancel": "command.cancel",
     "retry": "command.retry",
     "reroute": "command.reroute",
@@ -91,10 +90,8 @@ async def write_command(
         "batch": order["batch"],
         "drained": None,
     }
-    try:
+    with contextlib.suppress(DuplicateKeyError):
         await mongo.inbox.insert_one(row)
-    except DuplicateKeyError:
-        pass
     batch = await _batch_now(mongo, event)
     if batch is not None:
         wakes.inbox({batch})

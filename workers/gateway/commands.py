@@ -26,9 +26,7 @@ Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 _COMMAND: TypeAdapter[CommandRequest] = TypeAdapter(CommandRequest)
 _REROUTE: TypeAdapter[RerouteRequest] = TypeAdapter(RerouteRequest)
 _ANSWERS = {
-    202: answers_with(
-        OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."
-    ),
+    202: answers_with(OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."),
     200: answers_with(OrderView, "The outcome.", Preference_Applied="wait=N, when it was waited for."),
 }
 
@@ -53,9 +51,7 @@ async def retry_order(request: Request, caller: Operates, order_id: OrderIdInPat
     return await carried_out(request, caller, _work(request, caller, order_id, "retry"))
 
 
-@router.post(
-    "/v1/orders/{id}/reroute", **_command("Give an order to other stores", Scope.OPERATE, RerouteRequest)
-)
+@router.post("/v1/orders/{id}/reroute", **_command("Give an order to other stores", Scope.OPERATE, RerouteRequest))
 async def reroute_order(request: Request, caller: Operates, order_id: OrderIdInPath) -> Response:
     """Takes the unshipped parcels, or the one named, away from their stores and looks for others."""
     return await carried_out(request, caller, _work(request, caller, order_id, "reroute"))
@@ -93,9 +89,7 @@ def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) ->
     return work
 
 
-async def _outcome(
-    gateway: Gateway, request: Request, order_id: str, kind: CommandKind, event: str
-) -> Answer:
+async def _outcome(gateway: Gateway, request: Request, order_id: str, kind: CommandKind, event: str) -> Answer:
     """What came of the command, if the caller prefers to wait and it is known in time."""
     seconds = seconds_to_wait(request.headers.getlist("prefer"), gateway.limits.wait_s)
     known = seconds > 0 and await taken_in(gateway.mongo, event, seconds)

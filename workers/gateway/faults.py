@@ -81,9 +81,7 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
     path = [str(part) for part in error["loc"]]
     if kind == "value_error":
         detail, _, remedy = str(context["error"]).partition("; ")
-        field, code = next(
-            (rule for words, rule in _RULES.items() if detail.startswith(words)), ("", "invalid")
-        )
+        field, code = next((rule for words, rule in _RULES.items() if detail.startswith(words)), ("", "invalid"))
         path += [field] if field else []
     elif kind in _REMEDIES:
         detail, code = error["msg"], _CODES.get(kind, "wrong_type")
@@ -103,9 +101,7 @@ def refused(faults: Sequence[Fault], status: int = 422) -> Refusal:
     first, codes = faults[0], {fault.code for fault in faults}
     errors = [asdict(fault) for fault in faults[:SHOWN]]
     if len(faults) == 1:
-        return Refusal(
-            first.code, first.detail, remedy=first.remedy, field=first.field, status=status, errors=errors
-        )
+        return Refusal(first.code, first.detail, remedy=first.remedy, field=first.field, status=status, errors=errors)
     return Refusal(
         first.code if len(codes) == 1 else "invalid",
         f"{len(faults)} fields are wrong, the first of them {first.field or 'the body'}: {first.detail}",

@@ -1,4 +1,4 @@
-"""Group commit: what many requests bring within a few milliseconds is handled in one go, and each gets its own outcome."""
+"""Group commit: what many requests bring within milliseconds is handled in one go, and each gets its own outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

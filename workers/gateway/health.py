@@ -32,9 +32,7 @@ class Readiness(BaseModel):
     consumers: str
 
 
-@router.get(
-    "/healthz", **operation("Does the process live?", {200: answers_with(Health, "It does.")}, scope=None)
-)
+@router.get("/healthz", **operation("Does the process live?", {200: answers_with(Health, "It does.")}, scope=None))
 async def healthz() -> Response:
     """For whoever restarts processes. Looks at nothing outside."""
     return answer({"status": "ok"}).response()

@@ -179,9 +179,7 @@ def _checked(key: str) -> str:
 
 def _digest(request: Request, body: Any) -> str:
     """What makes a request the same: method, path, and the body's values whatever their order or spacing."""
-    words = f"{request.method} {request.url.path}\n".encode() + orjson.dumps(
-        body, option=orjson.OPT_SORT_KEYS
-    )
+    words = f"{request.method} {request.url.path}\n".encode() + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(words).hexdigest()
 
 

@@ -17,9 +17,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise PydanticCustomError(
-            "out_of_range", "this moment lies outside the calendar; send a later one"
-        ) from error
+        raise PydanticCustomError("out_of_range", "this moment lies outside the calendar; send a later one") from error
 
 
 MomentAsked = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -132,15 +132,15 @@ def _result(index: int, location: str, outcome: str) -> dict[str, Any]:
     ),
 )
 async def see_location(
-    request: Request, caller: Reads, location: Annotated[str, Path(alias="id", max_length=64, examples=["store-hangzhou-01"])]
+    request: Request,
+    caller: Reads,
+    location: Annotated[str, Path(alias="id", max_length=64, examples=["store-hangzhou-01"])],
 ) -> Response:
     """Where it is, whether it takes orders, and where it reads its events."""
     row = await gateway_of(request).mongo.locations.find_one({"_id": location})
     if row is None:
         remedy = "Check the id, or register the location with PUT /v1/locations."
-        raise Refusal(
-            "unknown_location", f"There is no location {location}.", remedy=remedy, field="id", status=404
-        )
+        raise Refusal("unknown_location", f"There is no location {location}.", remedy=remedy, field="id", status=404)
     return answer(_view(row)).response()
 
 
@@ -182,9 +182,7 @@ async def list_locations(
     rows = [row async for row in found]
     more = len(rows) > limit
     views = [_view(row) for row in rows[:limit]]
-    return answer(
-        {"locations": views, "next": cursor_of(rows[limit - 1]["_id"]) if more else None}
-    ).response()
+    return answer({"locations": views, "next": cursor_of(rows[limit - 1]["_id"]) if more else None}).response()
 
 
 def _view(row: Mapping[str, Any]) -> dict[str, Any]:

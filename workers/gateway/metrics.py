@@ -57,9 +57,7 @@ class Metrics:
         return generate_latest(self._registry) + generate_latest(shown)
 
     def _figures(self, refusals: Mapping[str, Mapping[str, int]]) -> list[Metric]:
-        refused = CounterMetricFamily(
-            "tongqu_refusals", "Refusals of all processes.", labels=["where", "code"]
-        )
+        refused = CounterMetricFamily("tongqu_refusals", "Refusals of all processes.", labels=["where", "code"])
         for where, codes in refusals.items():
             for code, count in codes.items():
                 refused.add_metric([where, code], count)

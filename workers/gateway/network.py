@@ -15,7 +15,6 @@ from infra.mongo import Mongo, ReplaceOne, Session
 from infra.streams import provision_partners
 
 
-
 @dataclass(frozen=True, slots=True)
 class Written:
     outcomes: Mapping[str, Literal["created", "updated", "unchanged"]]
@@ -56,9 +55,7 @@ async def write_locations(mongo: Mongo, locations: Mapping[str, LocationUpsert])
             writes.append(ReplaceOne({"_id": place}, {**fields, "version": version}, upsert=True))
         if writes:
             await mongo.locations.bulk_write(writes, ordered=False, session=session)
-            await mongo.counters.update_one(
-                {"_id": "network"}, {"$inc": {"version": 1}}, upsert=True, session=session
-            )
+            await mongo.counters.update_one({"_id": "network"}, {"$inc": {"version": 1}}, upsert=True, session=session)
         counter = await mongo.counters.find_one({"_id": "network"}, session=session)
         return Written(outcomes, counter["version"] if counter else 0)
 

@@ -61,9 +61,7 @@ PREFER_WAIT = {
 }
 
 
-def answers_with(
-    model: type[BaseModel], description: str, example: Any = None, **headers: str
-) -> dict[str, Any]:
+def answers_with(model: type[BaseModel], description: str, example: Any = None, **headers: str) -> dict[str, Any]:
     """A response of an operation. `headers`: their descriptions by name, with _ for -."""
     made: dict[str, Any] = {"model": model, "description": description}
     if example is not None:

@@ -46,9 +46,7 @@ async def find_order(gateway: Gateway, order: str) -> OrderDocument:
     **operation(
         "Place an order",
         {
-            202: answers_with(
-                OrderView, "Accepted: written and journaled.", Location="Where the order can be seen."
-            ),
+            202: answers_with(OrderView, "Accepted: written and journaled.", Location="Where the order can be seen."),
             200: answers_with(
                 OrderView, "The same order was accepted before.", Location="Where the order can be seen."
             ),

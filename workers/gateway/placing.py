@@ -76,9 +76,7 @@ async def _place_read(
 ) -> dict[int, dict[str, Any]]:
     results: dict[int, dict[str, Any]] = {}
     documents: dict[int, OrderDocument] = {}
-    unknown = await gateway.skus.unknown(
-        {sku for placement in placements.values() for sku in skus_of(placement)}
-    )
+    unknown = await gateway.skus.unknown({sku for placement in placements.values() for sku in skus_of(placement)})
     for index, placement in placements.items():
         if index % _TURN == _TURN - 1:
             await asyncio.sleep(0)

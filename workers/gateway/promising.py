@@ -63,9 +63,7 @@ async def availability(
     distances = _distances(places, near)
     items = []
     for sku in skus:
-        rows = [
-            _row(level, distances) for level in levels if level["sku"] == sku and level["location"] in places
-        ]
+        rows = [_row(level, distances) for level in levels if level["sku"] == sku and level["location"] in places]
         rows = sorted((row for row in rows if row["available"] > 0), key=_nearest_first)
         units = sum(row["available"] for row in rows)
         items.append({"sku": sku, "known": sku in known, "available": units, "locations": rows[:limit]})

@@ -16,7 +16,7 @@ class FaultView(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is stable; `field` is a JSON path, in bulk requests within the item; `remedy` says what to do."""
+    """RFC 9457. `code` is stable; `field` is a JSON path (in bulk requests within the item); `remedy` is what to do."""
 
     type: str = Field(examples=["urn:tongqu:problem:unknown-sku"])
     title: str

@@ -132,9 +132,7 @@ async def see_stock(
     return answer(await _page(gateway_of(request).mongo, location, sku, limit, cursor)).response()
 
 
-async def _page(
-    mongo: Mongo, location: str | None, sku: str | None, limit: int, cursor: str | None
-) -> dict[str, Any]:
+async def _page(mongo: Mongo, location: str | None, sku: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
     query: dict[str, Any] = {}
     if location is not None and sku is not None:
         query["_id"] = stock_id(location, sku)

@@ -1,4 +1,4 @@
-"""Books counts and receipts: one transaction a request, exact under concurrency, and everything that follows from it."""
+"""Books counts and receipts: one transaction a request, exact under concurrency, and all that follows from it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -92,8 +92,7 @@ class StockDesk:
         ids = sorted({stock_id(item.location, item.sku) for item in items.values()})
         causes = sorted({movement_id(item, request_id) for item in items.values()})
         locations = {
-            row["_id"]
-            async for row in mongo.locations.find({"_id": {"$in": places}}, {"_id": 1}, session=session)
+            row["_id"] async for row in mongo.locations.find({"_id": {"$in": places}}, {"_id": 1}, session=session)
         }
         levels: dict[Key, Level] = {}
         async for row in mongo.stock.find({"_id": {"$in": ids}}, session=session):
@@ -108,13 +107,8 @@ class StockDesk:
         """A SKU is known once its stock was reported, even if there is none."""
         known = {
             row["_id"]
-            async for row in self._mongo.skus.find(
-                {"_id": {"$in": sorted(skus)}}, {"_id": 1}, session=session
-            )
+            async for row in self._mongo.skus.find({"_id": {"$in": sorted(skus)}}, {"_id": 1}, session=session)
         }
-        new = [
-            UpdateOne({"_id": sku}, {"$setOnInsert": {"_id": sku}}, upsert=True)
-            for sku in sorted(skus - known)
-        ]
+        new = [UpdateOne({"_id": sku}, {"$setOnInsert": {"_id": sku}}, upsert=True) for sku in sorted(skus - known)]
         if new:
             await self._mongo.skus.bulk_write(new, ordered=False, session=session)

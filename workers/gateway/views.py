@@ -38,7 +38,7 @@ _WHOLE = (
     "timeline",
     "decisions",
 )
-SUMMARY_FIELDS = {name: 1 for name in (*_SUMMARY, "batch")}
+SUMMARY_FIELDS = dict.fromkeys((*_SUMMARY, "batch"), 1)
 """What a list reads from the database."""
 
 

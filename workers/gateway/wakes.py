@@ -62,6 +62,4 @@ class Wakes:
             now = asyncio.get_running_loop().time()
             if now - self._complained_at > _QUIET_S:
                 self._complained_at = now
-                log.warning(
-                    "could not publish %s, left to the sweep: %s: %s", subject, type(error).__name__, error
-                )
+                log.warning("could not publish %s, left to the sweep: %s: %s", subject, type(error).__name__, error)

@@ -1,9 +1,10 @@
 """Our own format: one JSON object a line, the body of the API with its `type` (location, stock, order) beside."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
+
+import orjson
 
 from workers.importing.rows import KINDS, BadRow, FileUnusable, Item, RowRefused
 
@@ -24,36 +25,32 @@ def read_ndjson(path: Path, bad: Callable[[BadRow], None]) -> Iterator[Item]:
         number = 0
         while line := lines.readline(LINE_MAX + 1):
             number += 1
-            if len(line) > LINE_MAX and not line.endswith(b"\n"):
-                _skip_line(lines)
-                bad(BadRow(path.name, number, "line_too_long", f"the line is longer than {LINE_MAX} bytes"))
-            elif line.strip():
-                try:
-                    yield _item(path.name, number, line)
-                except RowRefused as refused:
-                    bad(BadRow(path.name, number, refused.code, str(refused)))
+            try:
+                if len(line) > LINE_MAX and not line.endswith(b"\n"):
+                    _skip_line(lines)
+                    raise RowRefused("line_too_long", f"the line is longer than {LINE_MAX} bytes")
+                if line.strip():
+                    yield _item(path.name, number, line.removeprefix(b"\xef\xbb\xbf"))
+            except RowRefused as refused:
+                bad(BadRow(path.name, number, refused.code, str(refused)))
 
 
-def _skip_line(lines: Any) -> None:
+def _skip_line(lines: BinaryIO) -> None:
     while (rest := lines.readline(LINE_MAX)) and not rest.endswith(b"\n"):
         pass
 
 
 def _item(file: str, number: int, line: bytes) -> Item:
     try:
-        found = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_no_number)
-    except UnicodeDecodeError as error:
-        raise RowRefused("not_utf8", f"the line is no UTF-8: {error.reason} at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:
+        found = orjson.loads(line)
+        # What cannot be written again cannot be sent either: what is nested too deeply.
+        orjson.dumps(found)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
         raise RowRefused("not_json", f"the line is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise RowRefused("not_an_object", 'the line is no JSON object; write {"type": "order", …}')
     kind = found.pop("type", None)
     if kind not in KINDS:
         wanted = ", ".join(f'"{known}"' for known in KINDS)
-        raise RowRefused("unknown_type", f"type is {json.dumps(kind)[:60]}; write one of {wanted}")
+        raise RowRefused("unknown_type", f"type is {str(kind)[:60]!r}; write one of {wanted}")
     return Item(kind, found, file, number)
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")

@@ -24,6 +24,7 @@ UNCATEGORISED = "uncategorised"
 NO_ITEMS = "no items"
 NO_POINT = "no point known for the customer's zip prefix"
 BAD_ITEM = "an item that cannot be read"
+BAD_ORDER = "the order's own row is bad"
 
 _SOUTH, _NORTH, _WEST, _EAST = -33.76, 5.28, -74.0, -28.8
 """Brazil with its islands, in degrees."""
@@ -159,7 +160,6 @@ class _Reading:
         self._customers[known] = (row["customer_zip_code_prefix"].strip(), _state(row, "customer_state"))
 
     def _order(self, row: Row) -> None:
-        self._olist.orders_read += 1
         known, customer = row.needed("order_id"), row.needed("customer_id")
         _once(known, self._placed, "order_id")
         if customer not in self._customers:
@@ -190,6 +190,9 @@ class _Reading:
         self._paid[row.needed("order_id")] += _centavos(row, "payment_value")
 
     def _make_orders(self) -> None:
+        bad = sum(row.file == _ORDERS for row in self._olist.bad)
+        self._olist.orders_read = len(self._placed) + bad
+        self._olist.left_out[BAD_ORDER] += bad
         for placed in sorted(self._placed.values(), key=lambda one: (one.at, one.id)):
             prefix, division = self._customers[placed.customer]
             sold, place = self._sold.get(placed.id, []), self._places.get(prefix)

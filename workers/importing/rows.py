@@ -77,10 +77,7 @@ def read_table(path: Path, columns: tuple[str, ...], bad: Callable[[BadRow], Non
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
     with lines:
-        names = _cells(next(lines, ""))
-        missing = [column for column in columns if column not in names]
-        if missing:
-            raise FileUnusable(f"{path} has no column {', '.join(missing)}; its first line must name the columns")
+        names = _header(path, next(lines, ""), columns)
         for number, line in enumerate(lines, 2):
             if not line.strip():
                 continue
@@ -88,6 +85,17 @@ def read_table(path: Path, columns: tuple[str, ...], bad: Callable[[BadRow], Non
                 yield Row(path.name, number, dict(zip(names, _of_length(_cells(line), len(names)), strict=True)))
             except RowRefused as refused:
                 bad(BadRow(path.name, number, refused.code, str(refused)))
+
+
+def _header(path: Path, line: str, columns: tuple[str, ...]) -> list[str]:
+    try:
+        names = _cells(line)
+    except RowRefused as refused:
+        raise FileUnusable(f"{path}: {refused}") from refused
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise FileUnusable(f"{path} has no column {', '.join(missing)}; its first line must name the columns")
+    return names
 
 
 def _cells(line: str) -> list[str]:
@@ -103,9 +111,7 @@ def _of_length(cells: list[str], wanted: int) -> list[str]:
     return cells
 
 
-def read_rows(
-    path: Path, columns: tuple[str, ...], bad: Callable[[BadRow], None], take: Callable[[Row], None]
-) -> None:
+def read_rows(path: Path, columns: tuple[str, ...], bad: Callable[[BadRow], None], take: Callable[[Row], None]) -> None:
     """Hand every row to `take`; a row that it refuses is reported, and the rest goes on."""
     for row in read_table(path, columns, bad):
         try:

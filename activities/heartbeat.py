@@ -1,0 +1,25 @@
+"""Heartbeats while an activity works, so that the server notices a killed worker in seconds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio import activity
+
+EVERY_S = 1.5
+
+
+@asynccontextmanager
+async def heartbeats() -> AsyncIterator[None]:
+    """Say every second and a half that this activity still works; short ones never come to it."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
