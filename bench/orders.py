@@ -58,21 +58,22 @@ async def turn(arm: str, number: int, seed: int, options: argparse.Namespace, co
                 "stores", "bench.stores", "--nats", system.settings.require("nats_url"), log=data_dir / "log/stores.log"
             )
             stores.start()
+            system.processes["stores"] = stores
             try:
-                return await _measure(arm, system, stores, number, seed, console)
+                return await _measure(arm, system, number, seed, console)
             finally:
                 await stores.stop()
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-async def _measure(arm: str, system: System, stores: Process, number: int, seed: int, console: Console) -> Turn:
+async def _measure(arm: str, system: System, number: int, seed: int, console: Console) -> Turn:
     mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
     temporal = await connect(system.settings.require("temporal_address"), system.settings.temporal_namespace)
     async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
         await _stock_up(shop)
         bodies = _bodies(number, seed, "burst")
-        processes = system.servers.processes | system.processes | {"stores": stores}
+        processes = system.servers.processes | system.processes
         operations, cpu = await mongo_operations(mongo), all_cpu(processes)
         with console.status(f"{arm}: {number} orders at once"):
             await _place_all(shop, bodies)

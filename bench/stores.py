@@ -50,7 +50,8 @@ async def run(nats_url: str, least_s: float, most_s: float, group_s: float) -> N
             for message in messages:
                 store, parcel = message.subject.split(".")[2], orjson.loads(message.data)["data"]["parcel"]
                 heapq.heappush(agenda, (now + chance.uniform(least_s, most_s), next(numbers), store, parcel, 0))
-            await messages[-1].ack()
+            if messages:
+                await messages[-1].ack()
 
     async def answer() -> None:
         while True:

@@ -148,8 +148,9 @@ class Message:
 class Chain:
     """Publishes many messages at once, each one directly behind the one before it or not at all.
 
-    Every message names the sequence that the stream must stand at. So none overtakes another, a lost one
-    leaves no gap, and a publisher that another one has overtaken gets nothing in.
+    Every message names the sequence at which the stream must stand, and the id of the message before it: the
+    sequence alone would let in the tail of a chain that somebody else's messages have pushed back. So none
+    overtakes another, a lost one leaves no gap, and a publisher that was overtaken gets nothing in.
     (The client's own asynchronous publishing waits for ever when the server refuses a message.)
     """
 
@@ -179,14 +180,17 @@ class Chain:
         return after + len(messages)
 
     async def _send(self, messages: Sequence[Message], waiting: "_Round") -> None:
+        before: dict[str, str] = {}
         for place, message in enumerate(messages):
             if waiting.refused is not None:
                 return
             headers = {
                 **_CLOUD_EVENT,
+                **before,
                 api.Header.MSG_ID.value: message.id,
                 api.Header.EXPECTED_LAST_SEQUENCE.value: str(waiting.after + place),
             }
+            before = {api.Header.EXPECTED_LAST_MSG_ID.value: message.id}
             reply = f"{self._inbox}.{waiting.number}.{place}"
             await self._nats.publish(message.subject, message.body, reply=reply, headers=headers)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from nats.js import JetStreamContext, api
-from nats.js.errors import BadRequestError, NotFoundError
+from nats.js.errors import BadRequestError, NotFoundError, ServerError
 
 from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE, partner_consumer, partner_filter, reply_subject
 from infra.indexes import OUTBOX_KEPT_S
@@ -36,7 +36,7 @@ class Mismatch(Exception):
         fields = [f"{name} is {has!r}, not {wanted!r}" for name, (has, wanted) in differences.items()]
         super().__init__(
             f"{what} cannot be made as declared: {', '.join([*fields, *([why] if why else [])])}; "
-            "export what it holds, delete it, and provision again"
+            "make room for it, or export what it holds and delete it; then provision again"
         )
 
 
@@ -142,7 +142,7 @@ async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> Non
     if differences := _differences(found, wanted):
         try:
             await js.update_stream(found.evolve(**_declared(wanted)))
-        except BadRequestError as error:
+        except (BadRequestError, ServerError) as error:
             raise Mismatch(f"stream {wanted.name}", differences, error.description) from error
         found = (await js.stream_info(wanted.name)).config
         if differences := _differences(found, wanted):
@@ -154,7 +154,7 @@ async def _provide_consumer(js: JetStreamContext, stream: str, wanted: api.Consu
     what = f"consumer {wanted.name} of {stream}"
     try:
         found = (await js.add_consumer(stream, wanted)).config
-    except BadRequestError as error:
+    except (BadRequestError, ServerError) as error:
         raise Mismatch(what, {}, error.description) from error
     if differences := _differences(found, wanted):
         raise Mismatch(what, differences)

@@ -128,9 +128,7 @@ def placement(
     return OrderPlacement(**{**fields, **changes})
 
 
-def order(
-    *lines: tuple[str, int], order_id: str = "order-1", placed_at: datetime = NOW, **placed: Any
-) -> OrderState:
+def order(*lines: tuple[str, int], order_id: str = "order-1", placed_at: datetime = NOW, **placed: Any) -> OrderState:
     """A new order, before its first step. `placed`: arguments of `placement`."""
     return new_order(placement(*lines, **placed), order_id, placed_at)
 
@@ -177,9 +175,7 @@ def event(
     )
 
 
-def reply(
-    kind: str, about: Parcel | str, *, by: str | None = None, at: datetime = NOW, **more: Any
-) -> InboxEvent:
+def reply(kind: str, about: Parcel | str, *, by: str | None = None, at: datetime = NOW, **more: Any) -> InboxEvent:
     """A store's answer; by the parcel's own store unless it is said who answers. `more`: reason, lines, tracking."""
     about_id = about if isinstance(about, str) else about.id
     if by is None:
@@ -192,9 +188,7 @@ def command(kind: CommandKind, order_id: str = "order-1", *, at: datetime = NOW,
     return event(f"command.{kind}", order_id, by="operator", at=at, **{"reason": "asked for", **more})
 
 
-def payment_outcome(
-    of: OrderState, status: PaymentStatus = "done", *, at: datetime = NOW, **more: Any
-) -> InboxEvent:
+def payment_outcome(of: OrderState, status: PaymentStatus = "done", *, at: datetime = NOW, **more: Any) -> InboxEvent:
     """The provider's answer to the order's open intent."""
     intent = next(intent for intent in of.payment.intents if intent.state == "todo")
     if status == "done":

@@ -40,16 +40,12 @@ class Shop:
     def place(self, *orders: OrderState) -> None:
         self.orders.update((order.id, order) for order in orders)
 
-    def step(
-        self, now: datetime, *events: InboxEvent, orders: Iterable[str] | None = None
-    ) -> dict[str, Moves]:
+    def step(self, now: datetime, *events: InboxEvent, orders: Iterable[str] | None = None) -> dict[str, Moves]:
         """Advance the orders that events are about or whose deadline has come (or those named)."""
         inbox: dict[str, list[InboxEvent]] = defaultdict(list)
         for received in events:
             inbox[received.order].append(received)
-        concerned = orders or [
-            o.id for o in self.orders.values() if o.id in inbox or (o.due and o.due <= now)
-        ]
+        concerned = orders or [o.id for o in self.orders.values() if o.id in inbox or (o.due and o.due <= now)]
         moved = [advance(self.orders[order_id], inbox[order_id], now, self.policy) for order_id in concerned]
         returned = movements([p for moves in moved for p in moves.take_postings()], self.stock, now)
         self.take_found(moved, returned)
@@ -128,11 +124,11 @@ class Shop:
         """Offers that the shelf cannot serve any more, newest first, until the rest fits."""
         missing = -self.level(place, sku).available
         told = []
-        for order, parcel in reversed(self.parcels(ParcelState.OFFERED)):
+        for about, parcel in reversed(self.parcels(ParcelState.OFFERED)):
             units = sum(item.quantity for item in parcel.items if item.sku == sku)
             if parcel.location == place and units and missing > 0:
                 missing -= units
-                told.append(event("stock.short", order.id, by="stock", at=at, parcel=parcel.id))
+                told.append(event("stock.short", about.id, by="stock", at=at, parcel=parcel.id))
         return told
 
     def stock_at(self, version: int, rows: int) -> Availability:
@@ -165,9 +161,8 @@ def opened(levels: Levels, *lines: tuple[str, int], policy: Policy | None = None
 
 
 def the(shop: Shop) -> OrderState:
-    """The order of a shop that has one."""
-    (found,) = shop.orders.values()
-    return found
+    """The order that was placed first."""
+    return next(iter(shop.orders.values()))
 
 
 def last(shop: Shop) -> Parcel:

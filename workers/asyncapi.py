@@ -25,12 +25,15 @@ from contracts.events import (
 )
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 
-COMMAND = "python -m workers.asyncapi > docs/asyncapi.json"
 VERSION = "1.0.0"
 """Of the events, not of the software: a new optional field raises the second number, anything else makes a v2."""
 
 _LOCATION = "{location}"
 _CLOUD_EVENTS = "application/cloudevents+json"
+_HEADERS = {
+    "type": "object",
+    "properties": {"Nats-Msg-Id": {"type": "string", "description": "The event's id. The stream keeps each id once."}},
+}
 _AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _ORDER = "order-01kjt3w9x8c4m2p7q5"
 _PARCEL = f"{_ORDER}.p1"
@@ -55,48 +58,44 @@ New optional fields may come at any time: ignore what you do not know.
 """
 
 
-@dataclass(frozen=True)
-class _Told:
-    """One kind of event that goes out. `data` is the example."""
+_ANSWERING = "A location's answers about its parcels. Each has an id of its own; the same id again changes nothing."
 
-    type: str
+
+@dataclass(frozen=True)
+class Told:
+    """One kind of event that goes out: its type, to whom, what it means, and an example."""
+
+    kind: str
     partner: str
-    when: str
+    meaning: str
     subject: str
     data: BaseModel
 
     @property
-    def address(self) -> str:
-        return event_subject(self.partner, self.type)
-
-    @property
     def model(self) -> type[CloudEvent]:
         """The whole event, with its own type and data."""
-        words = self.type.removesuffix(".v1").title().replace(".", "")
-        return create_model(
-            f"{words}Event",
-            __base__=CloudEvent,
-            __doc__=self.when,
-            type=(Literal[self.type], ...),
-            sequence=(str, Field(pattern=r"^[1-9][0-9]*$", description="Your own events, counted from 1.")),
-            data=(type(self.data), ...),
-        )
+        fields: dict[str, Any] = {
+            "type": (Literal[self.kind], ...),
+            "sequence": (str, Field(pattern=r"^[1-9][0-9]*$", description="Your own events, counted from 1.")),
+            "data": (type(self.data), ...),
+        }
+        name = self.kind.removesuffix(".v1").title().replace(".", "")
+        return create_model(f"{name}Event", __base__=CloudEvent, __doc__=self.meaning, **fields)
 
-    @property
     def example(self) -> dict[str, Any]:
         event = self.model(
-            id=f"{_ORDER}:4:0", type=self.type, subject=self.subject, time=_AT, sequence="17", data=self.data
+            id=f"{_ORDER}:4:0", type=self.kind, subject=self.subject, time=_AT, sequence="17", data=self.data
         )
         return event.model_dump(mode="json", exclude_none=True)
 
 
-def _changed(event: str, when: str, stage: str, reason: str | None = None) -> _Told:
+def _changed(event: str, meaning: str, stage: str, reason: str | None = None) -> Told:
     data = OrderChanged(order=_ORDER, stage=stage, reason=reason)
-    return _Told(f"order.{event}.v1", RETAILER, when, _ORDER, data)
+    return Told(f"order.{event}.v1", RETAILER, meaning, _ORDER, data)
 
 
-TOLD: tuple[_Told, ...] = (
-    _Told(
+TOLD: tuple[Told, ...] = (
+    Told(
         "parcel.offered.v1",
         _LOCATION,
         "Please ship this parcel. Answer `accepted` or `rejected` before `answer_by`: "
@@ -115,14 +114,14 @@ TOLD: tuple[_Told, ...] = (
             answer_by=_AT + timedelta(minutes=30),
         ),
     ),
-    _Told(
+    Told(
         "parcel.withdrawn.v1",
         _LOCATION,
         "Do not ship this parcel any more; put its goods back on the shelf.",
         _PARCEL,
         ParcelWithdrawn(parcel=_PARCEL, order=_ORDER, reason="no_answer"),
     ),
-    _Told(
+    Told(
         "reply.refused.v1",
         _LOCATION,
         "An answer of yours was not taken, and changed nothing. `remedy` says what to do.",
@@ -136,16 +135,14 @@ TOLD: tuple[_Told, ...] = (
             remedy="Do not ship it. Answer within the time that parcel.offered names in answer_by.",
         ),
     ),
-    _Told(
+    Told(
         "order.dispatched.v1",
         RETAILER,
         "Stores were asked to ship the order. `attempt` grows when it is given to others.",
         _ORDER,
         OrderDispatched(order=_ORDER, attempt=1, parcels=[{"parcel": _PARCEL, "location": _STORE}]),
     ),
-    _changed(
-        "backordered", "Nobody can ship the order now; it waits for stock.", "backordered", "no stock anywhere"
-    ),
+    _changed("backordered", "Nobody can ship the order now; it waits for stock.", "backordered", "no stock anywhere"),
     _changed("shipped", "Every parcel of the order was handed to a carrier.", "shipped"),
     _changed("delivered", "Every parcel of the order was delivered.", "delivered"),
     _changed("closed", "The order is complete: delivered and paid. Nothing follows.", "closed"),
@@ -173,11 +170,12 @@ def document() -> dict[str, Any]:
     """The document, as FastStream describes this bus, with what a partner needs besides."""
     broker = NatsBroker("nats://localhost:4222", description="The event bus; you are told its address.")
     for told in TOLD:
-        broker.publisher(told.address, title=told.type, description=told.when, schema=told.model)
+        address = event_subject(told.partner, told.kind)
+        broker.publisher(address, title=told.kind, description=told.meaning, schema=told.model)
 
-    @broker.subscriber(reply_subject(_LOCATION), title=REPLY_TYPE, description=_first_line(ReplyEvent))
+    @broker.subscriber(reply_subject(_LOCATION), title=REPLY_TYPE, description=_ANSWERING)
     async def replies(event: ReplyEvent) -> None:
-        """Only declared here; the event worker takes them."""
+        """Declared here only; the event worker takes them."""
 
     made = AsyncAPI(
         broker,
@@ -188,6 +186,76 @@ def document() -> dict[str, Any]:
         schema_version="3.0.0",
     )
     found: dict[str, Any] = json.loads(made.to_specification().to_json())
-    examples = {told.type: told.example for told in TOLD}
+    examples = {told.kind: told.example() for told in TOLD}
     examples[REPLY_TYPE] = ANSWERED.model_dump(mode="json", exclude_none=True)
     return _completed(found, examples)
+
+
+def _completed(found: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
+    """In an order of its own; names are the events' types; without what is true of FastStream's own messages only."""
+    (server,) = found["servers"].values()
+    channels = {kind: found["channels"][kind] for kind in examples}
+    messages = found["components"]["messages"]
+    return {
+        "asyncapi": found["asyncapi"],
+        "info": found["info"],
+        "defaultContentType": _CLOUD_EVENTS,
+        "servers": {"bus": {key: server[key] for key in ("host", "protocol", "description")}},
+        "channels": {kind: _channel(kind, channel) for kind, channel in channels.items()},
+        "operations": {kind: _operation(kind, found["operations"][kind]["action"]) for kind in examples},
+        "components": {
+            "messages": {
+                kind: _message(kind, channel["description"], _payload(channel, messages), examples[kind])
+                for kind, channel in channels.items()
+            },
+            "schemas": dict(sorted(found["components"]["schemas"].items())),
+        },
+    }
+
+
+def _channel(kind: str, channel: dict[str, Any]) -> dict[str, Any]:
+    made = {
+        "address": channel["address"],
+        "description": channel["description"],
+        "servers": [{"$ref": "#/servers/bus"}],
+        "messages": {"event": {"$ref": f"#/components/messages/{kind}"}},
+    }
+    if _LOCATION in channel["address"]:
+        made["parameters"] = {"location": {"description": "Id of the location, such as store-hangzhou-1."}}
+    return made
+
+
+def _operation(kind: str, action: str) -> dict[str, Any]:
+    channel = f"#/channels/{kind}"
+    return {"action": action, "channel": {"$ref": channel}, "messages": [{"$ref": f"{channel}/messages/event"}]}
+
+
+def _message(kind: str, summary: str, payload: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": kind,
+        "title": kind,
+        "summary": summary,
+        "contentType": _CLOUD_EVENTS,
+        "headers": _HEADERS,
+        "payload": payload,
+        "examples": [{"name": "example", "payload": example}],
+    }
+
+
+def _payload(channel: dict[str, Any], messages: dict[str, Any]) -> dict[str, Any]:
+    (message,) = channel["messages"].values()
+    payload: dict[str, Any] = messages[message["$ref"].rpartition("/")[2]]["payload"]
+    return payload
+
+
+def text(found: dict[str, Any]) -> str:
+    """As it is committed."""
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    sys.stdout.write(text(document()))
+
+
+if __name__ == "__main__":
+    main()

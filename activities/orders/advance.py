@@ -1,4 +1,4 @@
-"""The state machine of an order: `advance` takes events and time in, `dispatch` a routing decision, `conclude` ends a step.
+"""The state machine of an order: `advance` takes events and time in, `dispatch` a decision, `conclude` ends a step.
 
 Pure: no clock, no I/O, no chance. The same order, events and moment give the same moves.
 """

@@ -1,4 +1,4 @@
-"""The fewest locations that together have what is wanted, at the least total distance: exact, with bounded effort. Pure."""
+"""The fewest locations that together have what is wanted, at the least distance: exact, with bounded effort. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence

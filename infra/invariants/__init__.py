@@ -27,8 +27,7 @@ def checked(*, stream: bool, provider: bool) -> list[Invariant]:
     return [
         invariant
         for invariant in INVARIANTS
-        if (stream or invariant.name not in events.OF_STREAM)
-        and (provider or invariant not in payments.INVARIANTS)
+        if (stream or invariant.name not in events.OF_STREAM) and (provider or invariant not in payments.INVARIANTS)
     ]
 
 

@@ -173,8 +173,6 @@ class _Look:
     def _number(self, message: Published, partner: str, number: int) -> None:
         last = self._last.get(partner, 0)
         if number < last:
-            self.misplaced.append(
-                f"{partner}: {number} lies behind {last}, stream sequence {message.sequence}"
-            )
+            self.misplaced.append(f"{partner}: {number} lies behind {last}, stream sequence {message.sequence}")
         else:
             self._last[partner] = number

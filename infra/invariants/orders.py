@@ -40,6 +40,7 @@ WAITING_LONGEST = timedelta(seconds=60)
 _TERMINAL = [str(stage) for stage in TERMINAL]
 _LIVE = [str(state) for state in LIVE]
 _UNSHIPPED = [str(state) for state in UNSHIPPED]
+_UNDONE = ["todo", "failed"]
 _GONE = [str(ParcelState.SHIPPED), str(ParcelState.DELIVERED)]
 
 
@@ -47,9 +48,7 @@ async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
     return [
         *await _uncarried(mongo, session),
         *await _waiting(mongo, session),
-        *await _matching(
-            mongo, session, ITEMS, {"$expr": {"$or": [_too_many(), _foreign()]}}, "carries too much"
-        ),
+        *await _matching(mongo, session, ITEMS, {"$expr": {"$or": [_too_many(), _foreign()]}}, "carries too much"),
         *await _matching(
             mongo,
             session,
@@ -103,7 +102,7 @@ async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
     right = [
         {"$eq": [f"{pay}.authorised", 0]},
         {"$eq": [{"$subtract": [f"{pay}.captured", f"{pay}.refunded"]}, "$kept"]},
-        {"$not": [{"$in": ["todo", f"{pay}.intents.state"]}]},
+        {"$eq": [{"$setIntersection": [_UNDONE, f"{pay}.intents.state"]}, []]},
     ]
     pipeline: list[dict[str, Any]] = [
         {"$match": {"stage": {"$in": _TERMINAL}}},
@@ -136,9 +135,7 @@ def kept_value() -> dict[str, Any]:
 
 def _units_of_line(states: list[str]) -> dict[str, Any]:
     """Units of `$$line` in the order's parcels of these states."""
-    of_line = {
-        "$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}
-    }
+    of_line = {"$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}}
     in_parcel = {"$sum": {"$map": {"input": of_line, "as": "item", "in": "$$item.quantity"}}}
     return {"$sum": {"$map": {"input": _parcels_in(states), "as": "parcel", "in": in_parcel}}}
 
@@ -155,8 +152,6 @@ def _too_many() -> dict[str, Any]:
 def _foreign() -> dict[str, Any]:
     """Whether a live parcel holds something that is on no line of the order."""
     ordered = {"$map": {"input": "$lines", "as": "line", "in": {"line": "$$line.line", "sku": "$$line.sku"}}}
-    items = {
-        "$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}
-    }
+    items = {"$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}}
     strange = {"$not": [{"$setIsSubset": [items, ordered]}]}
     return {"$anyElementTrue": [{"$map": {"input": _parcels_in(_LIVE), "as": "parcel", "in": strange}}]}

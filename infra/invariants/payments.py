@@ -23,9 +23,7 @@ _AT_ONCE = 16
 async def read_paid(mongo: Mongo, session: Session) -> list[dict[str, Any]]:
     """The newest orders that have ended and for which the provider was called."""
     query = {"stage": {"$in": [str(stage) for stage in TERMINAL]}, "payment.intents.state": "done"}
-    rows = (
-        mongo.orders.find(query, {"payment": 1}, session=session).sort("placed_at", -1).limit(ORDERS_COMPARED)
-    )
+    rows = mongo.orders.find(query, {"payment": 1}, session=session).sort("placed_at", -1).limit(ORDERS_COMPARED)
     return [row async for row in rows]
 
 

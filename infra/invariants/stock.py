@@ -86,9 +86,7 @@ def _unbooked(seen: _Seen) -> list[str]:
     for level in sorted(seen.levels.keys() | seen.booked.keys()):
         kept, booked = seen.levels.get(level, _NOTHING), seen.booked.get(level, _NOTHING)
         if kept != booked:
-            wrong.append(
-                f"{level}: kept are on hand {kept[0]}, reserved {kept[1]}; booked {booked[0]} and {booked[1]}"
-            )
+            wrong.append(f"{level}: kept are on hand {kept[0]}, reserved {kept[1]}; booked {booked[0]} and {booked[1]}")
     return wrong
 
 
@@ -100,11 +98,7 @@ async def _excess(mongo: Mongo, session: Session, seen: _Seen) -> list[Finding]:
     unexplained: list[str] = []
     explained: list[str] = []
     for number, (level, (on_hand, reserved)) in enumerate(sorted(over.items())):
-        orders = (
-            ", ".join(await _holders(mongo, session, level))
-            if number < EXAMPLES_SHOWN * 2
-            else "not looked up"
-        )
+        orders = ", ".join(await _holders(mongo, session, level)) if number < EXAMPLES_SHOWN * 2 else "not looked up"
         words = f"{level}: reserved {reserved}, on hand {on_hand}; orders: {orders or 'none'}"
         (explained if level in lowered else unexplained).append(words)
     return [*found(RESERVED_ON_HAND, unexplained), *found(EXCESS, explained)]

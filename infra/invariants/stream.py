@@ -17,6 +17,7 @@ MESSAGE_ID = "Nats-Msg-Id"
 _CHUNK = 10_000
 _WAIT_S = 10.0
 _IDLE_S = 60.0
+_FIELDS = 9
 
 
 class StreamUnreadable(Exception):
@@ -39,9 +40,7 @@ async def published(js: JetStreamContext) -> AsyncIterator[list[Published]]:
     state = (await js.stream_info(EVENTS)).state
     if not state.messages:
         return
-    config = ConsumerConfig(
-        ack_policy=AckPolicy.NONE, headers_only=True, mem_storage=True, inactive_threshold=_IDLE_S
-    )
+    config = ConsumerConfig(ack_policy=AckPolicy.NONE, headers_only=True, mem_storage=True, inactive_threshold=_IDLE_S)
     consumer = (await js.add_consumer(EVENTS, config)).name
     # The context has no public way back to its connection.
     reading = _Reading(js._nc, consumer, state.last_seq)
@@ -86,9 +85,19 @@ class _Reading:
         if not message.reply:
             # A word about the request itself, such as that its time is over.
             return
-        about = message.metadata
-        event = (message.headers or {}).get(MESSAGE_ID, "")
-        self._taken.append(Published(about.sequence.stream, event))
-        self.ended = about.sequence.stream >= self._last or about.num_pending == 0
+        sequence, left = _place(message.reply)
+        self._taken.append(Published(sequence, (message.headers or {}).get(MESSAGE_ID, "")))
+        self.ended = sequence >= self._last or left == 0
         if self.ended or len(self._taken) == _CHUNK:
             self._full.set()
+
+
+def _place(reply: str) -> tuple[int, int]:
+    """A message's sequence in the stream, and how many come after it, from where it is to be acknowledged.
+
+    `$JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<number>.<time>.<left>`, in newer servers with domain and account
+    before the stream and a token behind (NATS ADR-15). The client's own reading of it takes ten times as long.
+    """
+    fields = reply.split(".")
+    first = 5 if len(fields) == _FIELDS else 7
+    return int(fields[first]), int(fields[first + 3])

@@ -1,7 +1,5 @@
 """One step of an order: its first, what is told, deadlines that ended, goods that a count misses."""
 
-import pytest
-
 from activities.orders.advance import advance, conclude
 from contracts.orders import ParcelState, Stage
 from contracts.routing import Policy
@@ -10,7 +8,6 @@ from tests.builders import ACCEPT_S, NOW, SHIP_S, Levels, command, later, networ
 from tests.shop import Shop, answer, last, opened, the
 
 TWO: Levels = {"near": {"tea": 10}, "far": {"tea": 10}}
-
 
 
 class TestFirstStep:
@@ -106,11 +103,9 @@ class TestStep:
         waiting = order(("tea", 2))
         parcel(waiting, due=later(ACCEPT_S))
         once, again = (advance(waiting, [], later(ACCEPT_S), Policy()) for _ in range(2))
-        assert (
-            [p.cause for p in once.postings]
-            == [p.cause for p in again.postings]
-            == ["order-1.p1:released:0.0"]
-        )
+        assert [p.cause for p in once.postings] == [p.cause for p in again.postings] == ["order-1.p1:released:0.0"]
+
+
 class TestCountShortfall:
     def test_an_offer_that_the_shelf_cannot_serve_is_planned_anew(self) -> None:
         shop = opened(TWO, ("tea", 3))

@@ -13,7 +13,6 @@ LIMIT_S = Policy().backorder_limit_s
 TWO: Levels = {"near": {"tea": 10}, "far": {"tea": 10}}
 
 
-
 class TestBackOrder:
     def test_without_stock_anywhere_the_order_waits_and_the_retailer_is_told_once(self) -> None:
         shop = Shop(network("near"), {"near": {"tea": 0}})
@@ -124,9 +123,7 @@ class TestBackOrder:
         ]
 
     @pytest.mark.parametrize("reason", ["too_busy", "damaged", "closed", "other"])
-    def test_goods_given_back_by_a_refusal_do_not_bring_the_order_back_to_that_store(
-        self, reason: str
-    ) -> None:
+    def test_goods_given_back_by_a_refusal_do_not_bring_the_order_back_to_that_store(self, reason: str) -> None:
         shop = opened({"near": {"tea": 9}})
         answer(shop, "rejected", 60, reason=reason)
         shop.step(later(61), *shop.woken("tea", later(61)))

@@ -13,7 +13,6 @@ LIMIT_S = Policy().backorder_limit_s
 TWO: Levels = {"near": {"tea": 10}, "far": {"tea": 10}}
 
 
-
 class TestCancel:
     def test_before_the_first_step_nothing_was_reserved_and_nothing_is(self) -> None:
         shop = Shop(network("near"), {"near": {"tea": 10}})
@@ -25,9 +24,7 @@ class TestCancel:
             [],
         )
         assert not shop.ledger
-        assert [(tell.type, tell.data["reason"]) for tell in moves.tells] == [
-            ("order.cancelled.v1", "changed my mind")
-        ]
+        assert [(tell.type, tell.data["reason"]) for tell in moves.tells] == [("order.cancelled.v1", "changed my mind")]
 
     @pytest.mark.parametrize("kind", [None, "accepted", "packed"])
     def test_up_to_shipping_everything_is_undone_and_the_store_is_told(self, kind: str | None) -> None:
@@ -112,11 +109,11 @@ class TestCancel:
         assert not (moves.tells or moves.timeline or moves.postings)
 
     @pytest.mark.parametrize("kind", ["reroute", "release"])
-    def test_a_cancelled_order_obeys_no_more_commands(self, kind: str) -> None:
+    def test_a_cancelled_order_obeys_no_more_commands(self, kind: CommandKind) -> None:
         shop = opened(TWO, price=0)
         shop.step(later(60), command("cancel", at=later(60)))
         before = the(shop)
-        shop.step(later(90), command(kind, at=later(90)))  # type: ignore[arg-type]
+        shop.step(later(90), command(kind, at=later(90)))
         assert the(shop) == before.model_copy(update={"version": before.version + 1})
 
 
@@ -193,9 +190,7 @@ class TestReleaseAndRetry:
         answer(shop, "rejected", 60, reason="too_busy")
         moves = shop.step(later(90), command("retry", at=later(90), reason="called them"))["order-1"]
         assert (the(shop).stage, last(shop).location, the(shop).refusals) == (Stage.DISPATCHED, "near", 0)
-        assert ("order.retried", "called them", "operator") in [
-            (e.what, e.reason, e.by) for e in moves.timeline
-        ]
+        assert ("order.retried", "called them", "operator") in [(e.what, e.reason, e.by) for e in moves.timeline]
 
     def test_a_retry_of_an_overdue_parcel_gives_it_time_again_and_it_is_not_forgotten(self) -> None:
         shop = opened(TWO)
@@ -220,9 +215,9 @@ class TestReleaseAndRetry:
         assert the(shop).attention is None
 
     @pytest.mark.parametrize("kind", ["retry", "reroute", "release"])
-    def test_an_order_that_stopped_on_an_error_moves_again_on_a_command(self, kind: str) -> None:
+    def test_an_order_that_stopped_on_an_error_moves_again_on_a_command(self, kind: CommandKind) -> None:
         shop = opened(TWO)
         stopped = the(shop)
         stopped.attention = Attention(code="error", detail="KeyError: 'x'", at=NOW)
-        shop.step(later(60), command(kind, at=later(60)))  # type: ignore[arg-type]
+        shop.step(later(60), command(kind, at=later(60)))
         assert the(shop).attention is None

@@ -19,9 +19,7 @@ from contracts.routing import Policy
 from tests.builders import NOW, command, event, location, network, order, reply
 from tests.shop import Place, Shop
 
-POLICY = Policy(
-    max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_000, payment_tries=2, payment_retry_s=60
-)
+POLICY = Policy(max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_000, payment_tries=2, payment_retry_s=60)
 SKUS = ("tea", "cup")
 STORES = ("near", "middle", "far", "nowhere")
 REASONS = ("out_of_stock", "damaged", "too_busy", "closed", "other")
@@ -37,6 +35,7 @@ wanted_lines = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 4)), min
 methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card"])
 which = st.integers(0, 60)
 """Chooses one of what there is."""
+at_once = st.sampled_from([True, True, False])
 
 
 class Provider:
@@ -78,12 +77,10 @@ class Provider:
 class Orders(RuleBasedStateMachine):
     """Callers, stores, operators, the stock desk and the payment provider, each doing whatever they like."""
 
-    @initialize(levels=st.lists(st.integers(0, 6), min_size=8, max_size=8))
+    @initialize(levels=st.lists(st.integers(0, 4), min_size=8, max_size=8))
     def open(self, levels: list[int]) -> None:
         places = [location("near", 10), location("middle", 20), location("far", 30), location("nowhere", None)]
-        stock = {
-            store: dict(zip(SKUS, levels[2 * n : 2 * n + 2], strict=True)) for n, store in enumerate(STORES)
-        }
+        stock = {store: dict(zip(SKUS, levels[2 * n : 2 * n + 2], strict=True)) for n, store in enumerate(STORES)}
         self.shop = Shop(network(*places), stock, POLICY)
         self.provider = Provider()
         self.now = NOW
@@ -98,9 +95,7 @@ class Orders(RuleBasedStateMachine):
     def place(self, wanted: Wanted, method: Method, price: int, fee: int) -> None:
         order_id = f"order-{len(self.placed)}"
         if len(self.placed) < ORDERS_MAX:
-            made = order(
-                *wanted, order_id=order_id, method=method, price=price, shipping_fee=fee, placed_at=self.now
-            )
+            made = order(*wanted, order_id=order_id, method=method, price=price, shipping_fee=fee, placed_at=self.now)
             self.placed[order_id] = made
             self.shop.place(made)
             self.provider.taken[order_id] = made.total if method == "prepaid" else 0
@@ -110,16 +105,24 @@ class Orders(RuleBasedStateMachine):
         number=which,
         kind=st.sampled_from(["accepted", "packed", "shipped", "delivered"]),
         by=st.sampled_from([None, None, None, None, *STORES]),
+        seen=at_once,
     )
-    def answer(self, number: int, kind: str, by: str | None) -> None:
+    def answer(self, number: int, kind: str, by: str | None, seen: bool) -> None:
         for about in one_of(self.parcels(), number):
             self.inbox.append(reply(kind, about, by=by or about.location, at=self.now))
+            self.step_if(seen)
 
-    @rule(number=which, reason=st.sampled_from(REASONS), named=st.none() | st.sets(st.integers(1, 3), min_size=1))
-    def reject(self, number: int, reason: str, named: set[int] | None) -> None:
+    @rule(
+        number=which,
+        reason=st.sampled_from(REASONS),
+        named=st.none() | st.sets(st.integers(1, 3), min_size=1),
+        seen=at_once,
+    )
+    def reject(self, number: int, reason: str, named: set[int] | None, seen: bool) -> None:
         lines = None if named is None else sorted(named)
         for about in one_of(self.parcels(), number):
             self.inbox.append(reply("rejected", about, at=self.now, reason=reason, lines=lines))
+            self.step_if(seen)
 
     @rule(number=which)
     def say_it_again(self, number: int) -> None:
@@ -130,11 +133,13 @@ class Orders(RuleBasedStateMachine):
         number=which,
         kind=st.sampled_from(["cancel", "retry", "reroute", "release"]),
         one=st.none() | st.integers(1, 3),
+        seen=at_once,
     )
-    def order_about(self, number: int, kind: Any, one: int | None) -> None:
+    def order_about(self, number: int, kind: Any, one: int | None, seen: bool) -> None:
         for order_id in one_of(sorted(self.placed), number):
             parcel = f"{order_id}.p{one}" if one else None
             self.inbox.append(command(kind, order_id, at=self.now, parcel=parcel))
+            self.step_if(seen)
 
     @rule(store=st.sampled_from(STORES), sku=st.sampled_from(SKUS), units=st.integers(1, 5))
     def receive(self, store: str, sku: str, units: int) -> None:
@@ -144,13 +149,14 @@ class Orders(RuleBasedStateMachine):
     def count(self, store: str, sku: str, units: int) -> None:
         self.inbox += self.shop.count(store, sku, units, self.now)
 
-    @rule(number=which, trouble=st.sampled_from(["none", "none", "none", "declined", "failed", "lost"]))
-    def pay(self, number: int, trouble: Any) -> None:
+    @rule(number=which, trouble=st.sampled_from(["none", "none", "declined", "failed", "lost"]), seen=at_once)
+    def pay(self, number: int, trouble: Any, seen: bool) -> None:
         for about, intent in one_of(self.open_intents(), number):
             status = self.provider.perform(about, intent, trouble)
             reference = f"auth-{about.id}" if status == "done" else None
             data = {"key": intent.key, "status": status, "reference": reference}
             self.inbox.append(event("payment.outcome", about.id, by="payment", at=self.now, **data))
+            self.step_if(seen)
 
     @rule(seconds=st.sampled_from([1, 60, 700, 1_800, 7_200, 172_800]))
     def wait(self, seconds: int) -> None:
@@ -177,8 +183,14 @@ class Orders(RuleBasedStateMachine):
 
     # What there is.
 
+    def step_if(self, seen: bool) -> None:
+        if seen:
+            self.step(set())
+
     def parcels(self) -> list[Parcel]:
-        return [parcel for _, parcel in self.shop.parcels()]
+        """All that ever were, those that are still at their stores three times: they are what stores speak of."""
+        ever, open_ones = self.shop.parcels(), self.shop.parcels(*UNSHIPPED)
+        return [parcel for _, parcel in [*open_ones, *open_ones, *open_ones, *ever]]
 
     def open_intents(self) -> list[tuple[OrderState, Intent]]:
         return [
@@ -284,13 +296,13 @@ class Orders(RuleBasedStateMachine):
         for place, level in list(self.shop.levels.items()):
             if level.available < 30:
                 self.receive(*place, 50)
-        for _, about in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
-            self.inbox.append(reply("delivered", about, at=self.now))
+        for _, parcel in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
+            self.inbox.append(reply("delivered", parcel, at=self.now))
         for about in self.shop.orders.values():
             if about.attention or about.held:
                 self.inbox.append(command("retry", about.id, at=self.now))
         for number in range(len(self.open_intents())):
-            self.pay(number, "none")
+            self.pay(number, "none", seen=False)
 
 
 def one_of(some: Sequence[T], number: int) -> Sequence[T]:

@@ -1,27 +1,25 @@
 """What stores' answers do to parcels and stock: in any order, twice, too late, and from the wrong store."""
 
+from typing import Any
+
 import pytest
 
 from activities.orders.moves import Moves
-from contracts.orders import OrderState, Parcel, ParcelState, Stage
+from contracts.orders import Parcel, ParcelState, Stage
 from contracts.stock import Level
 from contracts.subjects import RETAILER
 from tests.builders import ACCEPT_S, NOW, SHIP_S, later, network, order, reply
-from tests.shop import Shop
+from tests.shop import Shop, the
 
 
-def offered(*lines: tuple[str, int], **placed: object) -> Shop:
+def offered(*lines: tuple[str, int], **placed: Any) -> Shop:
     """One order, offered to "near"; "far" could take it too. Both hold ten of each SKU."""
-    new = order(*lines, **placed)  # type: ignore[arg-type]
+    new = order(*lines, **placed)
     stocked = {line.sku: 10 for line in new.lines}
     shop = Shop(network("near", "far"), {"near": stocked, "far": stocked})
     shop.place(new)
     shop.step(NOW)
     return shop
-
-
-def the(shop: Shop) -> OrderState:
-    return shop.orders["order-1"]
 
 
 def first(shop: Shop) -> Parcel:
@@ -164,9 +162,7 @@ class TestRejection:
     def test_what_has_left_the_store_cannot_be_rejected(self, state: str) -> None:
         shop = offered(("tea", 3))
         shop.step(later(60), reply(state, first(shop), at=later(60)))
-        moves = shop.step(later(120), reply("rejected", first(shop), at=later(120), reason="damaged"))[
-            "order-1"
-        ]
+        moves = shop.step(later(120), reply("rejected", first(shop), at=later(120), reason="damaged"))["order-1"]
         assert moves.refused == ["already_shipped"]
         assert refusal(moves)["field"] == "kind"
         assert (first(shop).state, near(shop).on_hand, the(shop).refusals) == (state, 7, 0)
@@ -196,13 +192,11 @@ class TestRejectionByLine:
         assert sorted(item.line for item in the(shop).parcels[1].items) == [1, 2]
 
     @pytest.mark.parametrize("lines", [[3], [1, 3], [1, 2, 3]])
-    def test_a_line_that_the_parcel_does_not_have_is_refused_and_changes_nothing(
-        self, lines: list[int]
-    ) -> None:
+    def test_a_line_that_the_parcel_does_not_have_is_refused_and_changes_nothing(self, lines: list[int]) -> None:
         shop = offered(("tea", 3), ("cup", 2))
-        moves = shop.step(
-            later(60), reply("rejected", first(shop), at=later(60), reason="closed", lines=lines)
-        )["order-1"]
+        moves = shop.step(later(60), reply("rejected", first(shop), at=later(60), reason="closed", lines=lines))[
+            "order-1"
+        ]
         assert moves.refused == ["unknown_line"]
         assert refusal(moves)["field"] == "lines"
         assert (first(shop).state, len(first(shop).items), len(shop.ledger)) == (ParcelState.OFFERED, 2, 1)
@@ -213,6 +207,13 @@ class TestRejectionByLine:
         moves = shop.step(later(60), *again)["order-1"]
         assert moves.refused == ["unknown_line"]
         assert (first(shop).state, the(shop).refusals) == (ParcelState.ACCEPTED, 1)
+
+    def test_two_rejections_in_one_step_are_booked_under_causes_of_their_own(self) -> None:
+        shop = offered(("tea", 3), ("cup", 2))
+        both = [reply("rejected", first(shop), at=later(60), reason="damaged", lines=[line]) for line in (1, 2)]
+        shop.step(later(60), *both)
+        assert len({row.id for row in shop.ledger}) == len(shop.ledger) == 6
+        assert [(near(shop, sku).on_hand, near(shop, sku).reserved) for sku in ("tea", "cup")] == [(7, 0), (8, 0)]
 
     def test_the_rest_of_a_packed_parcel_stays_packed(self) -> None:
         shop = offered(("tea", 3), ("cup", 2))
@@ -231,9 +232,7 @@ class TestRejectionByLine:
 class TestRefusedAnswers:
     def test_an_answer_after_the_time_limit_is_refused_even_if_both_are_seen_in_the_same_step(self) -> None:
         shop = offered(("tea", 3))
-        moves = shop.step(later(ACCEPT_S + 60), reply("accepted", first(shop), at=later(ACCEPT_S + 1)))[
-            "order-1"
-        ]
+        moves = shop.step(later(ACCEPT_S + 60), reply("accepted", first(shop), at=later(ACCEPT_S + 1)))["order-1"]
         assert first(shop).state is ParcelState.EXPIRED
         assert moves.refused == ["answer_too_late"]
         assert refusal(moves)["partner"] == "near"
@@ -245,17 +244,15 @@ class TestRefusedAnswers:
 
     def test_an_answer_in_time_counts_even_if_it_is_seen_after_the_time_limit(self) -> None:
         shop = offered(("tea", 3))
-        moves = shop.step(later(ACCEPT_S + 60), reply("accepted", first(shop), at=later(ACCEPT_S - 1)))[
-            "order-1"
-        ]
+        moves = shop.step(later(ACCEPT_S + 60), reply("accepted", first(shop), at=later(ACCEPT_S - 1)))["order-1"]
         assert (first(shop).state, moves.refused) == (ParcelState.ACCEPTED, [])
 
     def test_a_store_cannot_answer_for_another_stores_parcel(self) -> None:
         shop = offered(("tea", 3))
         before = the(shop)
-        moves = shop.step(
-            later(60), reply("rejected", first(shop), by="far", at=later(60), reason="damaged")
-        )["order-1"]
+        moves = shop.step(later(60), reply("rejected", first(shop), by="far", at=later(60), reason="damaged"))[
+            "order-1"
+        ]
         assert moves.refused == ["not_your_parcel"]
         told = refusal(moves)
         assert (told["partner"], told["code"], told["field"]) == ("far", "not_your_parcel", "parcel")

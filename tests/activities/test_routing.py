@@ -1,39 +1,14 @@
-"""The routing decision, by example and against an independent brute force."""
+"""The routing decision by example."""
 
 import time
-from collections.abc import Mapping, Sequence
-from itertools import combinations
-from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from activities.orders import fewest as fewest_module
-from activities.orders.fewest import fewest
-from activities.orders.network import Network
-from activities.orders.routing import Demand, StockSeen, decide, route
-from contracts.geo import haversine_km
-from contracts.partners import Location
-from contracts.routing import Decision, Policy
-from tests.builders import CUSTOMER, NOW, Levels, availability, demand, location, network
-
-POLICY = Policy()
-UNSEEN = StockSeen(0, 0)
-
-
-def decided(wanted: Demand, places: Network, levels: Levels, policy: Policy = POLICY) -> Decision:
-    return decide(wanted, availability(places, levels), places, policy, NOW, UNSEEN)
-
-
-def given_out(decision: Decision) -> dict[str, dict[int, int]]:
-    """Units by line, by location."""
-    return {part.location: {item.line: item.quantity for item in part.items} for part in decision.allocations}
-
-
-def chosen(decision: Decision) -> list[str]:
-    return [part.location for part in decision.allocations]
+from contracts.routing import Policy
+from tests.builders import CUSTOMER, demand, location, network
+from tests.routed import assert_fills, chosen, decided, given_out
 
 
 class TestNearestThatCanShipAll:
@@ -78,9 +53,7 @@ class TestNearestThatCanShipAll:
 
 class TestLocationsWithoutCoordinates:
     def test_they_come_after_the_farthest_known_location(self) -> None:
-        places = network(
-            location("nowhere", None), location("antipode", lat=-CUSTOMER[0], lon=CUSTOMER[1] - 180)
-        )
+        places = network(location("nowhere", None), location("antipode", lat=-CUSTOMER[0], lon=CUSTOMER[1] - 180))
         levels = {"nowhere": {"tea": 1}, "antipode": {"tea": 1}}
         decision = decided(demand(("tea", 1)), places, levels)
         assert chosen(decision) == ["antipode"]
@@ -146,9 +119,7 @@ class TestRuledOut:
         assert (decision.outcome, decision.ruled_out) == ("none", {})
 
     def test_too_little_in_all_places_together_ships_nothing(self) -> None:
-        decision = decided(
-            demand(("tea", 3)), network("near", "far"), {"near": {"tea": 1}, "far": {"tea": 1}}
-        )
+        decision = decided(demand(("tea", 3)), network("near", "far"), {"near": {"tea": 1}, "far": {"tea": 1}})
         assert decision.outcome == "none"
         assert decision.reason == "what is available cannot make the order in 4 parcels"
         assert decision.exact
@@ -223,9 +194,7 @@ class TestSplit:
 
 
 class TestWhenTheSearchIsCutShort:
-    def test_the_answer_is_feasible_and_says_that_it_may_not_be_the_best(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_answer_is_feasible_and_says_that_it_may_not_be_the_best(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fewest_module, "STEPS_MAX", 1)
         places = network(*(f"s{n}" for n in range(30)))
         levels = {f"s{n}": {"tea": n % 7, "cup": (n * 5) % 7} for n in range(30)}

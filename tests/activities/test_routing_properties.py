@@ -1,6 +1,6 @@
 """The routing decision against an independent brute force, and what must hold for any batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from random import Random
 
@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.orders import fewest as fewest_module
 from activities.orders.fewest import fewest
 from activities.orders.network import Network
 from activities.orders.routing import Demand, StockSeen, decide, route
 from contracts.geo import haversine_km
 from contracts.partners import Location
 from contracts.routing import Policy
-from tests.activities.filled import assert_fills
-from tests.builders import CUSTOMER, NOW, availability, demand, location, network
+from tests.builders import CUSTOMER, NOW, Levels, availability, demand, location, network
+from tests.routed import assert_fills, chosen, decided
 
 POLICY = Policy()
 
@@ -38,22 +39,16 @@ class TestAgainstBruteForce:
 
     @settings(max_examples=150, deadline=None)
     @given(st.integers(2, 4), st.randoms(use_true_random=False))
-    def test_leaving_out_places_that_others_outdo_never_costs_the_best_choice(
-        self, most: int, chance: Random
-    ) -> None:
+    def test_leaving_out_places_that_others_outdo_never_costs_the_best_choice(self, most: int, chance: Random) -> None:
         skus, count = chance.randint(1, 3), 12
-        covered = np.array(
-            [[chance.randint(0, 6) for _ in range(count)] for _ in range(skus)], dtype=np.int64
-        )
+        covered = np.array([[chance.randint(0, 6) for _ in range(count)] for _ in range(skus)], dtype=np.int64)
         distance = np.array([float(chance.choice([1, 2, 3, 5, 8, np.inf])) for _ in range(count)])
         wanted = covered.max(axis=1) + chance.randint(1, 12)
         found, exact = fewest(np.arange(count), covered, wanted, distance, most)
         assert exact
         for size in range(2, most + 1):
             enough = [
-                group
-                for group in combinations(range(count), size)
-                if (covered[:, group].sum(axis=1) >= wanted).all()
+                group for group in combinations(range(count), size) if (covered[:, group].sum(axis=1) >= wanted).all()
             ]
             if enough:
                 costs = {group: np.minimum(distance[list(group)], 1e9).sum() for group in enough}
@@ -81,9 +76,7 @@ class TestAgainstBruteForce:
 
     @settings(max_examples=60, deadline=None)
     @given(st.data())
-    def test_each_decision_of_a_batch_is_made_again_from_the_stock_it_names(
-        self, data: st.DataObject
-    ) -> None:
+    def test_each_decision_of_a_batch_is_made_again_from_the_stock_it_names(self, data: st.DataObject) -> None:
         _, places, levels = data.draw(small_worlds())
         demands = data.draw(st.lists(demands_for(places), min_size=1, max_size=6))
         decisions = route(demands, availability(places, levels), places, POLICY, NOW, StockSeen(7, 3))
@@ -98,18 +91,14 @@ class TestAgainstBruteForce:
 
     @settings(max_examples=60, deadline=None)
     @given(st.data())
-    def test_however_few_steps_are_allowed_what_is_chosen_is_feasible_and_needed(
-        self, data: st.DataObject
-    ) -> None:
+    def test_however_few_steps_are_allowed_what_is_chosen_is_feasible_and_needed(self, data: st.DataObject) -> None:
         rows = st.lists(st.integers(0, 4), min_size=8, max_size=8)
         covered = np.array(data.draw(st.lists(rows, min_size=1, max_size=3)), dtype=np.int64)
         wanted = covered.max(axis=1) + 1
         covered = np.minimum(covered, wanted[:, None])
-        fewest_module.STEPS_MAX, kept = data.draw(st.integers(0, 6)), fewest_module.STEPS_MAX
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fewest_module, "STEPS_MAX", data.draw(st.integers(0, 6)))
             places, _ = fewest(np.arange(8), covered, wanted, np.arange(8.0), 4)
-        finally:
-            fewest_module.STEPS_MAX = kept
         if places:
             assert (covered[:, places].sum(axis=1) >= wanted).all()
             for place in places:
@@ -133,8 +122,7 @@ def small_worlds(draw: st.DrawFn) -> tuple[Demand, Network, dict[str, dict[str, 
     """Up to seven locations with little of each SKU, so that lines must be split often."""
     places = network(*(draw(places_named(f"s{number}")) for number in range(draw(st.integers(1, 7)))))
     levels = {
-        place.id: draw(st.fixed_dictionaries({sku: st.integers(-1, 5) for sku in SKUS}))
-        for place in places.locations
+        place.id: draw(st.fixed_dictionaries({sku: st.integers(-1, 5) for sku in SKUS})) for place in places.locations
     }
     return draw(demands_for(places)), places, levels
 
@@ -156,9 +144,7 @@ def cost(names: Sequence[str], places: Network) -> tuple[int, int, float]:
     return len(found), len(found) - len(known), sum(known)
 
 
-def best_by_brute_force(
-    wanted: Demand, places: Network, levels: Mapping[str, Mapping[str, int]]
-) -> tuple[int, int, float] | None:
+def best_by_brute_force(wanted: Demand, places: Network, levels: Levels) -> tuple[int, int, float] | None:
     """The least cost over all groups of up to four locations that have everything together."""
     units = {sku: sum(u for _, s, u in wanted.lines if s == sku) for _, sku, _ in wanted.lines}
     able = [

@@ -121,7 +121,7 @@ async def test_a_count_that_was_cut_off_is_not_booked_again(api: Api, mongo: Mon
     assert (result["outcome"], result["on_hand"]) == ("already_booked", 10)
 
 
-@pytest.mark.parametrize("key", ["a b", "k" * 201, "\x7f"])
-async def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
-    answer = await api.post("/v1/orders", order(), status=422, Idempotency_Key=key)
+@pytest.mark.parametrize("bad", ["a b", "k" * 201, "schlüssel"])
+async def test_a_key_that_is_none_is_refused(api: Api, bad: str) -> None:
+    answer = await api.post("/v1/orders", order(), status=422, Idempotency_Key=bad)
     assert answer.code == "bad_idempotency_key"

@@ -9,7 +9,6 @@ from typing import Any
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
 from activities.orders.accept import order_document
 from activities.orders.batch import BatchActivities
@@ -20,14 +19,13 @@ from contracts.orders import OrderState, ParcelState
 from contracts.payments import PaymentInstruction
 from contracts.stock import Change, Movement
 from contracts.subjects import EVENTS
-from infra.indexes import make_indexes
 from infra.invariants import INVARIANTS, Finding, check, checked, orders, violations
 from infra.invariants.events import OF_STREAM
 from infra.mongo import Mongo, Session
 from infra.payments import HttpPaymentGateway
+from infra.streams import provision_streams
 from tests.builders import location, order, parcel, placement, reply
 
-_EVENTS_SUBJECTS = "evt.v1.>"
 _BATCH = "batch-1"
 
 
@@ -47,7 +45,7 @@ class Shop:
         """Nobody listens here: `step` is called by hand."""
 
     async def open(self) -> None:
-        await make_indexes(self.mongo)
+        await self.mongo.counters.insert_many([{"_id": name, "version": 0} for name in ("stock", "network")])
         store = location("near").model_dump(exclude={"id"})
         await self.mongo.locations.insert_one({"_id": "near", **store})
         await self.mongo.counters.update_one({"_id": "network"}, {"$inc": {"version": 1}})
@@ -89,9 +87,7 @@ class Shop:
     async def relay(self) -> None:
         """Number what is pending, partner by partner, and publish it, as the relay does."""
         async for row in self.mongo.outbox.find({"status": "pending"}).sort([("at", 1), ("key", 1)]):
-            number = (
-                await self.mongo.outbox.count_documents({"partner": row["partner"], "status": "sent"}) + 1
-            )
+            number = await self.mongo.outbox.count_documents({"partner": row["partner"], "status": "sent"}) + 1
             await self.publish(row["subject"], row["_id"])
             sent = {"status": "sent", "sequence": number, "sent_at": datetime.now(UTC)}
             await self.mongo.outbox.update_one({"_id": row["_id"]}, {"$set": sent})
@@ -114,12 +110,10 @@ class Shop:
 async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(nats_url)
     js = connection.jetstream()
-    try:
-        await js.stream_info(EVENTS)
-    except NotFoundError:
-        await js.add_stream(name=EVENTS, subjects=[_EVENTS_SUBJECTS], duplicate_window=120)
+    await provision_streams(js)
     await js.purge_stream(EVENTS)
     yield js
+    await provision_streams(js)
     await js.purge_stream(EVENTS)
     await connection.close()
 
@@ -159,14 +153,10 @@ async def test_a_level_below_zero_is_found(shop: Shop) -> None:
 
 async def test_more_reserved_than_on_hand_is_found_where_nothing_explains_it(shop: Shop) -> None:
     await shop.mongo.stock.update_one({"_id": "near/tea"}, {"$inc": {"on_hand": -7}})
-    await shop.mongo.ledger.update_one(
-        {"kind": "received", "changes.sku": "tea"}, {"$inc": {"changes.0.on_hand": -7}}
-    )
+    await shop.mongo.ledger.update_one({"kind": "received", "changes.sku": "tea"}, {"$inc": {"changes.0.on_hand": -7}})
     findings = await shop.check()
     assert set(findings) == {"stock.reserved_on_hand"}
-    assert findings["stock.reserved_on_hand"].examples == [
-        f"near/tea: reserved 2, on hand 1; orders: {shop.accepted}"
-    ]
+    assert findings["stock.reserved_on_hand"].examples == [f"near/tea: reserved 2, on hand 1; orders: {shop.accepted}"]
 
 
 async def test_goods_that_a_count_found_missing_are_information_with_their_orders(shop: Shop) -> None:
@@ -220,9 +210,7 @@ async def test_a_ledger_version_above_the_counter_is_found(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("batch", [{"status": "closed"}, None])
-async def test_an_open_order_that_no_open_batch_carries_is_found(
-    shop: Shop, batch: dict[str, Any] | None
-) -> None:
+async def test_an_open_order_that_no_open_batch_carries_is_found(shop: Shop, batch: dict[str, Any] | None) -> None:
     if batch:
         await shop.mongo.batches.update_one({"_id": _BATCH}, {"$set": batch})
     else:
@@ -262,8 +250,9 @@ async def test_an_ended_order_with_a_parcel_at_a_store_is_found(shop: Shop) -> N
         {"payment.captured": 0},
         {"payment.authorised": 1},
         {"payment.intents": [{"key": "refund:1", "operation": "refund", "amount": 1, "state": "todo"}]},
+        {"payment.intents": [{"key": "refund:1", "operation": "refund", "amount": 1, "state": "failed"}]},
     ],
-    ids=["refunded", "not captured", "still authorised", "still to do"],
+    ids=["refunded", "not captured", "still authorised", "still to do", "failed"],
 )
 async def test_an_ended_order_whose_money_is_wrong_is_found(shop: Shop, changes: dict[str, Any]) -> None:
     await shop.change(shop.delivered, **changes)
@@ -289,12 +278,8 @@ async def test_an_event_that_is_in_the_stream_twice_is_found(shop: Shop) -> None
     row = await shop.mongo.outbox.find_one({"partner": "near"}, sort=[("sequence", 1)])
     assert row is not None
     config = (await shop.js.stream_info(EVENTS)).config
-    window = config.duplicate_window
     await shop.js.update_stream(config.evolve(duplicate_window=0.1))
-    try:
-        await _until_forgotten(shop, row)
-    finally:
-        await shop.js.update_stream(config.evolve(duplicate_window=window))
+    await _until_forgotten(shop, row)
     finding = (await shop.check())["events.sent_once"]
     assert finding.examples == [f"{row['_id']}: 2 times in the stream"]
 
@@ -355,13 +340,10 @@ async def test_an_event_that_waits_too_long_is_a_warning(shop: Shop, status: str
 async def test_events_older_than_the_stream_keeps_them_are_not_missed(shop: Shop) -> None:
     config = (await shop.js.stream_info(EVENTS)).config
     await shop.js.update_stream(config.evolve(max_age=3600))
-    try:
-        long_ago = datetime.now(UTC) - timedelta(hours=2)
-        await shop.mongo.outbox.update_many({"status": "sent"}, {"$set": {"sent_at": long_ago}})
-        await shop.js.purge_stream(EVENTS)
-        assert await shop.check() == {}
-    finally:
-        await shop.js.update_stream(config.evolve(max_age=config.max_age or 0))
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    await shop.mongo.outbox.update_many({"status": "sent"}, {"$set": {"sent_at": long_ago}})
+    await shop.js.purge_stream(EVENTS)
+    assert await shop.check() == {}
 
 
 async def test_a_partners_rows_that_have_begun_to_expire_are_no_gap(shop: Shop) -> None:
@@ -415,9 +397,7 @@ async def test_a_provider_that_has_other_sums_is_found(shop: Shop, payment_url: 
         reference = None
         for operation in ("authorise", "capture"):
             intent = {"key": f"{key['order']}:{operation}", "operation": operation, "amount": 300}
-            asked = PaymentInstruction.model_validate(
-                {**key, **intent, "token": "tok_1", "reference": reference}
-            )
+            asked = PaymentInstruction.model_validate({**key, **intent, "token": "tok_1", "reference": reference})
             outcome = await provider.perform(asked)
             assert outcome.status == "done"
             reference = outcome.reference
@@ -425,9 +405,7 @@ async def test_a_provider_that_has_other_sums_is_found(shop: Shop, payment_url: 
     paid = {"authorised": 0, "captured": 300, "refunded": 0, "intents": intents}
     ended = await shop.mongo.orders.find_one({"_id": shop.delivered})
     assert ended is not None
-    await shop.mongo.orders.insert_one(
-        {**ended, "_id": key["order"], "payment": {**ended["payment"], **paid}}
-    )
+    await shop.mongo.orders.insert_one({**ended, "_id": key["order"], "payment": {**ended["payment"], **paid}})
     assert await check(shop.mongo, shop.js, payment_url) == []
     await shop.change(key["order"], **{"payment.refunded": 1})
     findings = {finding.invariant: finding for finding in await check(shop.mongo, shop.js, payment_url)}

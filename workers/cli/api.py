@@ -11,6 +11,7 @@ from infra.settings import Settings
 from workers.cli.console import CommandFailed
 
 _TIMEOUT_S = 60.0
+_FAULTS_SHOWN = 10
 
 
 class Answer(NamedTuple):
@@ -25,9 +26,11 @@ class ApiRefused(CommandFailed):
         self.status = status
         self.problem = problem
         detail = problem.get("detail") or problem.get("title") or "no reason was given"
-        parts = [f"{detail} ({problem.get('code', 'http')}, {status})"]
+        where = f"{problem['field']}: " if problem.get("field") else ""
+        parts = [f"{where}{detail} ({problem.get('code', 'http')}, {status})"]
         faults = [fault for fault in problem.get("errors") or [] if fault.get("field")]
-        parts += [f"  {fault['field']}: {fault['detail']} {fault['remedy']}" for fault in faults[:10]]
+        if len(faults) > 1:
+            parts += [f"  {fault['field']}: {fault['detail']} {fault['remedy']}" for fault in faults[:_FAULTS_SHOWN]]
         if problem.get("remedy"):
             parts.append(str(problem["remedy"]))
         super().__init__("\n".join(parts))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,8 +12,11 @@ from rich.markup import escape
 
 Result = TypeVar("Result")
 
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
+_WIDTH_OF_PIPES = 160
+"""Where no terminal says how wide it is."""
+
+out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_PIPES)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_OF_PIPES)
 
 STAGE_COLOURS = {
     "closed": "green",

@@ -21,11 +21,13 @@ def show(order: OrderId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    from workers.cli.story import story
+    from workers.cli.story import headline, story
 
+    for name, value in headline(found):
+        out.print(f"{name:<16}{value}", soft_wrap=True, highlight=False)
+    out.print()
     for part in story(found):
-        out.print(part)
-        out.print()
+        out.print(part, highlight=False)
 
 
 @app.command("list")

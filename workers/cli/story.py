@@ -1,10 +1,9 @@
-"""The whole story of one order, as tables: where it stands, its parcels, its money, why it went where, and when."""
+"""The whole story of one order: where it stands, its parcels, its money, why it went where, and when."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.divisions import UnknownDivision, name_of
 from contracts.money import display
@@ -13,45 +12,39 @@ from workers.cli.console import moment, plain, stage
 Row = Mapping[str, Any]
 
 
-def story(order: Row) -> Iterator[RenderableType]:
-    yield _head(order)
+def headline(order: Row) -> Iterator[tuple[str, str]]:
+    """What is to be known first, by name; in the markup of the terminal."""
+    yield "order", f"[bold]{plain(order['id'])}[/bold]"
+    yield "stage", stage(order["stage"]) + (", held" if order["held"] else "")
+    if order["reason"]:
+        yield "reason", plain(order["reason"])
+    if order["attention"]:
+        attention = order["attention"]
+        yield "attention", f"[red]{plain(attention['code'])}[/red]: {plain(attention['detail'])}"
+        yield "", f"tongqu order retry|reroute|release|cancel {plain(order['id'])} --reason …"
+    if order["cancellation"]:
+        asked = order["cancellation"]
+        yield "cancellation", f"{asked['outcome']}: {plain(asked['reason'])}, by {plain(asked['by'])}"
+    yield "placed", f"{moment(order['placed_at'])} UTC over {plain(order['channel'])}"
+    if order["closed_at"]:
+        yield "ended", f"{moment(order['closed_at'])} UTC"
+    if order["due"]:
+        yield "next deadline", f"{moment(order['due'])} UTC"
+    yield "to", f"{plain(order['division'])} {_division(order['division'])}"
+    if order["excluded"]:
+        yield "not asked again", ", ".join(plain(place) for place in order["excluded"])
+    yield "payment", _payment(order)
+    yield "workflow", plain(order["links"]["workflow"] or "none yet: it waits for a batch")
+
+
+def story(order: Row) -> Iterator[str | Table]:
+    """All the rest, as tables and words between them."""
     yield _lines(order)
     if order["parcels"]:
         yield _parcels(order["parcels"])
     for decision in order["decisions"]:
-        yield _decision(decision)
+        yield from _decision(decision)
     yield _timeline(order["timeline"])
-
-
-def _head(order: Row) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("order", f"[bold]{plain(order['id'])}[/bold]")
-    table.add_row("stage", stage(order["stage"]) + (", held" if order["held"] else ""))
-    table.add_row("reason", plain(order["reason"]))
-    if order["attention"]:
-        attention = order["attention"]
-        table.add_row("[red]attention[/red]", f"[red]{plain(attention['code'])}[/red]: {plain(attention['detail'])}")
-        table.add_row("", f"tongqu order retry|reroute|release|cancel {plain(order['id'])} --reason …")
-    if order["cancellation"]:
-        asked = order["cancellation"]
-        table.add_row("cancellation", f"{asked['outcome']}: {plain(asked['reason'])}, by {plain(asked['by'])}")
-    table.add_row("placed", f"{moment(order['placed_at'])} UTC over {plain(order['channel'])}")
-    table.add_row("ended", moment(order["closed_at"]))
-    table.add_row("next deadline", moment(order["due"]))
-    table.add_row("to", f"{plain(order['division'])} {_division(order['division'])}")
-    table.add_row("not asked again", ", ".join(plain(place) for place in order["excluded"]))
-    table.add_row("payment", _payment(order))
-    table.add_row("workflow", plain(order["links"]["workflow"] or "none yet: it waits for a batch"))
-    return _without_empty(table)
-
-
-def _without_empty(table: Table) -> Table:
-    kept = Table(show_header=False, box=None, pad_edge=False)
-    names, values = (list(column.cells) for column in table.columns)
-    for name, value in zip(names, values, strict=True):
-        if value:
-            kept.add_row(name, value)
-    return kept
 
 
 def _division(code: str) -> str:
@@ -67,8 +60,13 @@ def _payment(order: Row) -> str:
     return f"{display(order['total'], currency)} {pay['method']}" + (f": {', '.join(sums)}" if sums else "")
 
 
+def _whole(header: str) -> Column:
+    """A column whose values are to be copied: they are folded, never cut."""
+    return Column(header, overflow="fold")
+
+
 def _lines(order: Row) -> Table:
-    table = Table("line", "sku", "units", "unit price", "share of total", title="lines", title_justify="left")
+    table = Table("line", _whole("sku"), "units", "unit price", "share of total", title="lines", title_justify="left")
     for line in order["lines"]:
         price, amount = (display(line[name], order["currency"]) for name in ("unit_price", "amount"))
         table.add_row(str(line["line"]), plain(line["sku"]), str(line["quantity"]), price, amount)
@@ -76,12 +74,13 @@ def _lines(order: Row) -> Table:
 
 
 def _parcels(parcels: Sequence[Row]) -> Table:
-    table = Table("parcel", "from", "km", "state", "items", "until", "note", title="parcels", title_justify="left")
+    columns = (_whole("parcel"), _whole("from"), "km", "state", _whole("items"), "until (UTC)", _whole("note"))
+    table = Table(*columns, title="parcels", title_justify="left")
     for parcel in parcels:
         items = ", ".join(f"{item['quantity']} × {plain(item['sku'])}" for item in parcel["items"])
         note = ", ".join(plain(parcel[name]) for name in ("reason", "tracking") if parcel.get(name))
         table.add_row(
-            plain(parcel["id"].rsplit(".", 1)[-1]),
+            plain(parcel["id"]),
             plain(parcel["location"]),
             _km(parcel["distance_km"]),
             stage(parcel["state"]),
@@ -92,34 +91,32 @@ def _parcels(parcels: Sequence[Row]) -> Table:
     return table
 
 
-def _decision(decision: Row) -> Table:
-    """Candidates in the order in which they were considered, and how many others were ruled out for which reason."""
+def _decision(decision: Row) -> Iterator[str | Table]:
+    """The best candidates, and how many other locations were ruled out for which reason."""
+    at = moment(decision["at"])
+    yield f"[italic]decision {decision['attempt']}[/italic] at {at} UTC: {plain(decision['reason'])}"
+    if decision["candidates"]:
+        table = Table(_whole("candidate"), "km", "ships", "")
+        for candidate in decision["candidates"]:
+            ships = "all" if candidate["ships_all"] else "a part"
+            chosen = "[green]chosen[/green]" if candidate["chosen"] else ""
+            table.add_row(plain(candidate["location"]), _km(candidate["distance_km"]), ships, chosen)
+        yield table
     ruled_out = ", ".join(f"{count} {reason}" for reason, count in decision["ruled_out"].items()) or "none"
-    title = f"decision {decision['attempt']} at {moment(decision['at'])}: {plain(decision['reason'])}"
-    caption = (
-        f"ruled out: {ruled_out}; policy {plain(decision['policy'])}, "
-        f"stock version {decision['stock_version']} + {decision['stock_rows']} rows"
-        + ("" if decision["exact"] else "; the search was cut short")
-    )
-    table = Table(
-        "candidate", "km", "ships", "", title=title, caption=caption, title_justify="left", caption_justify="left"
-    )
-    for candidate in decision["candidates"]:
-        table.add_row(
-            plain(candidate["location"]),
-            _km(candidate["distance_km"]),
-            "all" if candidate["ships_all"] else "a part",
-            "[green]chosen[/green]" if candidate["chosen"] else "",
-        )
-    return table
+    seen = f"stock version {decision['stock_version']} and {decision['stock_rows']} rows"
+    cut = "" if decision["exact"] else "; the search was cut short"
+    yield f"ruled out: {ruled_out}; policy {plain(decision['policy'])}, {seen}{cut}\n"
 
 
 def _timeline(entries: Sequence[Row]) -> Table:
-    table = Table("UTC", "what", "parcel", "location", "by", "reason", title="timeline", title_justify="left")
+    columns = (Column("UTC", no_wrap=True), Column("what", no_wrap=True), "parcel", _whole("location"), _whole("by"))
+    table = Table(*columns, "reason", title="timeline", title_justify="left")
     for entry in entries:
         parcel = plain(entry.get("parcel")).rsplit(".", 1)[-1]
-        rest = (plain(entry.get(name)) for name in ("location", "by", "reason"))
-        table.add_row(moment(entry["at"]), plain(entry["what"]), parcel, *rest)
+        itself = entry.get("by") is not None and entry.get("by") == entry.get("location")
+        by = "itself" if itself else entry.get("by")
+        told = (plain(value) for value in (entry.get("location"), by, entry.get("reason")))
+        table.add_row(moment(entry["at"]), plain(entry["what"]), parcel, *told)
     return table
 
 
@@ -129,7 +126,8 @@ def _km(distance: float | None) -> str:
 
 def summaries(orders: Sequence[Row]) -> Table:
     """Orders in a list, one line each."""
-    table = Table("order", "stage", "placed (UTC)", "to", "total", "attempts", "attention")
+    placed = Column("placed (UTC)", no_wrap=True)
+    table = Table(_whole("order"), "stage", placed, "to", "total", "attempts", _whole("attention"))
     for order in orders:
         attention = order["attention"]
         table.add_row(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from contracts.orders import Stage
@@ -20,7 +20,14 @@ def _in_utc(moment: datetime) -> datetime:
         raise PydanticCustomError("out_of_range", "this moment lies outside the calendar; send a later one") from error
 
 
-MomentAsked = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+def _written(moment: object) -> object:
+    """A bare number would be taken for seconds, or for milliseconds if it is large; nobody means that."""
+    if isinstance(moment, str) and "T" in moment.upper():
+        return moment
+    raise PydanticCustomError("bad_format", "this is no moment; send one as 2026-03-02T09:00:00Z")
+
+
+MomentAsked = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 """A moment in a query, in UTC."""
 
 

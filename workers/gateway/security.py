@@ -9,6 +9,7 @@ from fastapi import Request
 from contracts.refusals import Refusal
 from infra.keys import Scope, hash_key
 from infra.mongo import Mongo
+from workers.gateway.paths import refuse_strange_parameters
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key as bearer token."},
@@ -67,6 +68,7 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
                 status=403,
                 scope=scope.value,
             )
+        refuse_strange_parameters(request)
         return caller
 
     return check

@@ -59,7 +59,14 @@ class Agents:
         name = f"agents-{self._processes}"
         path = self._folder / f"{name}.json"
         path.write_text(json.dumps(BEHAVIOUR))
-        command: list[str | Path] = [sys.executable, _EXAMPLE, "--nats", self._nats_url, "--locations", ",".join(locations)]
+        command: list[str | Path] = [
+            sys.executable,
+            _EXAMPLE,
+            "--nats",
+            self._nats_url,
+            "--locations",
+            ",".join(locations),
+        ]
         process = Process(name, [*command, "--behaviour", path], log=self._folder / "log" / f"{name}.log")
         process.start()
         self._stack.push_async_callback(process.stop)

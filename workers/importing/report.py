@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from infra.invariants import Finding, violations
 from workers.cli.console import plain, stage
 from workers.importing.distances import Comparison, Travelled
 from workers.importing.outcome import Outcome
@@ -19,7 +20,10 @@ _SHOWN = 10
 
 @dataclass(slots=True)
 class Report:
-    """`notes` are facts about the input, by name; `seconds` from the first request until all orders were still."""
+    """`notes` are facts about the input, by name; `seconds` from the first request until all orders were still.
+
+    `findings` of the invariants, where they were checked.
+    """
 
     source: str
     orders_read: int
@@ -31,7 +35,13 @@ class Report:
     seconds: float = 0.0
     still: bool = True
     outcome: Outcome = field(default_factory=Outcome)
+    findings: list[Finding] | None = None
     comparison: Comparison | None = None
+
+    @property
+    def well(self) -> bool:
+        """Every order has ended or waits for stock for good, and nothing that was promised is broken."""
+        return self.still and not violations(self.findings or [])
 
 
 def show(report: Report, console: Console) -> None:
@@ -44,6 +54,8 @@ def show(report: Report, console: Console) -> None:
             console.print(f"{report.comparison.unknown} orders are not compared: a seller's place is not known.")
     elif report.outcome.sent:
         console.print(_travelled(report.outcome))
+    for finding in report.findings or []:
+        console.print(f"{finding.severity} {finding.invariant} ({finding.count}): {plain('; '.join(finding.examples))}")
     if not report.still:
         console.print("[red]Orders have not ended, and nothing moves any more: do their stores answer?[/red]")
 
@@ -65,6 +77,8 @@ def _orders(report: Report) -> Table:
         table.add_row(plain(name), f"{count:,}")
     if report.seconds:
         table.add_row("time", f"{report.seconds:,.1f} s")
+    if report.findings is not None:
+        table.add_row("invariants", "[red]violated[/red]" if violations(report.findings) else "[green]hold[/green]")
     return table
 
 

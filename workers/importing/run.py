@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.counting import count_refusals
-from infra.mongo import Mongo
+from infra.invariants import Finding, check
 from infra.settings import Settings
+from workers.cli.connections import database, jetstream
 from workers.cli.console import CommandFailed, out
 from workers.importing.agents import Agents
 from workers.importing.distances import compare
@@ -37,7 +38,7 @@ class Options:
 
 
 async def import_olist(directory: Path, options: Options) -> int:
-    """Exit status 0 when every order that was placed has ended, or waits for stock for good."""
+    """Exit status 0 when every order has ended or waits for stock for good, and the invariants hold."""
     try:
         with out.status("reading"):
             olist = read_olist(directory)
@@ -125,6 +126,8 @@ class _Import:
             report.seconds = time.monotonic() - started
             reading = bars.add_task("read back", total=len(replayed.orders))
             report.outcome = await follower.outcome(lambda done: bars.advance(reading, done))
+        if system.own:
+            report.findings = await _check(system.settings)
 
     async def _send(self, shop: Shop, agents: Agents | None, items: Iterable[Item], told: Progressed) -> Replayed:
         async def before_orders(locations: list[str]) -> None:
@@ -140,16 +143,20 @@ class _Import:
         return replayed
 
 
+async def _check(settings: Settings) -> list[Finding]:
+    async with database(settings) as mongo, jetstream(settings) as js:
+        return await check(mongo, js, settings.payment_url)
+
+
 async def _count(settings: Settings, bad: list[BadRow]) -> None:
     """Count what was refused here; what the API refused, it has counted itself."""
     if settings.mongo_url and bad:
-        mongo = Mongo(settings.mongo_url, settings.mongo_database)
-        await count_refusals(mongo, _WHERE, [row.code for row in bad])
-        mongo.close()
+        async with database(settings) as mongo:
+            await count_refusals(mongo, _WHERE, [row.code for row in bad])
 
 
 def _finish(report: Report, options: Options) -> int:
     if options.rejects is not None:
         write_rejects(report.bad, options.rejects)
     show(report, out)
-    return 0 if report.still else 1
+    return 0 if report.well else 1

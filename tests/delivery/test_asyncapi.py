@@ -1,0 +1,107 @@
+"""The published description of events is the one that is generated, and what is really sent fits it."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import orjson
+import pytest
+
+from activities.orders.moves import Moves
+from contracts.events import REPLY_TYPE, CloudEvent
+from contracts.orders import ParcelState
+from contracts.routing import Policy
+from contracts.subjects import RETAILER, event_subject
+from infra.outbox import Stamped
+from tests.builders import NOW, command, later, network, order, payment_outcome, reply
+from tests.shop import Shop
+from workers.asyncapi import document, text
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
+COMMAND = "python -m workers.asyncapi > docs/asyncapi.json"
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    return document()
+
+
+def check(described: dict[str, Any], kind: str, event: dict[str, Any]) -> None:
+    """Raises ValidationError when an event is not as the document says."""
+    payload = described["components"]["messages"][kind]["payload"]
+    schema = {**payload, "components": {"schemas": described["components"]["schemas"]}}
+    jsonschema.validate(event, schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_the_committed_document_is_the_generated_one(described: dict[str, Any]) -> None:
+    assert COMMITTED.read_text() == text(described), f"the events have changed: run `{COMMAND}` and commit it"
+
+
+def test_every_reference_of_the_document_leads_somewhere(described: dict[str, Any]) -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            return [node["$ref"]] if "$ref" in node else [r for value in node.values() for r in references(value)]
+        return [r for value in node for r in references(value)] if isinstance(node, list) else []
+
+    found = references(described)
+    assert len(found) > len(described["channels"]) * 4
+    for reference in found:
+        node = described
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_every_example_fits_its_schema_and_a_wrong_one_does_not(described: dict[str, Any]) -> None:
+    for kind, message in described["components"]["messages"].items():
+        (example,) = message["examples"]
+        check(described, kind, example["payload"])
+        assert example["payload"]["type"] == kind
+        with pytest.raises(jsonschema.ValidationError):
+            check(described, kind, {**example["payload"], "type": "parcel.misspelt.v1"})
+
+
+def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str, Any]) -> None:
+    channels = described["channels"]
+    heard = {kind: channel["address"] for kind, channel in channels.items() if kind != REPLY_TYPE}
+    assert {kind for kind, address in heard.items() if address.startswith("evt.v1.{location}.")} == {
+        "parcel.offered.v1",
+        "parcel.withdrawn.v1",
+        "reply.refused.v1",
+    }
+    assert all(heard[kind] == event_subject(RETAILER, kind) for kind in heard if kind.startswith("order."))
+    assert channels[REPLY_TYPE]["address"] == "reply.v1.{location}"
+    assert described["operations"][REPLY_TYPE]["action"] == "receive"
+
+
+def lives() -> list[Moves]:
+    """Orders to each of the ends that there are, with everything that can be told on the way."""
+    shop = Shop(network("near", "far"), {"near": {"tea": 9}, "far": {"tea": 9}}, Policy(max_refusals=1))
+    shop.place(*(order(("tea", 1), order_id=name, method="prepaid") for name in ("well", "taken-back", "refused")))
+    shop.place(order(("unknown", 1), order_id="without-stock"))
+    moved = list(shop.step(NOW).values())
+
+    def step(seconds: float, *events: Any) -> None:
+        moved.extend(shop.step(later(seconds), *events).values())
+
+    for number, kind in enumerate(["accepted", "packed", "shipped", "delivered"]):
+        step(60 + number, reply(kind, shop.orders["well"].parcels[0], at=later(60 + number)))
+    step(70, command("cancel", "taken-back", at=later(70)))
+    step(75, payment_outcome(shop.orders["taken-back"], at=later(75)))
+    step(80, reply("accepted", "refused.p9", by="near", at=later(80)))
+    step(90, reply("accepted", shop.orders["refused"].parcels[0], at=later(90)))
+    overdue = shop.orders["refused"].parcels[0].due
+    assert overdue is not None
+    step((overdue - NOW).total_seconds() + 1)
+    assert shop.orders["refused"].parcels[0].state is ParcelState.ACCEPTED
+    return moved
+
+
+def test_whatever_the_order_path_tells_is_described_and_fits(described: dict[str, Any]) -> None:
+    told = [tell for moves in lives() for tell in moves.tells]
+    for number, tell in enumerate(told, start=1):
+        event = CloudEvent(id=f"e{number}", type=tell.type, subject=tell.subject, time=NOW, data=tell.data)
+        row = event.model_dump(exclude_none=True)
+        sent = Stamped(event.id, tell.partner, event_subject(tell.partner, tell.type), number, row)
+        check(described, tell.type, orjson.loads(sent.body()))
+    never = set(described["channels"]) - {tell.type for tell in told} - {REPLY_TYPE}
+    assert not never, "described, but not seen in any of these lives"

@@ -1,0 +1,69 @@
+"""The gateway against its own OpenAPI document: requests made from it, good and bad, and answers held against it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from infra.embedded.ports import HOST, free_port
+from infra.processes import Process
+from infra.settings import Settings
+from tests.gateway.running import Api
+from workers.gateway import examples
+from workers.gateway.app import create_app
+
+_EXAMPLES = 15
+BULK = ("/v1/orders/batch", "/v1/locations", "/v1/stock")
+
+
+@pytest.fixture(scope="session")
+async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A gateway in a process of its own, that knows the locations and SKUs of the document's examples."""
+    folder, port = Path(tmp_path_factory.mktemp("fuzzed")), free_port()
+    url = f"http://{HOST}:{port}"
+    env = {
+        "TONGQU_MONGO_URL": gateway_settings.require("mongo_url"),
+        "TONGQU_MONGO_DATABASE": gateway_settings.mongo_database,
+        "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
+        "TONGQU_DATA_DIR": str(folder),
+    }
+    arguments = ("--host", HOST, "--port", str(port))
+    gateway = Process.of_module("gateway", "workers.gateway", *arguments, log=folder / "gateway.log", env=env)
+
+    async def ready() -> bool:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
+            return answer.status == 200
+
+    await api.put("/v1/locations", examples.LOCATIONS, status=200)
+    await api.put("/v1/stock", examples.STOCK, status=200)
+    gateway.start()
+    try:
+        await gateway.wait_ready(ready, 30.0)
+        yield url
+    finally:
+        await gateway.stop()
+
+
+schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+
+
+@schema.parametrize()
+@settings(
+    max_examples=_EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+def test_answers_are_as_the_document_says(case: schemathesis.Case, served: str, key: str) -> None:
+    """A schema cannot say which SKUs exist, that prices add up, or that a cursor was given out; so what fits it may be
+    refused. In bulk what does not fit is refused item by item, within an answer of 200."""
+    without = [positive_data_acceptance]
+    if case.operation.path in BULK:
+        without.append(negative_data_rejection)
+    headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}
+    case.call_and_validate(base_url=served, headers=headers, excluded_checks=without)
