@@ -92,7 +92,8 @@ def main() -> None:
     parser.add_argument("--delay-s", nargs=2, type=float, default=(0.5, 2.0))
     parser.add_argument("--group-s", type=float, default=0.3)
     options = parser.parse_args()
-    asyncio.run(run(options.nats, *options.delay_s, options.group_s))
+    least_s, most_s = options.delay_s
+    asyncio.run(run(options.nats, least_s, most_s, options.group_s))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import (
@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError,
 from pymongo.read_concern import ReadConcern
 
 Session = AsyncIOMotorClientSession
-Collection = AsyncIOMotorCollection
+Collection: TypeAlias = "AsyncIOMotorCollection[dict[str, Any]]"
 Result = TypeVar("Result")
 
 DUPLICATE_KEY = 11000
@@ -104,7 +104,7 @@ class Mongo:
         try:
             result = await work(session)
         except BaseException:
-            if session.in_transaction:
+            if session.in_transaction:  # type: ignore[truthy-function]  # a property; the stub says method
                 await session.abort_transaction()
             raise
         await self._commit(session)

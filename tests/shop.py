@@ -1,22 +1,23 @@
-"""A retailer's orders and shelves in memory: the pure modules run as in a batch step, nothing is read or written."""
+"""A retailer in memory (orders, shelves, ledger, payments), on which the pure modules run as in a batch step."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves
 from activities.orders.network import Availability, Network
 from activities.orders.routing import Demand, StockSeen, route
 from activities.orders.writing import movements
-from contracts.orders import UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState
+from contracts.orders import UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, PaymentIntent
 from contracts.routing import Decision, Policy
 from contracts.stock import Change, Level, Movement
 from tests.builders import NOW, Levels, availability, demand_of, event, later, network, order, reply
 
 Place = tuple[str, str]
 """Location and SKU."""
+Trouble = Literal["none", "declined", "failed", "lost"]
 
 
 class Shop:
@@ -150,6 +151,42 @@ class Shop:
             for item in parcel.items:
                 units[parcel.location, item.sku] += item.quantity
         return units
+
+
+class Provider:
+    """A payment provider that answers each key once and for ever, and to which no wrong amount may ever come."""
+
+    def __init__(self) -> None:
+        self.held: Counter[str] = Counter()
+        self.taken: Counter[str] = Counter()
+        self._answers: dict[str, str] = {}
+
+    def perform(self, about: OrderState, intent: PaymentIntent, trouble: Trouble) -> str:
+        """The status that the caller gets to know. `lost`: the work is done, but the answer never arrives."""
+        if trouble == "failed":
+            return "failed"
+        if intent.key not in self._answers:
+            self._answers[intent.key] = "declined" if trouble == "declined" else "done"
+            if trouble != "declined":
+                self._work(about, intent)
+        return "failed" if trouble == "lost" else self._answers[intent.key]
+
+    def _work(self, about: OrderState, intent: PaymentIntent) -> None:
+        assert intent.amount > 0
+        if intent.operation == "authorise":
+            assert self.held[about.id] == self.taken[about.id] == 0
+            self.held[about.id] = intent.amount
+        elif intent.operation == "refund":
+            assert intent.amount <= self.taken[about.id]
+            self.taken[about.id] -= intent.amount
+        else:
+            assert about.payment.reference == f"auth-{about.id}"
+            assert intent.amount <= self.held[about.id]
+            self.held[about.id] -= intent.amount
+            if intent.operation == "capture":
+                self.taken[about.id] += intent.amount
+            else:
+                assert self.held[about.id] == 0
 
 
 def opened(levels: Levels, *lines: tuple[str, int], policy: Policy | None = None, **placed: Any) -> Shop:

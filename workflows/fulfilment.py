@@ -78,7 +78,7 @@ class OrderFulfilment:
 
     async def _advance(self) -> Progress:
         cancel, self._cancel_asked = self._cancel_asked, False
-        progress = await workflow.execute_activity(
+        progress: Progress = await workflow.execute_activity(
             ADVANCE,
             Advance(batch=self._batch.id, now=workflow.now(), cancel=cancel),
             result_type=Progress,

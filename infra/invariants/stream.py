@@ -8,14 +8,12 @@ from typing import NamedTuple
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, Header
 
 from contracts.subjects import EVENTS
 
-MESSAGE_ID = "Nats-Msg-Id"
-
 _CHUNK = 10_000
-_WAIT_S = 10.0
+_WAIT_S = 30.0
 _IDLE_S = 60.0
 _FIELDS = 9
 
@@ -86,7 +84,7 @@ class _Reading:
             # A word about the request itself, such as that its time is over.
             return
         sequence, left = _place(message.reply)
-        self._taken.append(Published(sequence, (message.headers or {}).get(MESSAGE_ID, "")))
+        self._taken.append(Published(sequence, (message.headers or {}).get(Header.MSG_ID.value, "")))
         self.ended = sequence >= self._last or left == 0
         if self.ended or len(self._taken) == _CHUNK:
             self._full.set()

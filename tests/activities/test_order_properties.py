@@ -17,7 +17,7 @@ from contracts.orders import LIVE, TERMINAL, UNSHIPPED, InboxEvent, OrderState, 
 from contracts.orders import PaymentIntent as Intent
 from contracts.routing import Policy
 from tests.builders import NOW, command, event, location, network, order, reply
-from tests.shop import Place, Shop
+from tests.shop import Place, Provider, Shop
 
 POLICY = Policy(max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_000, payment_tries=2, payment_retry_s=60)
 SKUS = ("tea", "cup")
@@ -29,49 +29,12 @@ STEPS_TO_THE_END = 80
 T = TypeVar("T")
 Method = Literal["prepaid", "card"]
 Wanted = list[tuple[str, int]]
-Trouble = Literal["none", "declined", "failed", "lost"]
 
 wanted_lines = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 4)), min_size=1, max_size=3)
 methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card"])
 which = st.integers(0, 60)
 """Chooses one of what there is."""
 at_once = st.sampled_from([True, True, False])
-
-
-class Provider:
-    """A payment provider that answers each key once and for ever, and to which no wrong amount may ever come."""
-
-    def __init__(self) -> None:
-        self.held: Counter[str] = Counter()
-        self.taken: Counter[str] = Counter()
-        self._answers: dict[str, str] = {}
-
-    def perform(self, about: OrderState, intent: Intent, trouble: Trouble) -> str:
-        """The status that the caller gets to know. `lost`: the work is done, but the answer never arrives."""
-        if trouble == "failed":
-            return "failed"
-        if intent.key not in self._answers:
-            self._answers[intent.key] = "declined" if trouble == "declined" else "done"
-            if trouble != "declined":
-                self._work(about, intent)
-        return "failed" if trouble == "lost" else self._answers[intent.key]
-
-    def _work(self, about: OrderState, intent: Intent) -> None:
-        assert intent.amount > 0
-        if intent.operation == "authorise":
-            assert self.held[about.id] == self.taken[about.id] == 0
-            self.held[about.id] = intent.amount
-        elif intent.operation == "refund":
-            assert intent.amount <= self.taken[about.id]
-            self.taken[about.id] -= intent.amount
-        else:
-            assert about.payment.reference == f"auth-{about.id}"
-            assert intent.amount <= self.held[about.id]
-            self.held[about.id] -= intent.amount
-            if intent.operation == "capture":
-                self.taken[about.id] += intent.amount
-            else:
-                assert self.held[about.id] == 0
 
 
 class Orders(RuleBasedStateMachine):
@@ -115,13 +78,16 @@ class Orders(RuleBasedStateMachine):
     @rule(
         number=which,
         reason=st.sampled_from(REASONS),
-        named=st.none() | st.sets(st.integers(1, 3), min_size=1),
+        some=st.sampled_from([0, 0, 1, 2, 3, 4, 5, 6]),
+        stray=st.sampled_from([False, False, False, False, True]),
         seen=at_once,
     )
-    def reject(self, number: int, reason: str, named: set[int] | None, seen: bool) -> None:
-        lines = None if named is None else sorted(named)
+    def reject(self, number: int, reason: str, some: int, stray: bool, seen: bool) -> None:
+        """The whole parcel, or some of its lines; sometimes lines that it does not have."""
         for about in one_of(self.parcels(), number):
-            self.inbox.append(reply("rejected", about, at=self.now, reason=reason, lines=lines))
+            lines = [item.line for place, item in enumerate(about.items) if some >> place & 1]
+            named = [*lines, 9] if stray else lines or None
+            self.inbox.append(reply("rejected", about, at=self.now, reason=reason, lines=named))
             self.step_if(seen)
 
     @rule(number=which)
@@ -324,7 +290,7 @@ def check_that_it_repeats(shop: Shop, events: list[InboxEvent], now: datetime) -
 
 TestOrders = Orders.TestCase
 TestOrders.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -99,7 +99,7 @@ class Api:
 
 def order(*lines: tuple[str, int], price: int = 100, **changes: Any) -> dict[str, Any]:
     """An order as JSON; lines as (SKU, units), by default one of tea."""
-    made = [
+    made: list[dict[str, Any]] = [
         {"line": number + 1, "sku": sku, "quantity": units, "unit_price": price}
         for number, (sku, units) in enumerate(lines or [("tea", 1)])
     ]

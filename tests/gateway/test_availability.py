@@ -1,5 +1,7 @@
 """Availability to promise: what is free, where, and how far away."""
 
+from typing import Any
+
 import pytest
 
 from infra.mongo import Mongo
@@ -11,7 +13,7 @@ async def _network(api: Api) -> tuple[str, str]:
     """A SKU at four places, and their common prefix."""
     sku, prefix = fresh("sku"), fresh("place")
     point = {"datum": "WGS84"}
-    locations = [
+    locations: list[dict[str, Any]] = [
         {"id": f"{prefix}-hangzhou", "division": "330106", "point": {"lat": 30.27, "lon": 120.15, **point}},
         {"id": f"{prefix}-beijing", "division": "110101", "point": {"lat": 39.9, "lon": 116.4, **point}},
         {"id": f"{prefix}-unknown", "division": "310101"},

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis import CheckFunction
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from infra.embedded.ports import HOST, free_port
@@ -59,10 +61,10 @@ schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-def test_answers_are_as_the_document_says(case: schemathesis.Case, served: str, key: str) -> None:
+def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], served: str, key: str) -> None:
     """A schema cannot say which SKUs exist, that prices add up, or that a cursor was given out; so what fits it may be
     refused. In bulk what does not fit is refused item by item, within an answer of 200."""
-    without = [positive_data_acceptance]
+    without: list[CheckFunction] = [positive_data_acceptance]
     if case.operation.path in BULK:
         without.append(negative_data_rejection)
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}

@@ -31,8 +31,8 @@ def grouping(store: Store, *, at_most: int = 100, waiting: int = 1000, at_once: 
 async def test_items_that_come_together_go_together_and_get_their_own_outcome() -> None:
     store = Store()
     group = grouping(store)
-    outcomes = await asyncio.gather(group.add(1), group.add_all([2, 3]), group.add(4))
-    assert outcomes == [10, [20, 30], 40]
+    first, two, last = await asyncio.gather(group.add(1), group.add_all([2, 3]), group.add(4))
+    assert (first, list(two), last) == (10, [20, 30], 40)
     assert store.groups == [[1, 2, 3, 4]]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 from infra.mongo import Mongo
 from tests.gateway.carrying import Carrier
@@ -85,7 +86,7 @@ async def test_fifty_at_once_leave_a_ledger_that_adds_up(api: Api, mongo: Mongo)
         assert answer.body["refused"] == 0
 
     await asyncio.gather(*(report(number) for number in range(50)))
-    pipeline = [
+    pipeline: list[dict[str, Any]] = [
         {"$unwind": "$changes"},
         {"$match": {"changes.sku": {"$in": skus}}},
         {"$group": {"_id": {"l": "$location", "s": "$changes.sku"}, "units": {"$sum": "$changes.on_hand"}}},

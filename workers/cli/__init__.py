@@ -23,11 +23,20 @@ app.command()(status.status)
 app.command()(status.refusals)
 app.command()(check.check)
 
-_EXPECTED = {"AlreadyRunning", "NotConfigured", "ProcessFailed", "ProgramNotFound", "RequestRefused"}
-"""Errors that say in their own words what is wrong and what to do; by name, so that none is imported for it."""
-_UNREACHABLE = {
-    "NoServersError": "NATS",
-    "ServerSelectionTimeoutError": "MongoDB",
+_IN_THEIR_WORDS = {
+    "AlreadyRunning",
+    "NatsUnreachable",
+    "NotConfigured",
+    "ProcessFailed",
+    "ProgramNotFound",
+    "RequestRefused",
+    "ServerTooOld",
+    "StreamUnreadable",
+}
+"""Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
+_IN_OUR_WORDS = {
+    "NotFoundError": "A stream is missing in NATS. Provision it with `tongqu up`.",
+    "ServerSelectionTimeoutError": "MongoDB cannot be reached. Is the system running? Start it with `tongqu up`.",
 }
 
 
@@ -66,8 +75,6 @@ def main() -> None:
 
 def _words(error: Exception) -> str | None:
     name = type(error).__name__
-    if isinstance(error, CommandFailed) or name in _EXPECTED:
+    if isinstance(error, CommandFailed) or name in _IN_THEIR_WORDS:
         return str(error)
-    if name in _UNREACHABLE:
-        return f"{_UNREACHABLE[name]} cannot be reached. Is the system running? Start it with `tongqu up`."
-    return None
+    return _IN_OUR_WORDS.get(name)

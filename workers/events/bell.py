@@ -12,6 +12,7 @@ from contracts.fulfilment import BELL
 log = logging.getLogger(__name__)
 _TICK_S = 0.01
 _LONGEST_S = 60.0
+_MOMENT_S = 10.0
 
 
 class Bell:
@@ -28,7 +29,7 @@ class Bell:
         self._rings_per_s = rings_per_s
         self._due: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.rung = 0
+        self._just_rung: dict[str, float] = {}
 
     def ask(self, batch: str, *, urgent: bool) -> None:
         if urgent:
@@ -38,15 +39,18 @@ class Bell:
         due = time.monotonic() + min(pause, _LONGEST_S)
         self._due[batch] = min(due, self._due.get(batch, due))
 
-    def waits(self, batch: str) -> bool:
-        return batch in self._due
+    def asked(self) -> list[str]:
+        """Batches whose ring is yet to come, or has been given a moment ago."""
+        return [*self._due, *self._just_rung]
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
+            self._just_rung = {batch: at for batch, at in self._just_rung.items() if now - at < _MOMENT_S}
             for batch in [batch for batch, due in self._due.items() if due <= now]:
                 del self._due[batch]
+                self._just_rung[batch] = now
                 task = asyncio.create_task(self._ring(batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -54,7 +58,6 @@ class Bell:
     async def _ring(self, batch: str) -> None:
         try:
             await self._temporal.get_workflow_handle(batch).signal(BELL)
-            self.rung += 1
         except RPCError as error:
             # Not running: it has ended, or the sweep will give its open orders to another batch.
             if error.status is not RPCStatusCode.NOT_FOUND:

@@ -56,7 +56,8 @@ class Sweep:
         rows = [
             row
             async for row in self._mongo.inbox.find(
-                {"drained": None, "received_at": {"$lt": before}}, {"order": 1, "batch": 1, "kind": 1}
+                {"drained": None, "received_at": {"$lt": before}, "batch": {"$nin": self._bell.asked()}},
+                {"order": 1, "batch": 1, "kind": 1},
             ).limit(_LIMIT)
         ]
         if not rows:
