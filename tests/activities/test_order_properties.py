@@ -40,8 +40,11 @@ at_once = st.sampled_from([True, True, False])
 class Orders(RuleBasedStateMachine):
     """Callers, stores, operators, the stock desk and the payment provider, each doing whatever they like."""
 
-    @initialize(levels=st.lists(st.integers(0, 4), min_size=8, max_size=8))
-    def open(self, levels: list[int]) -> None:
+    @initialize(
+        levels=st.lists(st.integers(0, 4), min_size=8, max_size=8),
+        first=st.lists(st.tuples(wanted_lines, methods), min_size=1, max_size=3),
+    )
+    def open(self, levels: list[int], first: list[tuple[Wanted, Method]]) -> None:
         places = [location("near", 10), location("middle", 20), location("far", 30), location("nowhere", None)]
         stock = {store: dict(zip(SKUS, levels[2 * n : 2 * n + 2], strict=True)) for n, store in enumerate(STORES)}
         self.shop = Shop(network(*places), stock, POLICY)
@@ -51,6 +54,11 @@ class Orders(RuleBasedStateMachine):
         self.ended: dict[str, Stage] = {}
         self.told: Counter[tuple[str, str]] = Counter()
         self.placed: dict[str, OrderState] = {}
+        for wanted, method in first:
+            self.place(wanted, method, price=100, fee=7)
+        for number in range(len(self.open_intents())):
+            self.pay(number, "none", seen=False)
+        self.step(set())
 
     # What people do.
 
@@ -124,7 +132,7 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(event("payment.outcome", about.id, by="payment", at=self.now, **data))
             self.step_if(seen)
 
-    @rule(seconds=st.sampled_from([1, 60, 700, 1_800, 7_200, 172_800]))
+    @rule(seconds=st.sampled_from([1, 60, 60, 700, 700, 1_800, 7_200, 172_800]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 

@@ -9,7 +9,7 @@ import pytest
 from contracts.subjects import WAKE, WAKE_INBOX
 from infra.mongo import Mongo
 from tests.gateway.carrying import Carrier
-from tests.gateway.running import Answered, Api
+from tests.gateway.running import Answered, Api, fresh
 from tests.gateway.running import order as order_of
 from tests.support import eventually
 
@@ -44,12 +44,15 @@ async def _seen(api: Api, order: str) -> dict[str, Any]:
 async def test_a_dispatched_order_is_cancelled_and_its_goods_are_given_back(
     api: Api, mongo: Mongo, carrier: Carrier
 ) -> None:
-    order = (await api.place())["id"]
+    sku = fresh("sku")
+    await api.put("/v1/stock", {"items": [{"location": "near", "sku": sku, "quantity": 1}]}, status=200)
+    order = (await api.post("/v1/orders", order_of((sku, 1)), status=202)).body["id"]
     batch = await carrier.claim(order)
     before = await _seen(api, order)
     assert before["stage"] == "dispatched"
     assert before["decisions"][0]["candidates"][0]["location"] == "near"
-    assert before["decisions"][0]["ruled_out"]["no_stock"] >= 0
+    assert before["decisions"][0]["ruled_out"]["no_stock"] >= 1
+    assert before["decisions"][0]["stock_version"] >= 1
     answer = await _commanded(api, mongo, carrier, batch, f"/v1/orders/{order}/cancellation")
     assert answer.status == 200
     assert answer.headers["Preference-Applied"] == "wait=10"

@@ -316,6 +316,30 @@ async def test_an_import_uses_the_system_that_is_running(desk: Desk, tmp_path: P
     assert (await desk.mongo.counters.find_one({"_id": "refusal:import:not_json"}) or {})["count"] == 2
 
 
+async def test_a_request_that_is_too_large_is_halved_until_the_bad_rows_stand_alone(desk: Desk, tmp_path: Path) -> None:
+    file, rejects = tmp_path / "large.ndjson", tmp_path / "rejects.ndjson"
+    row = json.dumps({"type": "order", "junk": "x" * 900_000})
+    file.write_text(f"{row}\n" * 10)
+    said = await desk.tongqu("import", "ndjson", file, "--rejects", rejects)
+    assert said.status == 0, said.out
+    bad = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [row["line"] for row in bad] == list(range(1, 11))
+    assert {row["code"] for row in bad} == {"invalid"}
+
+
+async def test_an_import_whose_orders_nobody_answers_for_gives_up(desk: Desk, tmp_path: Path) -> None:
+    order = f"import-{uuid.uuid4().hex[:8]}"
+    lines = [{"line": 1, "sku": "tea", "quantity": 1, "unit_price": 100}]
+    ship_to = {"division": "330106", "point": _HOME}
+    row = {"type": "order", "id": order, "lines": lines, "total": 100, "ship_to": ship_to}
+    file = tmp_path / "order.ndjson"
+    file.write_text(json.dumps(row))
+    said = await desk.tongqu("import", "ndjson", file, "--no-agents", "--patience", "2")
+    assert said.status == 1
+    assert "do their stores answer?" in said.out
+    assert (await desk.order(order))["stage"] == "dispatched"
+
+
 async def test_a_file_that_cannot_be_read_is_said(desk: Desk, tmp_path: Path) -> None:
     said = await desk.tongqu("import", "olist", tmp_path)
     assert said.status == 1

@@ -39,6 +39,11 @@ class Bell:
         due = time.monotonic() + min(pause, _LONGEST_S)
         self._due[batch] = min(due, self._due.get(batch, due))
 
+    def due_in(self, batch: str) -> float | None:
+        """Seconds until a batch's ring; None when none is asked for."""
+        due = self._due.get(batch)
+        return None if due is None else due - time.monotonic()
+
     def asked(self) -> list[str]:
         """Batches whose ring is yet to come, or has been given a moment ago."""
         return [*self._due, *self._just_rung]

@@ -51,6 +51,7 @@ class Agents:
         """Answer for these locations from now on, and for what they were asked before."""
         new = sorted(set(locations) - self._followed)
         self._followed |= set(new)
+        self._folder.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(new), _PER_PROCESS):
             self._start(new[start : start + _PER_PROCESS])
 

@@ -123,7 +123,7 @@ class _Sender:
             except (aiohttp.ClientError, TimeoutError) as error:
                 lost = error
                 await asyncio.sleep(_PAUSE_S * (attempt + 1))
-        raise ApiLost(f"the API stopped answering: {type(lost).__name__}: {lost}")
+        raise ApiLost(f"{_TRIES} tries: {type(lost).__name__}: {lost}")
 
     def _take(self, kind: Kind, item: Item, result: dict[str, Any]) -> None:
         if "problem" in result:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.counting import count_refusals
@@ -25,6 +26,7 @@ from workers.importing.target import Target, target
 from workers.shop import Shop
 
 _WHERE = "import"
+_AGAIN = "What was sent is kept; the same import places no order twice."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Options:
 
 async def import_olist(directory: Path, options: Options) -> int:
     """Exit status 0 when every order has ended or waits for stock for good, and the invariants hold."""
+    _make_room(options)
     try:
         with out.status("reading"):
             olist = read_olist(directory)
@@ -58,6 +61,7 @@ async def import_olist(directory: Path, options: Options) -> int:
 
 async def import_ndjson(file: Path, options: Options) -> int:
     """As `import_olist`."""
+    _make_room(options)
     report = Report(str(file), orders_read=0)
 
     def items() -> Iterator[Item]:
@@ -84,13 +88,18 @@ class _Import:
     async def carry(self, items: Iterable[Item], number: int | None) -> None:
         """Send, wait, and read back how it ended."""
         async with target(self._options.start) as system:
-            out.print(f"  Temporal UI  {system.settings.temporal_ui_url}")
             settings = system.settings
+            out.print(f"  Temporal UI  {settings.temporal_ui_url or 'not known'}")
             async with (
                 Shop(settings.require("gateway_url"), settings.require("operator_key")) as shop,
                 self._answering(system) as agents,
             ):
-                await self._carry(shop, system, agents, items, number)
+                try:
+                    await self._carry(shop, system, agents, items, number)
+                except (ApiLost, aiohttp.ClientError, TimeoutError) as lost:
+                    raise CommandFailed(
+                        f"The API stopped answering ({type(lost).__name__}: {lost}). {_AGAIN}"
+                    ) from lost
             if system.own:
                 out.print(f"To look around in what was done: TONGQU_DATA_DIR={system.data_dir} tongqu up")
 
@@ -134,10 +143,7 @@ class _Import:
             if agents is not None and not agents.following:
                 agents.follow(locations)
 
-        try:
-            replayed = await replay(shop, items, told, before_orders)
-        except ApiLost as lost:
-            raise CommandFailed(f"{lost}. What was sent is kept; the same import sends only the rest anew.") from lost
+        replayed = await replay(shop, items, told, before_orders)
         if agents is not None:
             agents.follow(replayed.locations)
         return replayed
@@ -153,6 +159,15 @@ async def _count(settings: Settings, bad: list[BadRow]) -> None:
     if settings.mongo_url and bad:
         async with database(settings) as mongo:
             await count_refusals(mongo, _WHERE, [row.code for row in bad])
+
+
+def _make_room(options: Options) -> None:
+    """Better to hear before the import than after it that its bad rows cannot be written."""
+    if options.rejects is not None:
+        try:
+            options.rejects.write_text("")
+        except OSError as error:
+            raise CommandFailed(f"{options.rejects} cannot be written: {error.strerror}.") from error
 
 
 def _finish(report: Report, options: Options) -> int:
