@@ -1,7 +1,6 @@
 """The outbox in MongoDB: who may relay it, and its events' way from pending over stamped (numbered) to sent."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,15 +95,15 @@ async def stamp(mongo: Mongo, lease: Lease, limit: int = CHUNK) -> list[Stamped]
     They are claimed by their status: a transaction that began early may commit late, and a watermark would have
     passed its events by.
     """
-    pending = mongo.outbox.find({"status": "pending"}, _WANTED).sort([("at", 1), ("key", 1)]).limit(limit)
-    rows = await pending.to_list(limit)
+    pending = mongo.outbox.find({"status": "pending"}, _WANTED).sort([("at", 1), ("key", 1)])
+    rows = await pending.limit(limit).batch_size(limit).to_list(limit)
     if not rows:
         return []
-    partners = Counter(row["partner"] for row in rows)
+    partners = sorted({row["partner"] for row in rows})
 
     async def work(session: Session) -> list[Stamped]:
         await lease.renew(session)
-        found = mongo.partner_sequences.find({"_id": {"$in": list(partners)}}, session=session)
+        found = mongo.partner_sequences.find({"_id": {"$in": partners}}, session=session)
         last = {row["_id"]: row["last"] async for row in found}
         stamped = _numbered(rows, last)
         last = {event.partner: event.number for event in stamped}
@@ -149,6 +148,14 @@ async def numbered_after(mongo: Mongo, partner: str, number: int) -> list[Stampe
 async def last_numbers(mongo: Mongo) -> dict[str, int]:
     """The last number that was given, by partner."""
     return {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
+
+
+async def give_no_number_up_to(mongo: Mongo, numbers: Mapping[str, int]) -> None:
+    """By partner: numbers that are taken, whatever was known of them."""
+    await mongo.partner_sequences.bulk_write(
+        [UpdateOne({"_id": partner}, {"$max": {"last": number}}, upsert=True) for partner, number in numbers.items()],
+        ordered=False,
+    )
 
 
 async def mark_sent(mongo: Mongo, events: Sequence[Stamped]) -> None:

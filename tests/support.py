@@ -3,15 +3,21 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 Value = TypeVar("Value")
 _POLL_S = 0.02
 
 
-async def eventually(
-    condition: Callable[[], Value | Awaitable[Value]], timeout: float = 10.0, message: str = ""
-) -> Value:
+@overload
+async def eventually(condition: Callable[[], Awaitable[Value]], timeout: float = 10.0, message: str = "") -> Value: ...
+
+
+@overload
+async def eventually(condition: Callable[[], Value], timeout: float = 10.0, message: str = "") -> Value: ...
+
+
+async def eventually(condition: Callable[[], Any], timeout: float = 10.0, message: str = "") -> Any:
     """Ask until the answer is true, and return it. An AssertionError in the condition means: not yet.
 
     Raises AssertionError after `timeout` seconds, with `message` and the last answer.
@@ -22,7 +28,7 @@ async def eventually(
         last: object
         try:
             asked = condition()
-            value: Value = await asked if inspect.isawaitable(asked) else asked
+            value = await asked if inspect.isawaitable(asked) else asked
             if value:
                 return value
             last = value

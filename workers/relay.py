@@ -81,6 +81,8 @@ class Relay:
         self._end = await self._stream_end()
         if self._end < lease.published:
             await self._heal(lease)
+        elif self._end > lease.published:
+            await self._catch_up()
         left = await outbox.unfinished(self._mongo)
         await self._publish(lease, await self._missing(left))
         await self._finish(lease, left)
@@ -94,6 +96,16 @@ class Relay:
             lost = await outbox.numbered_after(self._mongo, partner, kept[partner])
             log.error("%s: %d events from %d on", partner, len(lost), kept[partner] + 1)
             await self._publish(lease, lost)
+
+    async def _catch_up(self) -> None:
+        """Where the stream is ahead of a database that was set back, go on with its numbers: none is given twice."""
+        subjects = (await self._js.stream_info(EVENTS, subjects_filter=partner_filter("*"))).state.subjects
+        kept = await self._numbers({_partner_of(subject) for subject in subjects or ()})
+        given = await outbox.last_numbers(self._mongo)
+        ahead = {partner: number for partner, number in kept.items() if number > given.get(partner, 0)}
+        if ahead:
+            log.error("the database knows less than the stream about %d partners: %.500s", len(ahead), ahead)
+            await outbox.give_no_number_up_to(self._mongo, ahead)
 
     async def _work(self, lease: Lease) -> None:
         idle_s = _BUSY_S
@@ -174,6 +186,11 @@ class Relay:
                 await self._stop.wait()
         except TimeoutError:
             pass
+
+
+def _partner_of(subject: str) -> str:
+    """The other way round than `event_subject`."""
+    return subject.split(".")[2]
 
 
 def _chunks(events: Sequence[Stamped]) -> Iterator[Sequence[Stamped]]:

@@ -123,7 +123,9 @@ def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> 
 def _adjust(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
     """The shelf is not as we thought. Out of stock: nothing more is promised from there until it is counted."""
     if reason == "out_of_stock":
-        moves.post(parcel, "adjusted", [Change(sku=i.sku) for i in items], reason=reason, empty=True)
+        # Once for each SKU, however many lines it has: a shelf is emptied of what is there before.
+        skus = dict.fromkeys(item.sku for item in items)
+        moves.post(parcel, "adjusted", [Change(sku=sku) for sku in skus], reason=reason, empty=True)
     elif reason == "damaged":
         moves.post(parcel, "adjusted", [Change(sku=i.sku, on_hand=-i.quantity) for i in items], reason=reason)
 

@@ -23,6 +23,12 @@ POLICY = Policy(max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_00
 SKUS = ("tea", "cup")
 STORES = ("near", "middle", "far", "nowhere")
 REASONS = ("out_of_stock", "damaged", "too_busy", "closed", "other")
+NEXT = {
+    ParcelState.OFFERED: "accepted",
+    ParcelState.ACCEPTED: "packed",
+    ParcelState.PACKED: "shipped",
+    ParcelState.SHIPPED: "delivered",
+}
 ORDERS_MAX = 6
 STEPS_TO_THE_END = 80
 
@@ -45,7 +51,8 @@ class Orders(RuleBasedStateMachine):
         first=st.lists(st.tuples(wanted_lines, methods), min_size=1, max_size=3),
     )
     def open(self, levels: list[int], first: list[tuple[Wanted, Method]]) -> None:
-        places = [location("near", 10), location("middle", 20), location("far", 30), location("nowhere", None)]
+        times = {"accept_within_s": 900, "ship_within_s": 1_800}
+        places = [location(store, km, **times) for store, km in zip(STORES, [10, 20, 30, None], strict=True)]
         stock = {store: dict(zip(SKUS, levels[2 * n : 2 * n + 2], strict=True)) for n, store in enumerate(STORES)}
         self.shop = Shop(network(*places), stock, POLICY)
         self.provider = Provider()
@@ -81,6 +88,13 @@ class Orders(RuleBasedStateMachine):
     def answer(self, number: int, kind: str, by: str | None, seen: bool) -> None:
         for about in one_of(self.parcels(), number):
             self.inbox.append(reply(kind, about, by=by or about.location, at=self.now))
+            self.step_if(seen)
+
+    @rule(number=which, seen=at_once)
+    def carry_on(self, number: int, seen: bool) -> None:
+        """A store does what it should: it accepts, packs, ships, delivers."""
+        for _, about in one_of(self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED), number):
+            self.inbox.append(reply(NEXT[about.state], about, at=self.now))
             self.step_if(seen)
 
     @rule(
@@ -132,7 +146,7 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(event("payment.outcome", about.id, by="payment", at=self.now, **data))
             self.step_if(seen)
 
-    @rule(seconds=st.sampled_from([1, 60, 60, 700, 700, 1_800, 7_200, 172_800]))
+    @rule(seconds=st.sampled_from([1, 60, 60, 300, 300, 900, 1_800]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 

@@ -151,6 +151,14 @@ class TestRejection:
         shop.step(later(60), reply("rejected", first(shop), at=later(60), reason="out_of_stock"))
         assert (near(shop).on_hand, near(shop).reserved) == (0, 0)
 
+    def test_out_of_stock_empties_a_shelf_once_although_two_lines_wanted_from_it(self) -> None:
+        shop = offered(("tea", 3), ("tea", 1))
+        shop.place(order(("tea", 2), order_id="order-2"))
+        shop.step(NOW)
+        shop.step(later(60), reply("rejected", first(shop), at=later(60), reason="out_of_stock"))
+        assert (near(shop).on_hand, near(shop).reserved) == (2, 2)
+        assert [row.reason for row in shop.ledger if row.kind == "adjusted"] == ["out_of_stock"]
+
     def test_after_acceptance_a_store_may_still_reject_until_it_has_shipped(self) -> None:
         shop = offered(("tea", 3))
         shop.step(later(60), reply("packed", first(shop), at=later(60)))

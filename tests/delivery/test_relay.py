@@ -363,6 +363,19 @@ async def test_what_the_stream_was_told_to_forget_is_not_sent_again(bench: Bench
         assert [event["sequence"] for event in await bench.told(partner)] == ["11"]
 
 
+async def test_a_database_that_was_set_back_gives_no_number_twice(bench: Bench, nats: Connection) -> None:
+    async with running(bench.mongo, nats):
+        await bench.write(30)
+        await eventually(bench.everything_sent)
+    for forgotten in (bench.mongo.outbox, bench.mongo.partner_sequences, bench.mongo.leases):
+        await forgotten.delete_many({})
+    async with running(bench.mongo, nats, "next"):
+        await bench.write(6)
+        await eventually(bench.everything_sent)
+    for partner in bench.partners:
+        assert [event["sequence"] for event in await bench.told(partner)] == [str(n) for n in range(1, 13)]
+
+
 async def test_a_foreign_message_on_the_stream_holds_nothing_up(bench: Bench, nats: Connection) -> None:
     async with running(bench.mongo, nats):
         await bench.write(30)

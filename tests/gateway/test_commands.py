@@ -12,6 +12,7 @@ from tests.gateway.carrying import Carrier
 from tests.gateway.running import Answered, Api, fresh
 from tests.gateway.running import order as order_of
 from tests.support import eventually
+from workers.gateway.commanding import write_command
 
 REASON = {"reason": "changed my mind"}
 
@@ -110,20 +111,25 @@ async def test_an_order_that_no_batch_has_taken_yet_is_cancelled_in_its_first_st
     assert view["parcels"] == []
 
 
-async def test_a_command_moves_along_when_its_order_is_claimed_meanwhile(
-    api: Api, mongo: Mongo, carrier: Carrier
-) -> None:
+async def test_a_command_moves_along_when_its_order_is_claimed_meanwhile(api: Api, mongo: Mongo) -> None:
     """The claim comes between reading the order and writing the event: the event must not stay without a batch."""
-    orders = [(await api.place())["id"] for _ in range(20)]
-
-    async def claim(order: str) -> None:
-        batch = {"$set": {"batch": f"batch-of-{order}"}}
-        await mongo.orders.update_one({"_id": order}, batch)
-        await mongo.inbox.update_many({"order": order, "drained": None}, batch)
-
-    commands = [api.post(f"/v1/orders/{order}/cancellation", REASON, status=202) for order in orders]
-    await asyncio.gather(*commands, *(claim(order) for order in orders))
-    assert await mongo.inbox.count_documents({"order": {"$in": orders}, "batch": None}) == 0
+    placed = (await api.place())["id"]
+    as_read = await mongo.orders.find_one({"_id": placed})
+    assert as_read is not None
+    await mongo.orders.update_one({"_id": placed}, {"$set": {"batch": "batch-meanwhile"}})
+    event = await write_command(
+        mongo,
+        api.gateway.wakes,
+        dict(as_read),
+        "cancel",
+        by="tests",
+        reason="no more",
+        parcel=None,
+        request_id=fresh("request"),
+    )
+    written = await mongo.inbox.find_one({"_id": event})
+    assert written is not None
+    assert written["batch"] == "batch-meanwhile"
 
 
 async def test_what_was_shipped_cannot_be_cancelled(api: Api, mongo: Mongo, carrier: Carrier) -> None:

@@ -10,100 +10,18 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from activities.orders.accept import order_document
-from activities.orders.batch import BatchActivities
 from activities.orders.money import kept_value
-from activities.stock.booking import book
-from contracts.fulfilment import Advance
 from contracts.orders import OrderState, ParcelState
 from contracts.payments import PaymentInstruction
-from contracts.stock import Change, Movement
+from contracts.stock import Change
 from contracts.subjects import EVENTS
-from infra.invariants import INVARIANTS, Finding, check, checked, orders, violations
+from infra.invariants import INVARIANTS, check, checked, orders
 from infra.invariants.events import OF_STREAM
-from infra.mongo import Mongo, Session
+from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
 from infra.streams import provision_streams
-from tests.builders import location, order, parcel, placement, reply
-
-_BATCH = "batch-1"
-
-
-class Shop:
-    """Three orders on the real database and the real stream: one delivered, one accepted, one waiting."""
-
-    def __init__(self, mongo: Mongo, js: JetStreamContext) -> None:
-        self.mongo = mongo
-        self.js = js
-        self._batches = BatchActivities(mongo, self._ring)
-        self._now = datetime.now(UTC).replace(microsecond=0)
-        # The server knows an event's id for a while, also after the stream was emptied for the next test.
-        tag = uuid.uuid4().hex[:8]
-        self.delivered, self.accepted, self.waiting = (f"{tag}-{stage}" for stage in ("done", "taken", "new"))
-
-    async def _ring(self, batches: set[str]) -> None:
-        """Nobody listens here: `step` is called by hand."""
-
-    async def open(self) -> None:
-        await self.mongo.counters.insert_many([{"_id": name, "version": 0} for name in ("stock", "network")])
-        store = location("near").model_dump(exclude={"id"})
-        await self.mongo.locations.insert_one({"_id": "near", **store})
-        await self.mongo.counters.update_one({"_id": "network"}, {"$inc": {"version": 1}})
-        await self.book("received", Change(sku="tea", on_hand=10), Change(sku="cup", on_hand=5))
-        await self.mongo.batches.insert_one({"_id": _BATCH, "status": "claimed", "size": 2})
-        for order_id, batch in ((self.delivered, _BATCH), (self.accepted, _BATCH), (self.waiting, None)):
-            document = order_document(placement(("tea", 2), ("cup", 1)), order_id, self._now)
-            await self.mongo.orders.insert_one({**document, "batch": batch})
-        await self.step()
-        await self.answer(self.delivered, "accepted", "shipped", "delivered")
-        await self.answer(self.accepted, "accepted")
-        await self.relay()
-
-    async def book(self, kind: str, *changes: Change) -> None:
-        async def work(session: Session) -> None:
-            counter = await self.mongo.counters.find_one({"_id": "stock"}, session=session)
-            assert counter is not None
-            row = {
-                "id": uuid.uuid4().hex,
-                "kind": kind,
-                "location": "near",
-                "changes": changes,
-                "at": self._now,
-            }
-            await book(self.mongo, session, [Movement.model_validate(row)], counter["version"])
-
-        await self.mongo.transaction(work)
-
-    async def step(self) -> None:
-        await self._batches.advance(Advance(batch=_BATCH, now=self._now))
-
-    async def answer(self, order_id: str, *kinds: str) -> None:
-        for kind in kinds:
-            event = reply(kind, f"{order_id}.p1", by="near", at=self._now)
-            row = {**event.model_dump(exclude={"id"}), "_id": event.id, "batch": _BATCH, "drained": None}
-            await self.mongo.inbox.insert_one(row)
-            await self.step()
-
-    async def relay(self) -> None:
-        """Number what is pending, partner by partner, and publish it, as the relay does."""
-        async for row in self.mongo.outbox.find({"status": "pending"}).sort([("at", 1), ("key", 1)]):
-            number = await self.mongo.outbox.count_documents({"partner": row["partner"], "status": "sent"}) + 1
-            await self.publish(row["subject"], row["_id"])
-            sent = {"status": "sent", "sequence": number, "sent_at": datetime.now(UTC)}
-            await self.mongo.outbox.update_one({"_id": row["_id"]}, {"$set": sent})
-
-    async def publish(self, subject: str, event_id: str | None) -> None:
-        await self.js.publish(subject, b"{}", headers={"Nats-Msg-Id": event_id} if event_id else None)
-
-    async def check(self) -> dict[str, Finding]:
-        return {finding.invariant: finding for finding in await check(self.mongo, self.js)}
-
-    async def broken(self) -> set[str]:
-        return {finding.invariant for finding in violations(list((await self.check()).values()))}
-
-    async def change(self, order_id: str, **changes: Any) -> None:
-        changed = await self.mongo.orders.update_one({"_id": order_id}, {"$set": changes})
-        assert changed.modified_count == 1
+from tests.builders import order, parcel
+from tests.infra.carried_orders import BATCH, CarriedOrders
 
 
 @pytest.fixture
@@ -126,13 +44,13 @@ async def mongo(mongo_url: str, database: str) -> AsyncIterator[Mongo]:
 
 
 @pytest.fixture
-async def shop(mongo: Mongo, js: JetStreamContext) -> Shop:
-    shop = Shop(mongo, js)
+async def shop(mongo: Mongo, js: JetStreamContext) -> CarriedOrders:
+    shop = CarriedOrders(mongo, js)
     await shop.open()
     return shop
 
 
-async def test_nothing_is_found_while_all_is_well(shop: Shop) -> None:
+async def test_nothing_is_found_while_all_is_well(shop: CarriedOrders) -> None:
     stages = {row["_id"]: row["stage"] async for row in shop.mongo.orders.find()}
     assert stages == {shop.delivered: "closed", shop.accepted: "accepted", shop.waiting: "placed"}
     assert await shop.mongo.outbox.count_documents({"status": "sent"}) >= 7
@@ -143,7 +61,7 @@ async def test_nothing_is_found_in_an_empty_database(mongo: Mongo, js: JetStream
     assert await check(mongo, js) == []
 
 
-async def test_a_level_below_zero_is_found(shop: Shop) -> None:
+async def test_a_level_below_zero_is_found(shop: CarriedOrders) -> None:
     await shop.book("adjusted", Change(sku="tea", on_hand=-8))
     await shop.mongo.stock.update_one({"_id": "near/tea"}, {"$inc": {"on_hand": -1}})
     finding = (await shop.check())["stock.not_negative"]
@@ -151,7 +69,7 @@ async def test_a_level_below_zero_is_found(shop: Shop) -> None:
     assert finding.examples == ["near/tea: on hand -1, reserved 2"]
 
 
-async def test_more_reserved_than_on_hand_is_found_where_nothing_explains_it(shop: Shop) -> None:
+async def test_more_reserved_than_on_hand_is_found_where_nothing_explains_it(shop: CarriedOrders) -> None:
     await shop.mongo.stock.update_one({"_id": "near/tea"}, {"$inc": {"on_hand": -7}})
     await shop.mongo.ledger.update_one({"kind": "received", "changes.sku": "tea"}, {"$inc": {"changes.0.on_hand": -7}})
     findings = await shop.check()
@@ -159,7 +77,7 @@ async def test_more_reserved_than_on_hand_is_found_where_nothing_explains_it(sho
     assert findings["stock.reserved_on_hand"].examples == [f"near/tea: reserved 2, on hand 1; orders: {shop.accepted}"]
 
 
-async def test_goods_that_a_count_found_missing_are_information_with_their_orders(shop: Shop) -> None:
+async def test_goods_that_a_count_found_missing_are_information_with_their_orders(shop: CarriedOrders) -> None:
     await shop.book("counted", Change(sku="tea", on_hand=-7))
     findings = await shop.check()
     assert set(findings) == {"stock.excess"}
@@ -168,77 +86,79 @@ async def test_goods_that_a_count_found_missing_are_information_with_their_order
 
 
 @pytest.mark.parametrize("units", [-1, 1])
-async def test_a_reservation_that_no_parcel_holds_is_found_both_ways(shop: Shop, units: int) -> None:
+async def test_a_reservation_that_no_parcel_holds_is_found_both_ways(shop: CarriedOrders, units: int) -> None:
     await shop.book("reserved" if units > 0 else "released", Change(sku="tea", reserved=units))
     findings = await shop.check()
     assert set(findings) == {"stock.reservations"}
     assert findings["stock.reservations"].examples == [f"near/tea: reserved {2 + units}, but parcels hold 2"]
 
 
-async def test_a_parcel_whose_level_does_not_exist_is_found(shop: Shop) -> None:
+async def test_a_parcel_whose_level_does_not_exist_is_found(shop: CarriedOrders) -> None:
     await shop.change(shop.accepted, **{"parcels.0.location": "elsewhere"})
     finding = (await shop.check())["stock.reservations"]
     assert "elsewhere/tea: reserved 0, but parcels hold 2" in finding.examples
 
 
 @pytest.mark.parametrize("field", ["on_hand", "reserved"])
-async def test_a_level_that_was_changed_without_the_ledger_is_found(shop: Shop, field: str) -> None:
+async def test_a_level_that_was_changed_without_the_ledger_is_found(shop: CarriedOrders, field: str) -> None:
     await shop.mongo.stock.update_one({"_id": "near/cup"}, {"$inc": {field: 1}})
     assert "ledger.levels" in await shop.broken()
 
 
-async def test_a_ledger_row_without_its_level_is_found(shop: Shop) -> None:
+async def test_a_ledger_row_without_its_level_is_found(shop: CarriedOrders) -> None:
     await shop.mongo.stock.delete_one({"_id": "near/cup"})
     assert "ledger.levels" in await shop.broken()
 
 
-async def test_a_ledger_row_that_was_lost_is_found(shop: Shop) -> None:
+async def test_a_ledger_row_that_was_lost_is_found(shop: CarriedOrders) -> None:
     await shop.mongo.ledger.delete_one({"kind": "reserved", "row": 0})
     assert "ledger.numbers" in await shop.broken()
 
 
-async def test_a_ledger_row_that_was_written_twice_is_found(shop: Shop) -> None:
+async def test_a_ledger_row_that_was_written_twice_is_found(shop: CarriedOrders) -> None:
     row = await shop.mongo.ledger.find_one({"kind": "shipped"})
     assert row is not None
     await shop.mongo.ledger.insert_one({**row, "_id": "twice", "changes": []})
     assert await shop.broken() == {"ledger.numbers"}
 
 
-async def test_a_ledger_version_above_the_counter_is_found(shop: Shop) -> None:
+async def test_a_ledger_version_above_the_counter_is_found(shop: CarriedOrders) -> None:
     await shop.mongo.counters.update_one({"_id": "stock"}, {"$inc": {"version": -1}})
     assert await shop.broken() == {"ledger.numbers"}
 
 
 @pytest.mark.parametrize("batch", [{"status": "closed"}, None])
-async def test_an_open_order_that_no_open_batch_carries_is_found(shop: Shop, batch: dict[str, Any] | None) -> None:
+async def test_an_open_order_that_no_open_batch_carries_is_found(
+    shop: CarriedOrders, batch: dict[str, Any] | None
+) -> None:
     if batch:
-        await shop.mongo.batches.update_one({"_id": _BATCH}, {"$set": batch})
+        await shop.mongo.batches.update_one({"_id": BATCH}, {"$set": batch})
     else:
-        await shop.mongo.batches.delete_one({"_id": _BATCH})
+        await shop.mongo.batches.delete_one({"_id": BATCH})
     findings = await shop.check()
     assert set(findings) == {"orders.carried"}
     assert findings["orders.carried"].count == 1
     assert findings["orders.carried"].examples[0].startswith(f"{shop.accepted} ")
 
 
-async def test_an_order_that_nobody_claims_is_a_warning(shop: Shop) -> None:
+async def test_an_order_that_nobody_claims_is_a_warning(shop: CarriedOrders) -> None:
     await shop.change(shop.waiting, placed_at=datetime.now(UTC) - timedelta(seconds=61))
     findings = await shop.check()
     assert set(findings) == {"orders.waiting"}
     assert not findings["orders.waiting"].violated
 
 
-async def test_parcels_that_carry_more_than_was_ordered_are_found(shop: Shop) -> None:
+async def test_parcels_that_carry_more_than_was_ordered_are_found(shop: CarriedOrders) -> None:
     await shop.change(shop.delivered, **{"lines.0.quantity": 1})
     assert "orders.items" in await shop.broken()
 
 
-async def test_parcels_that_carry_something_else_are_found(shop: Shop) -> None:
+async def test_parcels_that_carry_something_else_are_found(shop: CarriedOrders) -> None:
     await shop.change(shop.delivered, **{"parcels.0.items.0.sku": "coffee"})
     assert await shop.broken() == {"orders.items"}
 
 
-async def test_an_ended_order_with_a_parcel_at_a_store_is_found(shop: Shop) -> None:
+async def test_an_ended_order_with_a_parcel_at_a_store_is_found(shop: CarriedOrders) -> None:
     await shop.change(shop.accepted, stage="closed")
     assert "orders.ended" in await shop.broken()
 
@@ -254,27 +174,27 @@ async def test_an_ended_order_with_a_parcel_at_a_store_is_found(shop: Shop) -> N
     ],
     ids=["refunded", "not captured", "still authorised", "still to do", "failed"],
 )
-async def test_an_ended_order_whose_money_is_wrong_is_found(shop: Shop, changes: dict[str, Any]) -> None:
+async def test_an_ended_order_whose_money_is_wrong_is_found(shop: CarriedOrders, changes: dict[str, Any]) -> None:
     await shop.change(shop.delivered, **changes)
     findings = await shop.check()
     assert set(findings) == {"orders.money"}
     assert findings["orders.money"].examples[0].startswith(f"{shop.delivered}: ")
 
 
-async def test_a_sent_event_that_the_stream_has_lost_is_found(shop: Shop) -> None:
+async def test_a_sent_event_that_the_stream_has_lost_is_found(shop: CarriedOrders) -> None:
     await shop.js.delete_msg(EVENTS, (await shop.js.stream_info(EVENTS)).state.first_seq)
     findings = await shop.check()
     assert set(findings) == {"events.sent_once"}
     assert findings["events.sent_once"].examples[0].endswith("not in the stream")
 
 
-async def test_a_stream_that_was_emptied_is_found(shop: Shop) -> None:
+async def test_a_stream_that_was_emptied_is_found(shop: CarriedOrders) -> None:
     sent = await shop.mongo.outbox.count_documents({"status": "sent"})
     await shop.js.purge_stream(EVENTS)
     assert (await shop.check())["events.sent_once"].count == sent
 
 
-async def test_an_event_that_is_in_the_stream_twice_is_found(shop: Shop) -> None:
+async def test_an_event_that_is_in_the_stream_twice_is_found(shop: CarriedOrders) -> None:
     row = await shop.mongo.outbox.find_one({"partner": "near"}, sort=[("sequence", 1)])
     assert row is not None
     config = (await shop.js.stream_info(EVENTS)).config
@@ -284,7 +204,7 @@ async def test_an_event_that_is_in_the_stream_twice_is_found(shop: Shop) -> None
     assert finding.examples == [f"{row['_id']}: 2 times in the stream"]
 
 
-async def _until_forgotten(shop: Shop, row: dict[str, Any]) -> None:
+async def _until_forgotten(shop: CarriedOrders, row: dict[str, Any]) -> None:
     """Publish again until the server no longer takes it for a duplicate."""
     for _ in range(2_000):
         ack = await shop.js.publish(row["subject"], b"{}", headers={"Nats-Msg-Id": row["_id"]})
@@ -294,25 +214,25 @@ async def _until_forgotten(shop: Shop, row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("event_id", ["stranger", None])
-async def test_a_message_that_is_not_from_the_outbox_is_found(shop: Shop, event_id: str | None) -> None:
+async def test_a_message_that_is_not_from_the_outbox_is_found(shop: CarriedOrders, event_id: str | None) -> None:
     await shop.publish("evt.v1.near.parcel.offered", event_id)
     findings = await shop.check()
     assert set(findings) == {"events.known"}
 
 
-async def test_a_gap_in_a_partners_numbers_is_found(shop: Shop) -> None:
+async def test_a_gap_in_a_partners_numbers_is_found(shop: CarriedOrders) -> None:
     await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 4}, {"$set": {"sequence": 40}})
     findings = await shop.check()
     assert "events.numbers" in findings
     assert findings["events.numbers"].violated
 
 
-async def test_a_number_that_was_given_twice_is_found(shop: Shop) -> None:
+async def test_a_number_that_was_given_twice_is_found(shop: CarriedOrders) -> None:
     await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 2}, {"$set": {"sequence": 1}})
     assert "retailer: number 1 was given twice" in (await shop.check())["events.numbers"].examples
 
 
-async def test_events_in_the_wrong_order_are_found(shop: Shop) -> None:
+async def test_events_in_the_wrong_order_are_found(shop: CarriedOrders) -> None:
     first = await shop.mongo.outbox.find_one({"partner": "retailer", "sequence": 1})
     assert first is not None
     await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 2}, {"$set": {"sequence": 1}})
@@ -322,7 +242,7 @@ async def test_events_in_the_wrong_order_are_found(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "stamped"])
-async def test_an_event_that_waits_too_long_is_a_warning(shop: Shop, status: str) -> None:
+async def test_an_event_that_waits_too_long_is_a_warning(shop: CarriedOrders, status: str) -> None:
     at = datetime.now(UTC) - timedelta(seconds=61)
     row = {
         "_id": "late",
@@ -337,7 +257,7 @@ async def test_an_event_that_waits_too_long_is_a_warning(shop: Shop, status: str
     assert not findings["events.pending"].violated
 
 
-async def test_events_older_than_the_stream_keeps_them_are_not_missed(shop: Shop) -> None:
+async def test_events_older_than_the_stream_keeps_them_are_not_missed(shop: CarriedOrders) -> None:
     config = (await shop.js.stream_info(EVENTS)).config
     await shop.js.update_stream(config.evolve(max_age=3600))
     long_ago = datetime.now(UTC) - timedelta(hours=2)
@@ -346,7 +266,7 @@ async def test_events_older_than_the_stream_keeps_them_are_not_missed(shop: Shop
     assert await shop.check() == {}
 
 
-async def test_a_partners_rows_that_have_begun_to_expire_are_no_gap(shop: Shop) -> None:
+async def test_a_partners_rows_that_have_begun_to_expire_are_no_gap(shop: CarriedOrders) -> None:
     expired = datetime.now(UTC) - timedelta(days=14)
     await shop.mongo.outbox.update_many(
         {"partner": "retailer", "sequence": {"$in": [1, 2, 3]}}, {"$set": {"sent_at": expired}}
@@ -355,7 +275,7 @@ async def test_a_partners_rows_that_have_begun_to_expire_are_no_gap(shop: Shop) 
     assert "events.numbers" not in await shop.check()
 
 
-async def test_without_the_stream_the_rest_is_still_checked(shop: Shop) -> None:
+async def test_without_the_stream_the_rest_is_still_checked(shop: CarriedOrders) -> None:
     await shop.js.purge_stream(EVENTS)
     await shop.mongo.stock.update_one({"_id": "near/cup"}, {"$inc": {"on_hand": 1}})
     assert [finding.invariant for finding in await check(shop.mongo, None)] == ["ledger.levels"]
@@ -390,7 +310,7 @@ def _shipped_somehow(chance: random.Random, number: int) -> OrderState:
     return made
 
 
-async def test_a_provider_that_has_other_sums_is_found(shop: Shop, payment_url: str) -> None:
+async def test_a_provider_that_has_other_sums_is_found(shop: CarriedOrders, payment_url: str) -> None:
     key = {"order": f"order-{uuid.uuid4().hex}", "currency": "CNY"}
     intents = []
     async with HttpPaymentGateway(payment_url) as provider:

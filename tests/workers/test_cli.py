@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -17,76 +16,11 @@ from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import EnvironmentSettings
 from tests.support import eventually
+from tests.workers.desk import FAR, HOME, NEAR, Desk, run_tongqu
 from workers.shop import RequestRefused, Shop
 from workers.system import System
 
 pytestmark = pytest.mark.timeout(120)
-
-NEAR, FAR = "near-store", "far-store"
-_HOME = {"lat": 30.25, "lon": 120.16, "datum": "WGS84"}
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Desk:
-    """An operator at a terminal, and the shop whose orders are looked after."""
-
-    def __init__(self, system: System, shop: Shop, mongo: Mongo) -> None:
-        self.system = system
-        self.shop = shop
-        self.mongo = mongo
-
-    async def tongqu(self, *arguments: object, **environment: str) -> Said:
-        return await run_tongqu(self.system.data_dir, *arguments, **environment)
-
-    async def place(self, sku: str = "tea", quantity: int = 1) -> str:
-        order = f"desk-{uuid.uuid4().hex[:8]}"
-        body = {
-            "id": order,
-            "lines": [{"line": 1, "sku": sku, "quantity": quantity, "unit_price": 1250}],
-            "total": 1250 * quantity,
-            "ship_to": {"division": "330106", "point": _HOME},
-        }
-        [result] = await self.shop.place([body])
-        assert result["status"] == 202, result
-        return order
-
-    async def dispatched(self, quantity: int = 1) -> str:
-        order = await self.place(quantity=quantity)
-        await self.reaches(order, "dispatched")
-        return order
-
-    async def reaches(self, order: str, stage: str) -> None:
-        async def there() -> bool:
-            return bool((await self.order(order))["stage"] == stage)
-
-        await eventually(there, timeout=20, message=f"{order} never came to be {stage}")
-
-    async def order(self, order: str) -> dict[str, Any]:
-        return dict(await self.shop.send("GET", f"/v1/orders/{order}"))
-
-
-async def run_tongqu(data_dir: Path, *arguments: object, **environment: str) -> Said:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGQU_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers.cli",
-        *map(str, arguments),
-        env={**ours, "TONGQU_DATA_DIR": str(data_dir), **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 90)
-    assert process.returncode is not None
-    return Said(process.returncode, out.decode())
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +33,8 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
         async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
             await shop.put_locations(
                 [
-                    {"id": NEAR, "name": "Hangzhou", "division": "330106", "point": _HOME},
-                    {"id": FAR, "name": "Beijing", "division": "110101", "point": {**_HOME, "lat": 39.9, "lon": 116.4}},
+                    {"id": NEAR, "name": "Hangzhou", "division": "330106", "point": HOME},
+                    {"id": FAR, "name": "Beijing", "division": "110101", "point": {**HOME, "lat": 39.9, "lon": 116.4}},
                 ]
             )
             await shop.put_stock([{"location": place, "sku": "tea", "quantity": 100} for place in (NEAR, FAR)])
@@ -288,7 +222,7 @@ async def test_an_import_uses_the_system_that_is_running(desk: Desk, tmp_path: P
         "channel": order,
         "lines": [{"line": 1, "sku": order, "quantity": 2, "unit_price": 500}],
         "total": 1000,
-        "ship_to": {"division": "420106", "point": {**_HOME, "lat": 30.5, "lon": 114.3}},
+        "ship_to": {"division": "420106", "point": {**HOME, "lat": 30.5, "lon": 114.3}},
     }
     rows = [
         {**shop, "point": {"lat": 30.6, "lon": 114.3, "datum": "WGS84"}},
@@ -330,7 +264,7 @@ async def test_a_request_that_is_too_large_is_halved_until_the_bad_rows_stand_al
 async def test_an_import_whose_orders_nobody_answers_for_gives_up(desk: Desk, tmp_path: Path) -> None:
     order = f"import-{uuid.uuid4().hex[:8]}"
     lines = [{"line": 1, "sku": "tea", "quantity": 1, "unit_price": 100}]
-    ship_to = {"division": "330106", "point": _HOME}
+    ship_to = {"division": "330106", "point": HOME}
     row = {"type": "order", "id": order, "lines": lines, "total": 100, "ship_to": ship_to}
     file = tmp_path / "order.ndjson"
     file.write_text(json.dumps(row))

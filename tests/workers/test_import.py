@@ -1,9 +1,7 @@
 """Imports: what rows become, what is left out and why, and a whole import on a system that is started for it."""
 
-import asyncio
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from contracts.geo import haversine_km
 from contracts.orders import OrderPlacement
 from contracts.partners import LocationUpsert
 from contracts.stock import StockUpsert
+from tests.workers.desk import run_tongqu
 from workers.importing.distances import compare
 from workers.importing.ndjson import LINE_MAX, read_ndjson
 from workers.importing.olist import BAD_ITEM, BAD_ORDER, NO_ITEMS, NO_POINT, Olist, read_olist
@@ -270,23 +269,6 @@ def test_a_bad_ndjson_line_is_reported_and_the_rest_goes_on(tmp_path: Path, line
     assert [item.line for item in items] == [2]
 
 
-async def _tongqu(data_dir: Path, *arguments: str | Path, timeout_s: float = 120) -> tuple[int, str]:
-    """Exit status and what was printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TONGQU_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers.cli",
-        *map(str, arguments),
-        env={**environment, "TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await asyncio.wait_for(process.communicate(), timeout_s)
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
-
-
 def _figures(printed: str) -> Mapping[str, str]:
     """The cells of tables with two columns, by the first."""
     rows = (line.strip("│ \n").split("│") for line in printed.splitlines() if line.startswith("│"))
@@ -299,7 +281,7 @@ async def test_an_import_starts_a_system_carries_the_orders_and_tells_what_becam
     folder.mkdir()
     _folder(folder, items="o-none,1,tea-1,s-sp,2017-05-09 10:00:00,1,1\n")
     rejects = tmp_path / "rejects.ndjson"
-    status, printed = await _tongqu(tmp_path / "data", "import", "olist", folder, "--rejects", rejects)
+    status, printed = await run_tongqu(tmp_path / "data", "import", "olist", folder, "--rejects", rejects)
     figures = _figures(printed)
     assert status == 0, printed
     assert (figures["orders read"], figures["orders placed"], figures["closed"]) == ("4", "2", "2"), printed
@@ -313,7 +295,7 @@ async def test_an_import_starts_a_system_carries_the_orders_and_tells_what_becam
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(_OLIST_DIR not in os.environ, reason=f"{_OLIST_DIR} does not name a folder with the real files")
 async def test_all_real_orders_are_carried_to_their_end(tmp_path: Path) -> None:
-    status, printed = await _tongqu(tmp_path, "import", "olist", os.environ[_OLIST_DIR], timeout_s=580)
+    status, printed = await run_tongqu(tmp_path, "import", "olist", os.environ[_OLIST_DIR], timeout_s=580)
     figures = _figures(printed)
     assert status == 0, printed
     assert (figures["orders read"], figures["orders placed"], figures["closed"]) == ("5,284", "4,637", "4,637"), printed

@@ -1,0 +1,82 @@
+"""An operator at a terminal: runs the `tongqu` command, and looks after the orders of a small shop."""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra.mongo import Mongo
+from tests.support import eventually
+from workers.shop import Shop
+from workers.system import System
+
+NEAR, FAR = "near-store", "far-store"
+HOME = {"lat": 30.25, "lon": 120.16, "datum": "WGS84"}
+"""In Hangzhou."""
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Desk:
+    """An operator at a terminal, and the shop whose orders are looked after."""
+
+    def __init__(self, system: System, shop: Shop, mongo: Mongo) -> None:
+        self.system = system
+        self.shop = shop
+        self.mongo = mongo
+
+    async def tongqu(self, *arguments: object, **environment: str) -> Said:
+        return await run_tongqu(self.system.data_dir, *arguments, **environment)
+
+    async def place(self, sku: str = "tea", quantity: int = 1) -> str:
+        order = f"desk-{uuid.uuid4().hex[:8]}"
+        body = {
+            "id": order,
+            "lines": [{"line": 1, "sku": sku, "quantity": quantity, "unit_price": 1250}],
+            "total": 1250 * quantity,
+            "ship_to": {"division": "330106", "point": HOME},
+        }
+        [result] = await self.shop.place([body])
+        assert result["status"] == 202, result
+        return order
+
+    async def dispatched(self, quantity: int = 1) -> str:
+        order = await self.place(quantity=quantity)
+        await self.reaches(order, "dispatched")
+        return order
+
+    async def reaches(self, order: str, stage: str) -> None:
+        async def there() -> bool:
+            return bool((await self.order(order))["stage"] == stage)
+
+        await eventually(there, timeout=20, message=f"{order} never came to be {stage}")
+
+    async def order(self, order: str) -> dict[str, Any]:
+        return dict(await self.shop.send("GET", f"/v1/orders/{order}"))
+
+
+async def run_tongqu(data_dir: Path, *arguments: object, timeout_s: float = 90, **environment: str) -> Said:
+    """With no setting of ours from outside; `environment` are those that are wanted."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGQU_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "workers.cli",
+        *map(str, arguments),
+        env={**ours, "TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5", **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+    assert process.returncode is not None
+    return Said(process.returncode, out.decode())
