@@ -1,7 +1,6 @@
 """`python -m workers.fulfilment`: the Temporal worker that carries orders."""
 
 import asyncio
-import logging
 import signal
 from datetime import timedelta
 
@@ -15,6 +14,7 @@ from contracts.subjects import WAKE_INBOX
 from infra.mongo import Mongo
 from infra.nats import connect as connect_nats
 from infra.payments import HttpPaymentGateway
+from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workflows import WORKFLOWS
@@ -53,7 +53,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    prepare()
     asyncio.run(run(Settings()))
 
 

@@ -159,8 +159,21 @@ async def short_memory(js: JetStreamContext) -> AsyncIterator[None]:
     """The stream forgets ids at once, so that it cannot be what keeps events from coming twice."""
     events = STREAMS[0]
     await js.update_stream(events.evolve(duplicate_window=0.1))
+    await forgotten(js)
     yield
     await js.update_stream(events)
+
+
+async def forgotten(js: JetStreamContext) -> None:
+    """Wait until the stream would take any id again that it has taken up to now."""
+    probe = uuid.uuid4().hex
+    subject = event_subject(f"probe-{probe}", OFFERED)
+    await publish(js, subject, b'{"sequence": "1"}', probe)
+
+    async def taken_again() -> bool:
+        return not (await publish(js, subject, b'{"sequence": "1"}', probe)).duplicate
+
+    await eventually(taken_again)
 
 
 @asynccontextmanager
@@ -320,6 +333,7 @@ async def test_a_relay_that_slept_through_its_lease_publishes_nothing_more(
     await eventually(lambda: _is_stopped(sleeper.pid), timeout=20)
     async with running(bench.mongo, nats, "other"):
         await eventually(bench.everything_sent, timeout=20)
+        await forgotten(bench.js)
         os.kill(sleeper.pid, signal.SIGCONT)
         await eventually(lambda: "another relay has taken over" in sleeper.log_tail(50))
         await bench.write(100)

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,8 +36,8 @@ class Desk:
         self.shop = shop
         self.mongo = mongo
 
-    async def tongqu(self, *arguments: object, **environment: str) -> Said:
-        return await run_tongqu(self.system.data_dir, *arguments, **environment)
+    async def tongqu(self, *arguments: object) -> Said:
+        return await run_tongqu(self.system.data_dir, *arguments)
 
     async def place(self, sku: str = "tea", quantity: int = 1) -> str:
         order = f"desk-{uuid.uuid4().hex[:8]}"
@@ -65,7 +66,9 @@ class Desk:
         return dict(await self.shop.send("GET", f"/v1/orders/{order}"))
 
 
-async def run_tongqu(data_dir: Path, *arguments: object, timeout_s: float = 90, **environment: str) -> Said:
+async def run_tongqu(
+    data_dir: Path, *arguments: object, timeout_s: float = 90, environment: Mapping[str, str] | None = None
+) -> Said:
     """With no setting of ours from outside; `environment` are those that are wanted."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGQU_")}
     process = await asyncio.create_subprocess_exec(
@@ -73,7 +76,7 @@ async def run_tongqu(data_dir: Path, *arguments: object, timeout_s: float = 90, 
         "-m",
         "workers.cli",
         *map(str, arguments),
-        env={**ours, "TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5", **environment},
+        env={**ours, "TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5", **(environment or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

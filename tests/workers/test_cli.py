@@ -59,7 +59,7 @@ async def test_without_a_system_the_remedy_is_said(tmp_path: Path) -> None:
 
 async def test_an_api_that_does_not_answer_is_said(tmp_path: Path) -> None:
     address = {"TONGQU_GATEWAY_URL": "http://127.0.0.1:9", "TONGQU_OPERATOR_KEY": "tq_none"}
-    said = await run_tongqu(tmp_path, "order", "list", **address)
+    said = await run_tongqu(tmp_path, "order", "list", environment=address)
     assert said.status == 1
     assert "http://127.0.0.1:9 cannot be reached" in said.out
 

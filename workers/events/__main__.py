@@ -1,14 +1,14 @@
 """`python -m workers.events`"""
 
 import asyncio
-import logging
 
+from infra.runtime import prepare
 from infra.settings import Settings
 from workers.events.app import EventWorker
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    prepare()
     asyncio.run(EventWorker(Settings()).app.run())
 
 

@@ -1,6 +1,14 @@
-"""Examples for the OpenAPI document. They are valid: tests send them."""
+"""Examples for the OpenAPI document. Those of requests are valid: tests send them."""
 
+from datetime import UTC, datetime
 from typing import Any
+
+import orjson
+
+from activities.orders.accept import order_document
+from contracts.orders import OrderPlacement
+from workers.gateway.answers import to_json
+from workers.gateway.views import Workflows, order_view
 
 ORDER: dict[str, Any] = {
     "id": "shop-100042",
@@ -56,4 +64,58 @@ STOCK: dict[str, Any] = {
         },
     ]
 }
+ORDER_RESULTS: dict[str, Any] = {
+    "accepted": 1,
+    "refused": 1,
+    "results": [
+        {"index": 0, "status": 202, "id": "shop-100042"},
+        {
+            "index": 1,
+            "status": 422,
+            "problem": {
+                "type": "urn:tongqu:problem:unknown-sku",
+                "title": "Unknown sku",
+                "status": 422,
+                "detail": "There is no SKU tea-250.",
+                "code": "unknown_sku",
+                "field": "lines.0.sku",
+                "remedy": "Correct the SKU, or make it known by reporting its stock with PUT /v1/stock.",
+            },
+        },
+    ],
+}
+LOCATION_RESULTS: dict[str, Any] = {
+    "accepted": 2,
+    "refused": 0,
+    "network_version": 7,
+    "results": [
+        {"index": 0, "status": 200, "id": "store-hangzhou-01", "outcome": "updated"},
+        {"index": 1, "status": 201, "id": "warehouse-wuhan", "outcome": "created"},
+    ],
+}
+STOCK_RESULTS: dict[str, Any] = {
+    "accepted": 1,
+    "refused": 0,
+    "stock_version": 5120,
+    "results": [
+        {
+            "index": 0,
+            "status": 200,
+            "location": "store-hangzhou-01",
+            "sku": "tea-250g",
+            "on_hand": 40,
+            "reserved": 3,
+            "available": 37,
+            "outcome": "booked",
+        }
+    ],
+}
 REASON: dict[str, Any] = {"reason": "customer_changed_mind"}
+
+
+def placed() -> dict[str, Any]:
+    """The answer to ORDER, as the gateway makes it."""
+    at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    document = order_document(OrderPlacement.model_validate(ORDER), ORDER["id"], at)
+    view: dict[str, Any] = orjson.loads(to_json(order_view(document, Workflows(None, "default"))))
+    return view

@@ -68,7 +68,7 @@ class LocationPage(BaseModel):
     "/v1/locations",
     **operation(
         "Register or change up to 1,000 locations",
-        {200: answers_with(LocationResults, "A result for each location, in their order.")},
+        {200: answers_with(LocationResults, "A result for each location, in their order.", examples.LOCATION_RESULTS)},
         scope=Scope.LOCATIONS_WRITE,
         body=LocationBatch,
         examples={"a store and a warehouse": examples.LOCATIONS},

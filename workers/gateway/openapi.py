@@ -12,8 +12,10 @@ from contracts.orders import CommandRequest, OrderPlacement
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
+from workers.gateway.examples import placed
 from workers.gateway.results import Problem
 from workers.gateway.security import SECURITY_SCHEMES
+from workers.gateway.views import OrderView
 
 _SCHEMAS: tuple[type[BaseModel], ...] = (
     OrderPlacement,
@@ -124,6 +126,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         _, schemas = models_json_schema([(model, "validation") for model in _SCHEMAS], ref_template=_REF)
         components = made.setdefault("components", {})
         components.setdefault("schemas", {}).update(schemas["$defs"])
+        # Here and not beside the operation, where FastAPI would drop the fields that are null.
+        components["schemas"][OrderView.__name__]["examples"] = [placed()]
         components["securitySchemes"] = SECURITY_SCHEMES
         app.openapi_schema = made
     return app.openapi_schema

@@ -46,7 +46,11 @@ async def find_order(gateway: Gateway, order: str) -> OrderDocument:
     **operation(
         "Place an order",
         {
-            202: answers_with(OrderView, "Accepted: written and journaled.", Location="Where the order can be seen."),
+            202: answers_with(
+                OrderView,
+                "Accepted: written and journaled.",
+                Location="Where the order can be seen.",
+            ),
             200: answers_with(
                 OrderView, "The same order was accepted before.", Location="Where the order can be seen."
             ),
@@ -78,7 +82,7 @@ async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
     "/v1/orders/batch",
     **operation(
         "Place up to 1,000 orders",
-        {200: answers_with(OrderResults, "A result for each order, in their order.")},
+        {200: answers_with(OrderResults, "A result for each order, in their order.", examples.ORDER_RESULTS)},
         scope=Scope.ORDERS_WRITE,
         body=OrderBatch,
         examples={"two orders": examples.ORDERS},

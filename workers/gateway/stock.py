@@ -52,7 +52,7 @@ class LevelPage(BaseModel):
     "/v1/stock",
     **operation(
         "Report up to 1,000 counts and receipts",
-        {200: answers_with(StockResults, "A result for each item, in their order.")},
+        {200: answers_with(StockResults, "A result for each item, in their order.", examples.STOCK_RESULTS)},
         scope=Scope.STOCK_WRITE,
         body=StockBatch,
         examples={"a count and a receipt": examples.STOCK},
