@@ -9,6 +9,7 @@ IDEMPOTENCY_KEPT_S = 72 * 3600
 OUTBOX_KEPT_S = 14 * 86400
 
 _Keys = list[tuple[str, int]]
+_UNREAD = {"drained": None}
 INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "orders": [
         ([("batch", 1), ("placed_at", 1)], {}),
@@ -21,13 +22,14 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "ledger": [([("version", 1), ("row", 1)], {}), ([("order", 1)], {})],
     "batches": [([("status", 1), ("created_at", 1)], {})],
     "inbox": [
-        ([("batch", 1), ("drained", 1)], {}),
-        ([("drained", 1), ("received_at", 1)], {}),
+        # Only what is still to be read: an event leaves these indexes when it is drained, at half the cost of moving.
+        ([("batch", 1)], {"partialFilterExpression": _UNREAD}),
+        ([("received_at", 1)], {"partialFilterExpression": _UNREAD}),
+        ([("order", 1)], {"partialFilterExpression": _UNREAD}),
         ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
-        ([("order", 1)], {}),
     ],
     "outbox": [
-        ([("status", 1), ("at", 1), ("key", 1)], {}),
+        ([("status", 1), ("at", 1), ("key", 1)], {"partialFilterExpression": {"status": {"$in": ["pending", "stamped"]}}}),
         ([("sent_at", 1)], {"expireAfterSeconds": OUTBOX_KEPT_S, "name": "kept"}),
     ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
