@@ -184,11 +184,11 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.stage in TERMINAL:
         order.closed_at = order.closed_at or now
     order.due = None if order.stage in TERMINAL else _due(order, policy)
-    if order.stage != moves.stage_before:
+    if order.stage != moves.before.stage:
         moves.note(f"stage.{order.stage}", now)
-        for stage in _told(moves.stage_before, order.stage):
+        for stage in _told(moves.before.stage, order.stage):
             moves.tell_retailer(stage, stage=stage, reason=order.reason)
-    if order.attention and order.attention != moves.attention_before:
+    if order.attention and order.attention != moves.before.attention:
         moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
     return moves
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contracts.orders import LIVE, Attention, OrderState, Parcel, ParcelState, Stage, TimelineEntry
+from contracts.orders import LIVE, OrderState, Parcel, ParcelState, TimelineEntry
 from contracts.stock import Change, MovementKind
 from contracts.subjects import RETAILER
 
@@ -38,8 +38,7 @@ class Moves:
     """The outcome of a step. `order` is a copy of its own; the order that was passed in is unchanged."""
 
     order: OrderState
-    stage_before: Stage
-    attention_before: Attention | None = None
+    before: OrderState
     timeline: list[TimelineEntry] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     tells: list[Tell] = field(default_factory=list)
@@ -76,7 +75,7 @@ def begin(order: OrderState) -> Moves:
     copy.excluded = list(order.excluded)
     copy.payment = order.payment.model_copy()
     copy.payment.intents = [intent.model_copy() for intent in order.payment.intents]
-    return Moves(order=copy, stage_before=order.stage, attention_before=order.attention)
+    return Moves(order=copy, before=order)
 
 
 def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> None:

@@ -22,6 +22,7 @@ from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
 
 _FIXED = {"id", "channel", "division", "currency", "lines", "total", "ship_to", "lat", "lon", "placed_at", "version"}
+_MUTABLE = frozenset(OrderState.model_fields) - _FIXED
 
 
 @dataclass(slots=True)
@@ -90,14 +91,16 @@ async def write(
 
     await mongo.transaction(work)
     await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
-    changed = [moves.order for moves in moved if moves.order.stage != moves.stage_before]
+    changed = [moves.order for moves in moved if moves.order.stage != moves.before.stage]
     return Written({moves.order.id for moves in moved}, changed, _freed(booked))
 
 
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
-    order = moves.order
+    """Only the fields that changed: most steps touch a few of them."""
+    order, before = moves.order, moves.before
+    changed = {name for name in _MUTABLE if getattr(order, name) != getattr(before, name)}
     changes: dict[str, Any] = {
-        "$set": {**order.model_dump(exclude=_FIXED), "updated_at": at, "version": order.version + 1}
+        "$set": {**order.model_dump(include=changed), "updated_at": at, "version": order.version + 1}
     }
     pushed: dict[str, Any] = {}
     if moves.timeline:

@@ -302,12 +302,13 @@ def one_of(some: Sequence[T], number: int) -> Sequence[T]:
 def check_that_it_repeats(shop: Shop, events: list[InboxEvent], now: datetime) -> None:
     """The same order, events and moment give the same moves, in whatever order the events are handed in."""
     for about in shop.orders.values():
-        before = about.model_copy(deep=True)
         mine = [received for received in events if received.order == about.id]
-        once = conclude(advance(about, mine, now, POLICY), now, POLICY)
-        again = conclude(advance(about, mine[::-1], now, POLICY), now, POLICY)
-        assert once == again
-        assert about == before
+        if mine or (about.due and about.due <= now):
+            before = about.model_dump_json()
+            once = conclude(advance(about, mine, now, POLICY), now, POLICY)
+            again = conclude(advance(about, mine[::-1], now, POLICY), now, POLICY)
+            assert once == again
+            assert about.model_dump_json() == before
 
 
 TestOrders = Orders.TestCase

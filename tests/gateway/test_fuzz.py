@@ -18,7 +18,7 @@ from tests.gateway.running import Api
 from workers.gateway import examples
 from workers.gateway.app import create_app
 
-_EXAMPLES = 15
+_EXAMPLES = 12
 BULK = ("/v1/orders/batch", "/v1/locations", "/v1/stock")
 
 

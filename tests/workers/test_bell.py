@@ -59,9 +59,7 @@ async def _ringing(bell: Bell) -> asyncio.Task[None]:
     return asyncio.create_task(bell.run())
 
 
-async def test_many_requests_for_one_batch_are_one_ring(
-    temporal: Client, batch: WorkflowHandle[Counter, int]
-) -> None:
+async def test_many_requests_for_one_batch_are_one_ring(temporal: Client, batch: WorkflowHandle[Counter, int]) -> None:
     bell = Bell(temporal, urgent_s=0.05, progress_s=0.3, rings_per_s=10)
     ringing = await _ringing(bell)
     for _ in range(500):
@@ -100,6 +98,18 @@ async def test_the_more_batches_wait_the_further_apart_are_the_rings(temporal: C
     assert last is not None
     assert first <= 1.0
     assert 9.0 <= last <= 10.0
+
+
+async def test_in_a_rush_progress_waits_and_what_is_urgent_does_not(temporal: Client) -> None:
+    bell = Bell(temporal, urgent_s=0.05, progress_s=0.1, rings_per_s=100)
+    bell.ask("batch-progress", urgent=False)
+    bell.ask("batch-urgent", urgent=True)
+    bell.rush()
+    progress, urgent = bell.due_in("batch-progress"), bell.due_in("batch-urgent")
+    assert progress is not None
+    assert urgent is not None
+    assert urgent <= 0.1
+    assert 0.5 <= progress <= 1.0
 
 
 async def test_ringing_for_a_batch_that_is_not_there_is_no_error(

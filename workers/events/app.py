@@ -72,7 +72,9 @@ class EventWorker:
             progress_s=settings.bell_progress_ms / 1000,
             rings_per_s=settings.bell_rings_per_s,
         )
-        self.claims = Claims(mongo, temporal, batch_max=settings.batch_max, starting=settings.batches_starting)
+        self.claims = Claims(
+            mongo, temporal, self.bell, batch_max=settings.batch_max, starting=settings.batches_starting
+        )
         desk = ReplyDesk(mongo, self.bell)
         self.replies: Gathering[Received, Unreadable | None] = Gathering(desk.take, most=200, within_s=0.005)
         sweep = Sweep(mongo, temporal, self.claims, self.bell)

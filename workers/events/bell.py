@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -12,14 +13,25 @@ from contracts.fulfilment import BELL
 log = logging.getLogger(__name__)
 _TICK_S = 0.01
 _LONGEST_S = 60.0
+_HELD_AT_MOST_S = 15.0
+_RUSH_LASTS_S = 1.0
 _MOMENT_S = 10.0
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A ring that was asked for: given at `due`, in a rush at `latest`. Seconds of the monotonic clock."""
+
+    due: float
+    latest: float
 
 
 class Bell:
     """A ring that is asked for is given after a pause, in which others for the same batch join it.
 
     The pause is `urgent_s` for what somebody waits for and `progress_s` for the rest, and grows with the number of
-    batches that wait for a ring, so that no more than `rings_per_s` (four times as many urgent ones) go out.
+    batches that wait for a ring, so that no more than `rings_per_s` (four times as many urgent ones) go out. In a rush,
+    while orders wait to be dispatched at all, rings for progress are held back up to 15 s.
     """
 
     def __init__(self, temporal: Client, *, urgent_s: float, progress_s: float, rings_per_s: float) -> None:
@@ -27,38 +39,51 @@ class Bell:
         self._urgent_s = urgent_s
         self._progress_s = progress_s
         self._rings_per_s = rings_per_s
-        self._due: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._rush_until = 0.0
+        self._wanted: dict[str, _Wanted] = {}
         self._just_rung: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, batch: str, *, urgent: bool) -> None:
+        now = time.monotonic()
         if urgent:
-            pause = max(self._urgent_s, len(self._due) / (4 * self._rings_per_s))
+            pause = max(self._urgent_s, len(self._wanted) / (4 * self._rings_per_s))
         else:
-            pause = max(self._progress_s, len(self._due) / self._rings_per_s)
-        due = time.monotonic() + min(pause, _LONGEST_S)
-        self._due[batch] = min(due, self._due.get(batch, due))
+            pause = max(self._progress_s, len(self._wanted) / self._rings_per_s)
+        due = now + min(pause, _LONGEST_S)
+        latest = due if urgent else max(due, now + _HELD_AT_MOST_S)
+        known = self._wanted.get(batch)
+        if known is not None:
+            due, latest = min(due, known.due), min(latest, known.latest)
+        self._wanted[batch] = _Wanted(due, latest)
+
+    def rush(self) -> None:
+        """Orders wait to be dispatched: for a moment, let progress wait."""
+        self._rush_until = time.monotonic() + _RUSH_LASTS_S
 
     def due_in(self, batch: str) -> float | None:
         """Seconds until a batch's ring; None when none is asked for."""
-        due = self._due.get(batch)
-        return None if due is None else due - time.monotonic()
+        wanted = self._wanted.get(batch)
+        return None if wanted is None else self._at(wanted) - time.monotonic()
 
     def asked(self) -> list[str]:
         """Batches whose ring is yet to come, or has been given a moment ago."""
-        return [*self._due, *self._just_rung]
+        return [*self._wanted, *self._just_rung]
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
             self._just_rung = {batch: at for batch, at in self._just_rung.items() if now - at < _MOMENT_S}
-            for batch in [batch for batch, due in self._due.items() if due <= now]:
-                del self._due[batch]
+            for batch in [batch for batch, wanted in self._wanted.items() if self._at(wanted) <= now]:
+                del self._wanted[batch]
                 self._just_rung[batch] = now
                 task = asyncio.create_task(self._ring(batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+
+    def _at(self, wanted: _Wanted) -> float:
+        return max(wanted.due, min(self._rush_until, wanted.latest))
 
     async def _ring(self, batch: str) -> None:
         try:

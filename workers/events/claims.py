@@ -12,10 +12,11 @@ from temporalio.service import RPCError
 from contracts.fulfilment import TASK_QUEUE, WORKFLOW, Batch
 from contracts.ids import new_batch_id
 from infra.mongo import Mongo
+from workers.events.bell import Bell
 
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.25
-_CROWDED_S = 0.01
+_CROWDED_S = 0.02
 
 
 class Claims:
@@ -25,8 +26,9 @@ class Claims:
     while the last ones were starting, up to `batch_max`.
     """
 
-    def __init__(self, mongo: Mongo, temporal: Client, *, batch_max: int, starting: int) -> None:
+    def __init__(self, mongo: Mongo, temporal: Client, bell: Bell, *, batch_max: int, starting: int) -> None:
         self._mongo = mongo
+        self._bell = bell
         self._temporal = temporal
         self._batch_max = batch_max
         self._starting = starting
@@ -53,6 +55,7 @@ class Claims:
     async def _claim_all(self) -> None:
         while ids := await self._waiting():
             while await self._mongo.batches.count_documents({"status": "claimed"}) >= self._starting:
+                self._bell.rush()
                 await asyncio.sleep(_CROWDED_S)
             if len(ids) < self._batch_max:
                 ids = await self._waiting()

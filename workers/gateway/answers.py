@@ -12,14 +12,8 @@ PROBLEM = "application/problem+json"
 
 
 def to_json(content: Any) -> bytes:
-    """Times in UTC with Z; sets of strings as sorted lists."""
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=_other)
-
-
-def _other(value: object) -> object:
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    """Times in UTC with Z."""
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +25,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
 
-    def response(self, more: Mapping[str, str] | None = None) -> Response:
-        return Response(self.content, self.status, {**self.headers, **(more or {})}, self.media_type)
+    def response(self) -> Response:
+        return Response(self.content, self.status, self.headers, self.media_type)
 
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

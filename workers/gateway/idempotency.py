@@ -8,8 +8,8 @@ A refusal changes nothing and frees the key.
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from contracts.ids import sortable
 from contracts.refusals import Refusal
 from infra.mongo import DUPLICATE_KEY, BulkWriteError, Mongo, PyMongoError, UpdateOne
 from workers.gateway.answers import Answer
-from workers.gateway.grouping import Grouping
+from workers.gateway.grouping import Grouping, Item, Outcome
 from workers.gateway.limits import Limits
 from workers.gateway.security import Caller
 
@@ -50,10 +50,8 @@ class Idempotency:
     def __init__(self, mongo: Mongo, limits: Limits) -> None:
         self._mongo = mongo
         self._taken_over = timedelta(seconds=limits.key_taken_over_s)
-        options = {"within_s": limits.gather_ms / 1000, "at_most": _AT_MOST}
-        options |= {"waiting_at_most": limits.waiting_orders, "at_once": limits.writes_at_once}
-        self._claims: Grouping[_Claim, bool] = Grouping(self._insert, **options)  # type: ignore[arg-type]
-        self._endings: Grouping[UpdateOne, None] = Grouping(self._update, **options)  # type: ignore[arg-type]
+        self._claims = _grouped(self._insert, limits)
+        self._endings = _grouped(self._update, limits)
 
     async def close(self) -> None:
         await self._claims.close()
@@ -88,40 +86,31 @@ class Idempotency:
     async def _known(self, claim: _Claim) -> _Claim | Answer:
         """The answer that was given under this key, or the claim taken over from a request that never ended."""
         row = await self._mongo.idempotency.find_one({"_id": claim.record})
-        if row is not None and row["state"] != "refused" and row["digest"] != claim.digest:
+        if row is None:
+            raise _in_flight()
+        if row["state"] != "refused" and row["digest"] != claim.digest:
             raise Refusal(
                 "idempotency_key_reused",
                 "This key was used for another request.",
                 remedy="Use a new key for a new request, and repeat a request without any change.",
                 field=HEADER,
             )
-        if row is not None and row["state"] == "answered":
+        if row["state"] == "answered":
             kept = row["answer"]
             return Answer(kept["status"], kept["content"], {**kept["headers"], REPLAYED: "true"})
-        if row is not None and row["claimed_at"] <= claim.claimed_at - self._taken_over:
-            request = claim.request if row["state"] == "refused" else row["request"]
-            taken = await self._mongo.idempotency.update_one(
-                {"_id": claim.record, "claimed_at": row["claimed_at"], "state": row["state"]},
-                {
-                    "$set": {
-                        "state": "claimed",
-                        "digest": claim.digest,
-                        "request": request,
-                        "claimed_at": claim.claimed_at,
-                        "at": claim.claimed_at,
-                    }
-                },
-            )
-            if taken.matched_count:
-                return _Claim(claim.record, claim.digest, request, claim.claimed_at)
-        raise Refusal(
-            "request_in_flight",
-            "The first request under this key has no answer yet.",
-            remedy="Send the same request again after the seconds that Retry-After names.",
-            field=HEADER,
-            status=409,
-            retry_after=1,
-        )
+        if row["claimed_at"] > claim.claimed_at - self._taken_over:
+            raise _in_flight()
+        return await self._take_over(claim, row)
+
+    async def _take_over(self, claim: _Claim, row: Mapping[str, Any]) -> _Claim:
+        """Of several that try, one succeeds; the others find its request in flight."""
+        request = claim.request if row["state"] == "refused" else row["request"]
+        mine = replace(claim, request=request)
+        as_read = {"_id": claim.record, "claimed_at": row["claimed_at"], "state": row["state"]}
+        taken = await self._mongo.idempotency.update_one(as_read, {"$set": _fields(mine)})
+        if taken.matched_count == 0:
+            raise _in_flight()
+        return mine
 
     async def _give_up(self, claim: _Claim, *, again_with_same_id: bool) -> None:
         """After a refusal nothing was changed, and the key is free. After anything else something may have been
@@ -139,17 +128,7 @@ class Idempotency:
 
     async def _insert(self, claims: list[_Claim]) -> Sequence[bool]:
         """Whether each claim was the first under its key."""
-        rows = [
-            {
-                "_id": claim.record,
-                "state": "claimed",
-                "digest": claim.digest,
-                "request": claim.request,
-                "claimed_at": claim.claimed_at,
-                "at": claim.claimed_at,
-            }
-            for claim in claims
-        ]
+        rows = [{"_id": claim.record, **_fields(claim)} for claim in claims]
         first = [True] * len(rows)
         try:
             await self._mongo.idempotency.insert_many(rows, ordered=False)
@@ -164,6 +143,38 @@ class Idempotency:
     async def _update(self, updates: list[UpdateOne]) -> Sequence[None]:
         await self._mongo.idempotency.bulk_write(updates, ordered=False)
         return [None] * len(updates)
+
+
+def _grouped(handle: Callable[[list[Item]], Awaitable[Sequence[Outcome]]], limits: Limits) -> Grouping[Item, Outcome]:
+    return Grouping(
+        handle,
+        within_s=limits.gather_ms / 1000,
+        at_most=_AT_MOST,
+        waiting_at_most=limits.waiting_orders,
+        at_once=limits.writes_at_once,
+    )
+
+
+def _fields(claim: _Claim) -> dict[str, Any]:
+    """A claimed record, without its id. `at` is when it may be forgotten from."""
+    return {
+        "state": "claimed",
+        "digest": claim.digest,
+        "request": claim.request,
+        "claimed_at": claim.claimed_at,
+        "at": claim.claimed_at,
+    }
+
+
+def _in_flight() -> Refusal:
+    return Refusal(
+        "request_in_flight",
+        "The first request under this key has no answer yet.",
+        remedy="Send the same request again after the seconds that Retry-After names.",
+        field=HEADER,
+        status=409,
+        retry_after=1,
+    )
 
 
 def _checked(key: str) -> str:
