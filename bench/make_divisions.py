@@ -82,11 +82,7 @@ def names(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def centres_of(path: Path, names_by_code: dict[str, str]) -> dict[str, tuple[float, float]]:
     """WGS84 (lat, lon) of each prefecture. The source is in BD09."""
-    at = {
-        (place["province"], place["city"]): place
-        for place in json.loads(path.read_text())
-        if not place["area"]
-    }
+    at = {(place["province"], place["city"]): place for place in json.loads(path.read_text()) if not place["area"]}
     centres = {}
     for code, name in names_by_code.items():
         if level(code) != "prefecture" or code == "500200" or code in BY_HAND:

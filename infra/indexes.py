@@ -29,7 +29,10 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
     ],
     "outbox": [
-        ([("status", 1), ("at", 1), ("key", 1)], {"partialFilterExpression": {"status": {"$in": ["pending", "stamped"]}}}),
+        (
+            [("status", 1), ("at", 1), ("key", 1)],
+            {"partialFilterExpression": {"status": {"$in": ["pending", "stamped"]}}},
+        ),
         ([("sent_at", 1)], {"expireAfterSeconds": OUTBOX_KEPT_S, "name": "kept"}),
     ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],

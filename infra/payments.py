@@ -19,9 +19,7 @@ from contracts.payments import (
     PaymentOutcomes,
 )
 
-REFUSALS: Final = frozenset(
-    {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
-)
+REFUSALS: Final = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 JSON: Final = {"Content-Type": "application/json"}
 
 

@@ -45,7 +45,9 @@ class Partner:
                     return event
             return None
 
-        event = await eventually(found, timeout=20, message=f"{self.location} never heard {event_type} {data}")
+        event: dict[str, Any] | None = await eventually(
+            found, timeout=20, message=f"{self.location} never heard {event_type} {data}"
+        )
         assert event is not None
         return event
 

@@ -62,6 +62,6 @@ async def reaches(mongo: Mongo, order: str, stage: str, timeout: float = 30) -> 
     async def there() -> dict[str, Any] | None:
         return await mongo.orders.find_one({"_id": order, "stage": stage})
 
-    row = await eventually(there, timeout=timeout, message=f"{order} never reached {stage}")
+    row: dict[str, Any] | None = await eventually(there, timeout=timeout, message=f"{order} never reached {stage}")
     assert row is not None
     return row

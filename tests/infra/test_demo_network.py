@@ -97,8 +97,7 @@ def test_customers_follow_the_population_and_live_in_nearly_every_prefecture() -
 def test_most_customers_have_a_store_near_and_some_have_none(demo: Network, placed: list[Body]) -> None:
     stores = [Point(**one["point"]) for one in demo.locations if one["kind"] == "store"]
     nearest = [
-        min(distance_km(Point(**order["ship_to"]["point"]), store) for store in stores)
-        for order in placed[:500]
+        min(distance_km(Point(**order["ship_to"]["point"]), store) for store in stores) for order in placed[:500]
     ]
     assert median(nearest) < 150
     assert max(nearest) > 800
@@ -115,9 +114,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_another(placed: list[Body
     assert list(orders(50, seed=8)) != placed[:50]
 
 
-def test_a_run_has_whole_orders_split_orders_and_orders_that_nobody_can_fill(
-    demo: Network, placed: list[Body]
-) -> None:
+def test_a_run_has_whole_orders_split_orders_and_orders_that_nobody_can_fill(demo: Network, placed: list[Body]) -> None:
     outcomes = Counter(parcels for parcels, _ in _routed(demo, placed))
     assert 0.03 <= (RUN - outcomes[1] - outcomes[0]) / RUN <= 0.08
     assert 0.005 <= outcomes[0] / RUN <= 0.02

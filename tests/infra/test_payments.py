@@ -399,9 +399,7 @@ GOOD: dict[str, Any] = {"order": "o", "amount": 1, "currency": "CNY"}
         ("/v1/totals", GOOD, "k", 405),
     ],
 )
-async def test_a_wrong_request_gets_a_problem(
-    till: Till, path: str, body: Any, key: str, status: int
-) -> None:
+async def test_a_wrong_request_gets_a_problem(till: Till, path: str, body: Any, key: str, status: int) -> None:
     answered, headers, problem = await till.sandbox.ask("POST", path, body, key)
     assert answered == problem["status"] == status
     assert headers["Content-Type"] == "application/problem+json"

@@ -126,7 +126,7 @@ class World:
             return any(p["location"] == location and p["state"] == "offered" for p in row["parcels"])
 
         row = await self.until(order, offered, f"offered to {location}")
-        return next(p["id"] for p in row["parcels"] if p["location"] == location and p["state"] == "offered")
+        return str(next(p["id"] for p in row["parcels"] if p["location"] == location and p["state"] == "offered"))
 
     async def say(self, order: str, kind: str, **more: Any) -> str:
         """Write an event to the inbox and ring the bell. Its id, so that it can be said again."""
