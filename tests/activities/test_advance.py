@@ -4,7 +4,7 @@ from activities.orders.advance import advance, conclude
 from contracts.orders import ParcelState, Stage
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
-from tests.builders import ACCEPT_S, NOW, SHIP_S, Levels, command, later, network, order, parcel, reply
+from tests.builders import ACCEPT_S, NOW, SHIP_S, Levels, command, later, network, order, parcel, payment_outcome, reply
 from tests.shop import Shop, answer, last, opened, the
 
 TWO: Levels = {"near": {"tea": 10}, "far": {"tea": 10}}
@@ -98,6 +98,12 @@ class TestStep:
         ]
         conclude(advance(waiting, events, later(3), Policy()), later(3), Policy())
         assert waiting == before
+
+    def test_money_that_is_booked_leaves_the_order_that_was_passed_in_as_it_was(self) -> None:
+        paying = conclude(advance(order(method="card"), [], NOW, Policy()), NOW, Policy()).order
+        before = paying.model_copy(deep=True)
+        assert advance(paying, [payment_outcome(paying)], NOW, Policy()).order.payment.authorised == 100
+        assert paying == before
 
     def test_the_causes_of_postings_name_the_step_so_that_a_repeated_step_books_nothing_twice(self) -> None:
         waiting = order(("tea", 2))

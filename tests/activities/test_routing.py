@@ -205,6 +205,13 @@ class TestWhenTheSearchIsCutShort:
         assert "cut short" in decision.reason
         assert_fills(wanted, decision, levels)
 
+    def test_no_location_is_asked_that_the_others_can_do_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Taking the most first means taking "a"; "b" and "c", which are needed anyway, have everything.
+        monkeypatch.setattr(fewest_module, "STEPS_MAX", 1)
+        levels = {"a": {"tea": 3, "cup": 3}, "b": {"tea": 5}, "c": {"cup": 5}}
+        decision = decided(demand(("tea", 5), ("cup", 5)), network("a", "b", "c"), levels)
+        assert (chosen(decision), decision.exact) == (["b", "c"], False)
+
     def test_having_found_nothing_is_not_called_proof_that_there_is_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
