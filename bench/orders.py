@@ -20,6 +20,7 @@ from rich.table import Table
 from bench.measuring import all_cpu, history_events, mongo_operations
 from contracts.orders import TERMINAL
 from infra.demo_network import network, orders
+from infra.embedded.nats_server import SYNC_INTERVAL
 from infra.embedded.temporal_server import SQLITE_PRAGMAS
 from infra.mongo import Mongo
 from infra.processes import Process
@@ -212,7 +213,9 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
         "mongodb": "w=majority, j=true, one member",
         "nats": "file storage, sync_interval "
         + (
-            "always" if EnvironmentSettings().nats_sync_always else "default (2 min); MongoDB's outbox heals the stream"
+            "always"
+            if EnvironmentSettings().nats_sync_always
+            else f"{SYNC_INTERVAL}; MongoDB's outbox heals the stream"
         ),
         "arms": ARMS,
         "batches_starting": options.starting,

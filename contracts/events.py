@@ -1,6 +1,6 @@
 """CloudEvents as they travel: what we tell partners and the retailer, and what partners answer."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -87,7 +87,9 @@ class Reply(Request):
     parcel: str = Field(min_length=1, max_length=100)
     kind: ReplyKind
     reason: RejectReason | None = Field(default=None, description="Needed for `rejected`.")
-    lines: list[int] | None = Field(default=None, min_length=1, description="Only with `rejected`.")
+    lines: list[Annotated[int, Field(ge=1, le=10_000)]] | None = Field(
+        default=None, min_length=1, max_length=200, description="Only with `rejected`."
+    )
     tracking: str | None = Field(default=None, max_length=100, description="Carrier's number, with `shipped`.")
 
 

@@ -39,7 +39,6 @@ class Batch(Document):
 
     id: str
     size: int
-    cancelled_by_operator: bool = False
     stages: dict[str, str] = {}
 
 
@@ -50,6 +49,8 @@ class Advance(Document):
     now: Moment
     cancel: bool = False
     """Cancel every order that has not been shipped (an operator cancelled the workflow)."""
+    show_all: bool = False
+    """Tell the stage of every order, not only of those that changed: the first step of a run knows none."""
 
 
 class Progress(Document):
@@ -57,7 +58,7 @@ class Progress(Document):
 
     open: int
     changed: dict[str, list[str]] = {}
-    """Orders whose stage changed, by the new stage."""
+    """Orders whose stage changed, by the new stage; all orders when they were asked for or are few."""
     stages: dict[str, int] = {}
     """Orders of the batch by stage."""
     payments_due: bool = False

@@ -16,12 +16,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def sortable() -> str:
     """Eighteen characters that sort by the time of their making: ten of milliseconds, eight of chance."""
-    number = int(time.time() * 1000)
-    stamp = ""
-    for _ in range(10):
-        number, digit = divmod(number, 32)
-        stamp = _ALPHABET[digit] + stamp
-    return stamp + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    number = int(time.time() * 1000) << 40 | secrets.randbits(40)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
 
 
 def new_order_id() -> str:

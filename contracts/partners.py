@@ -2,28 +2,19 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from contracts.base import Document, Request
 from contracts.divisions import DivisionCode
 from contracts.geo import Point
 from contracts.ids import LocationId
-from contracts.subjects import RETAILER
 
 ACCEPT_WITHIN_S = 30 * 60
 SHIP_WITHIN_S = 48 * 3600
 
 
-def _not_taken(location: str) -> str:
-    if location == RETAILER:
-        raise ValueError(f"{RETAILER!r} is the retailer's own stream; choose another id for the location")
-    return location
-
-
 class LocationUpsert(Request):
     """A location as a caller describes it. Replaces what was known under the same id."""
-
-    _not_the_retailer = field_validator("id")(_not_taken)
 
     id: LocationId
     kind: Literal["store", "warehouse", "seller"] = "store"

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from contracts.base import Document, Moment
 
-RuledOut = Literal["inactive", "channel", "excluded", "no_stock", "partial_stock"]
-
 
 class Policy(Document):
     """How orders are routed and how long things may take. Data, versioned; times in seconds."""
@@ -51,8 +49,8 @@ class Decision(Document):
 
     `ruled_out` counts locations by reason. Any location's verdict can be recomputed from `policy` (id@version) and
     the stock that was seen: all ledger rows up to `stock_version`, and the first `stock_rows` rows of the version
-    after it. `exact` is False when the search for the fewest parcels had to be cut short: the choice is then
-    feasible, perhaps not the best.
+    after it; as long as the location itself has not been changed since `network_version`. `exact` is False when the
+    search for the fewest parcels had to be cut short: the choice is then feasible, perhaps not the best.
     """
 
     at: Moment
@@ -65,5 +63,6 @@ class Decision(Document):
     policy: str
     stock_version: int
     stock_rows: int
+    network_version: int = 0
     exact: bool = True
     reason: str

@@ -10,8 +10,6 @@ RETAILER = "retailer"
 
 WAKE_ORDERS = "wake.orders"
 WAKE_INBOX = "wake.inbox"
-STOCK_CHANGED = "view.stock"
-"""Core subject, not kept: tells planners which levels to read again. What is missed heals by age."""
 
 
 def event_subject(partner: str, event_type: str) -> str:

@@ -1,7 +1,8 @@
 """A store as an outside program: follows its event stream over NATS and answers what it is asked.
 
 Copy it. It needs nothing but `nats-py`: each location has a durable consumer `p-<location>` on the stream EVENTS, and
-answers on `reply.v1.<location>`. Events may come twice (same `id`), so what was answered is remembered.
+answers on `reply.v1.<location>`. An offer is written to a file before it is acknowledged, so that a store that is
+stopped or killed goes on with its parcels when it starts again. Events and answers may come twice (same `id`).
 
     python examples/store_agent.py --nats nats://127.0.0.1:4222 --locations store-hangzhou-1,store-wuhan-2
     python examples/store_agent.py --nats nats://127.0.0.1:4222 --all --behaviour behaviour.json
@@ -17,6 +18,7 @@ import asyncio
 import json
 import random
 import signal
+import sqlite3
 import uuid
 from collections import defaultdict
 from pathlib import Path
@@ -27,6 +29,8 @@ from nats.errors import TimeoutError as NothingThere
 from nats.js import JetStreamContext
 
 STREAM = "EVENTS"
+LOOK_EVERY_S = 10.0
+"""How often new locations are looked for, and whether all are still followed."""
 Reply = dict[str, Any]
 DEFAULTS: dict[str, Any] = {
     "accept_s": [0.2, 2.0],
@@ -41,15 +45,38 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+class Memory:
+    """The parcels in a store's hands, in a SQLite file; without a file they are forgotten at the end."""
+
+    def __init__(self, path: str) -> None:
+        self._sql = sqlite3.connect(path, isolation_level=None)
+        self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
+
+    def keep(self, location: str, offer: dict[str, Any]) -> bool:
+        """Whether the offer is new."""
+        row = (offer["parcel"], location, json.dumps(offer))
+        return self._sql.execute("INSERT OR IGNORE INTO offers VALUES (?, ?, ?)", row).rowcount > 0
+
+    def finish(self, parcel: str) -> None:
+        """Nothing is left to do. The id stays, so that the same offer is not taken twice."""
+        self._sql.execute("UPDATE offers SET offer = NULL WHERE parcel = ?", (parcel,))
+
+    def unfinished(self, location: str) -> list[dict[str, Any]]:
+        found = "SELECT offer FROM offers WHERE location = ? AND offer IS NOT NULL"
+        return [json.loads(offer) for (offer,) in self._sql.execute(found, (location,))]
+
+
 class Store:
     """One location: reads offers, decides by its behaviour, and answers in small groups."""
 
-    def __init__(self, location: str, behaviour: dict[str, Any], seed: int, jetstream: JetStreamContext) -> None:
+    def __init__(
+        self, location: str, behaviour: dict[str, Any], seed: int, jetstream: JetStreamContext, memory: Memory
+    ) -> None:
         self.location = location
         self._behaviour = {**DEFAULTS, **behaviour, **behaviour.get("stores", {}).get(location, {})}
         self._seed = seed
         self._jetstream = jetstream
-        self._known: set[str] = set()
+        self._memory = memory
         self._withdrawn: set[str] = set()
         self._outgoing: list[Reply] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +86,8 @@ class Store:
         """Read the stream from where this store last stopped, for ever."""
         inbox = await self._jetstream.pull_subscribe_bind(durable=f"p-{self.location}", stream=STREAM)
         self._start(self._answer())
+        for offer in self._memory.unfinished(self.location):
+            self._start(self._handle(offer))
         while True:
             try:
                 messages = await inbox.fetch(1, timeout=30)
@@ -69,15 +98,14 @@ class Store:
                 await message.ack()
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Take in one event. The same event twice is heard once."""
-        if event["id"] in self._known:
-            return
-        self._known.add(event["id"])
+        """Take in one event. The same offer twice is taken once."""
         self.counts[event["type"]] += 1
         if event["type"] == "parcel.offered.v1":
-            self._start(self._handle(event["data"]))
+            if self._memory.keep(self.location, event["data"]):
+                self._start(self._handle(event["data"]))
         elif event["type"] == "parcel.withdrawn.v1":
             self._withdrawn.add(event["data"]["parcel"])
+            self._memory.finish(event["data"]["parcel"])
         elif event["type"] == "reply.refused.v1":
             print(f"{self.location}: {event['data']['code']} for {event['data']['parcel']}: {event['data']['remedy']}")
 
@@ -86,6 +114,7 @@ class Store:
         chance = random.Random(f"{self._seed}:{offer['parcel']}")
         wants = self._behaviour
         if chance.random() < wants["silent_rate"]:
+            self._memory.finish(offer["parcel"])
             return
         await self._pause(chance, "accept_s")
         if chance.random() < wants["reject_rate"]:
@@ -126,6 +155,9 @@ class Store:
                     "data": {"replies": replies},
                 }
                 await self._send(event)
+                for reply in replies:
+                    if reply["kind"] == "delivered" or (reply["kind"] == "rejected" and "lines" not in reply):
+                        self._memory.finish(reply["parcel"])
 
     async def _send(self, event: dict[str, Any]) -> None:
         body = json.dumps(event).encode()
@@ -159,16 +191,27 @@ async def run(options: argparse.Namespace) -> None:
     behaviour = json.loads(Path(options.behaviour).read_text()) if options.behaviour else {}
     client = await nats.connect(options.nats, name="store-agent", max_reconnect_attempts=-1)
     jetstream = client.jetstream()
-    locations = await everybody(jetstream) if options.all else options.locations.split(",")
-    stores = [Store(location, behaviour, options.seed, jetstream) for location in locations]
-    following = asyncio.gather(*(store.follow() for store in stores))
+    memory = Memory(options.memory)
+    following: dict[str, asyncio.Task[None]] = {}
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, following.cancel)
-    print(f"following {len(stores)} locations", flush=True)
-    try:
-        await following
-    except asyncio.CancelledError:
-        pass
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        locations = await everybody(jetstream) if options.all else options.locations.split(",")
+        for location in locations:
+            if location not in following:
+                store = Store(location, behaviour, options.seed, jetstream, memory)
+                following[location] = asyncio.create_task(store.follow())
+        print(f"following {len(following)} locations", flush=True)
+        for task in following.values():
+            if task.done():
+                task.result()
+        try:
+            await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+        except TimeoutError:
+            continue
+    for task in following.values():
+        task.cancel()
     await client.close()
 
 
@@ -179,6 +222,7 @@ def main() -> None:
     who.add_argument("--locations", help="comma-separated location ids")
     who.add_argument("--all", action="store_true", help="every location that is registered")
     parser.add_argument("--behaviour", help="JSON file, see above")
+    parser.add_argument("--memory", default=":memory:", help="SQLite file for the parcels in hand")
     parser.add_argument("--seed", type=int, default=7)
     asyncio.run(run(parser.parse_args()))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -32,9 +32,22 @@ __all__ = [
     "ReplaceOne",
     "Session",
     "UpdateOne",
+    "insert_new",
 ]
 
 _RETRY_FOR_S = 60.0
+
+
+async def insert_new(collection: Collection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows whose ids may be there already, written by an earlier try; those are left as they are."""
+    if not rows:
+        return
+    try:
+        await collection.insert_many(rows, ordered=False)
+    except BulkWriteError as error:
+        details = error.details or {}
+        if any(e["code"] != DUPLICATE_KEY for e in details.get("writeErrors", ())) or details.get("writeConcernErrors"):
+            raise
 
 
 class Mongo:

@@ -57,7 +57,7 @@ class ChainBroken(Exception):
 
 def end_process(name: str) -> None:
     """Better no process than one that looks alive and hears nothing."""
-    log.critical("%s: the connection to NATS is closed for good; ending this process", name)
+    log.critical("%s cannot go on; ending this process", name)
     logging.shutdown()
     os._exit(_LOST_STATUS)
 
@@ -97,6 +97,7 @@ async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_p
 
     async def closed() -> None:
         if not client.leaving:
+            log.critical("%s: the connection to NATS is closed for good", name)
             on_lost(name)
 
     attempt = client.connect(

@@ -1,5 +1,6 @@
 """Makes everything that the servers must hold before a process of ours starts. Safe to run again."""
 
+from contracts.routing import Policy
 from contracts.subjects import RETAILER
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
@@ -15,6 +16,10 @@ async def provision(settings: Settings) -> None:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     try:
         await make_indexes(mongo)
+        policy = Policy()
+        await mongo.policies.update_one(
+            {"id": policy.id, "version": policy.version}, {"$setOnInsert": policy.model_dump()}, upsert=True
+        )
         partners = [RETAILER, *await mongo.locations.distinct("_id")]
     finally:
         mongo.close()

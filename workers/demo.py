@@ -34,7 +34,7 @@ BEHAVIOUR = {
     "silent_rate": 0.01,
 }
 """How the demo's stores behave: one in 25 offers is refused, one in 100 gets no answer."""
-POLICY = Policy(id="default", version=1, backorder_retry_s=5, backorder_limit_s=20)
+POLICY = Policy(id="default", version=2, backorder_retry_s=5, backorder_limit_s=20)
 """Back-orders end after 20 s here, so that the demo ends; in life it is days."""
 PATIENCE_S = 180.0
 _EXAMPLE = Path(__file__).parent.parent / "examples" / "store_agent.py"
@@ -61,7 +61,7 @@ async def _demo(number: int, seed: int, console: Console) -> int:
         await mongo.policies.replace_one({"id": POLICY.id, "version": POLICY.version}, POLICY.model_dump(), upsert=True)
         async with store_agents(system, BEHAVIOUR, seed):
             await _carry(system, mongo, number, seed, console)
-        report = await read_report(mongo, system.settings.require("nats_url"))
+        report = await read_report(mongo, system.settings)
         show(report, console)
         mongo.close()
     finally:
@@ -92,7 +92,7 @@ async def store_agents(system: System, behaviour: dict[str, Any], seed: int = 7)
         "stores",
         [
             *(sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), "--all"),
-            *("--behaviour", path, "--seed", str(seed)),
+            *("--behaviour", path, "--seed", str(seed), "--memory", system.data_dir / "stores.sqlite"),
         ],
         log=system.data_dir / "log" / "stores.log",
     )

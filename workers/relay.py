@@ -18,6 +18,7 @@ from infra import outbox
 from infra.mongo import Mongo, PyMongoError
 from infra.nats import Chain, ChainBroken, Message, connect
 from infra.outbox import CHUNK, LEASE_S, Lease, LeaseLost, Stamped
+from infra.runtime import prepare
 from infra.settings import Settings
 from infra.streams import AT_ONCE
 
@@ -211,7 +212,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    prepare()
     asyncio.run(run(Settings()))
 
 

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,7 @@ from infra.invariants import check
 from infra.invariants.findings import Finding
 from infra.mongo import Mongo
 from infra.nats import connect
+from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +34,30 @@ class Report:
         return sum(count for stage, count in self.stages.items() if stage in TERMINAL)
 
 
-async def read_report(mongo: Mongo, nats_url: str) -> Report:
+async def read_report(mongo: Mongo, settings: Settings) -> Report:
+    """Read and check everything; the settings say where the stream and the payment provider are."""
     stages: dict[str, int] = {}
     redispatched = parcels = split = 0
     distances: list[float] = []
     placed = {}
-    wanted = {"stage": 1, "attempt": 1, "placed_at": 1, "parcels.state": 1, "parcels.distance_km": 1}
+    wanted = {"stage": 1, "placed_at": 1, "parcels.attempt": 1, "parcels.state": 1, "parcels.distance_km": 1}
     async for order in mongo.orders.find({}, wanted):
         stages[order["stage"]] = stages.get(order["stage"], 0) + 1
-        redispatched += max(order["attempt"] - 1, 0)
+        redispatched += max(len({parcel["attempt"] for parcel in order["parcels"]}) - 1, 0)
         placed[order["_id"]] = order["placed_at"]
         sent = [parcel for parcel in order["parcels"] if parcel["state"] in ("shipped", "delivered")]
         parcels += len(sent)
         split += len(sent) > 1
         distances += [parcel["distance_km"] for parcel in sent if parcel["distance_km"] is not None]
-    times = []
-    first = {"event.type": "order.dispatched.v1", "event.data.attempt": 1, "status": "sent"}
-    async for row in mongo.outbox.find(first, {"event.subject": 1, "sent_at": 1}):
-        times.append((row["sent_at"] - placed[row["event"]["subject"]]).total_seconds() * 1000)
-    client = await connect(nats_url, "report")
+    first: dict[str, datetime] = {}
+    dispatched = {"event.type": "order.dispatched.v1", "status": "sent"}
+    async for row in mongo.outbox.find(dispatched, {"event.subject": 1, "sent_at": 1}):
+        order_id = row["event"]["subject"]
+        first[order_id] = min(row["sent_at"], first.get(order_id, row["sent_at"]))
+    times = [(at - placed[order_id]).total_seconds() * 1000 for order_id, at in first.items()]
+    client = await connect(settings.require("nats_url"), "report")
     try:
-        findings = await check(mongo, client.jetstream())
+        findings = await check(mongo, client.jetstream(), settings.payment_url)
     finally:
         await client.close()
     batches = await mongo.batches.count_documents({})

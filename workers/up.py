@@ -31,15 +31,16 @@ async def _up(with_stores: bool, console: Console) -> int:
             await load_network(system, seed=7, console=console)
         if with_stores:
             await stack.enter_async_context(store_agents(system, BEHAVIOUR))
-        console.print(f"  API key      {system.settings.operator_key}")
-        console.print("Ctrl-C stops everything; `tongqu status` in another terminal shows how it stands.")
+        console.print("For another terminal:", soft_wrap=True)
+        console.print(f"  export URL={system.settings.gateway_url} KEY={system.settings.operator_key}", soft_wrap=True)
+        console.print("Ctrl-C stops everything; `.venv/bin/tongqu status` shows how it stands.", soft_wrap=True)
         while not stop.is_set():
             system.watch()
             try:
                 await asyncio.wait_for(stop.wait(), timeout=1)
             except TimeoutError:
                 continue
-        console.print("stopping")
+        console.print("stopping: the workers finish what they are at, then the servers; up to half a minute")
     return 0
 
 

@@ -33,6 +33,8 @@ _UNTIL_IT_WORKS = RetryPolicy(
 _STEP_AT_MOST = timedelta(minutes=2)
 _SILENT_AT_MOST = timedelta(seconds=6)
 """After this the worker of a step is taken for dead, and the step is tried again."""
+_KEYWORD_MAX = 200
+"""Characters of a keyword that every store of search attributes takes."""
 _LOOK_AGAIN = timedelta(hours=6)
 """Longest wait without looking, should a bell ever be lost."""
 
@@ -67,20 +69,21 @@ class OrderFulfilment:
         while True:
             self._rung = False
             progress = await self._advance()
-            if progress.payments_due:
-                await self._settle()
-                continue
             if progress.open == 0:
                 return progress.stages
-            if workflow.info().is_continue_as_new_suggested():
+            # A cancellation that has come in meanwhile is carried out first: a new run would not know of it.
+            if workflow.info().is_continue_as_new_suggested() and not self._cancel_asked:
                 workflow.continue_as_new(self._batch)
-            await self._bell_or(progress.next_due)
+            if progress.payments_due:
+                await self._settle()
+            else:
+                await self._bell_or(progress.next_due)
 
     async def _advance(self) -> Progress:
         cancel, self._cancel_asked = self._cancel_asked, False
         progress: Progress = await workflow.execute_activity(
             ADVANCE,
-            Advance(batch=self._batch.id, now=workflow.now(), cancel=cancel),
+            Advance(batch=self._batch.id, now=workflow.now(), cancel=cancel, show_all=not self._shown),
             result_type=Progress,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
@@ -139,7 +142,7 @@ class OrderFulfilment:
             [
                 STAGE.value_set(stages),
                 REGION.value_set(progress.regions),
-                CHANNEL.value_set(",".join(progress.channels)),
+                CHANNEL.value_set(",".join(progress.channels)[:_KEYWORD_MAX]),
                 BATCH_SIZE.value_set(self._batch.size),
                 ORDERS.value_set(ids),
                 ATTENTION.value_set(len(progress.attention)),

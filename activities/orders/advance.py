@@ -37,6 +37,7 @@ _STAGE_OF_PARCEL = {
 }
 _BY_PROGRESS = list(_STAGE_OF_PARCEL)
 _MILESTONES = (Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED)
+_FIRST_RETRY = timedelta(minutes=1)
 _LACKED_STOCK = frozenset({"out_of_stock", "stock_short"})
 
 
@@ -54,7 +55,8 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     _deadlines(moves, now, policy)
     order = moves.order
     wanted = residual(order)
-    moves.route = bool(wanted) and not (order.held or order.attention or needs_authorisation(order))
+    stopped = order.attention is not None and order.attention.code != "ship_overdue"
+    moves.route = bool(wanted) and not (order.held or stopped or needs_authorisation(order))
     if moves.route and order.retry_at is not None:
         moves.route = order.retry_at <= now
     if moves.route and order.refusals >= policy.max_refusals:
@@ -113,7 +115,9 @@ def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
         if limit <= at:
             cancel(moves, "no_stock_within_limit", "timer", limit)
         elif order.retry_at <= at:
-            order.retry_at, order.excluded, order.refusals = None, [], 0
+            _try_with_arrived(order)
+            if at - order.backordered_at >= timedelta(seconds=policy.backorder_retry_s):
+                order.excluded = []
 
 
 def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
@@ -169,9 +173,17 @@ def _backorder(moves: Moves, now: datetime, policy: Policy, reason: str) -> None
     order = moves.order
     if order.backordered_at is None:
         order.backordered_at = now
-    order.retry_at = now + timedelta(seconds=policy.backorder_retry_s)
+    order.retry_at = now + _retry_pause(now - order.backordered_at, policy)
     order.reason = reason
     moves.note("order.backordered", now, reason=reason)
+
+
+def _retry_pause(waited: timedelta, policy: Policy) -> timedelta:
+    """As long again as the order has waited, from a minute up to the policy's retry time.
+
+    Arriving stock wakes an order at once; the early retries are for what came in just while it was being routed.
+    """
+    return min(max(waited, _FIRST_RETRY), timedelta(seconds=policy.backorder_retry_s))
 
 
 def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:

@@ -69,7 +69,9 @@ class BatchActivities:
         changed: dict[str, list[str]] = defaultdict(list)
         for order in written.changed:
             changed[order.stage].append(order.id)
-        return await progress(self._mongo, step, dict(changed))
+        # What a try before this one had changed is not known any more.
+        show_all = step.show_all or activity.info().attempt > 1
+        return await progress(self._mongo, step, dict(changed), show_all)
 
     async def _until_written(self, step: Advance) -> Written:
         """Try the step until what it was planned on still holds when it is written."""
@@ -112,7 +114,9 @@ class BatchActivities:
     async def _set_aside(self, order: str, error: Exception, step: Advance) -> None:
         """A document that cannot even be read: mark it, and leave everything else of it as it is."""
         attention = Attention(code="error", detail=_words(error), at=step.now).model_dump()
-        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "due": None}})
+        await self._mongo.orders.update_one(
+            {"_id": order}, {"$set": {"attention": attention, "due": None, "pay_at": None}}
+        )
 
     async def _with_stock(self, step: Advance, moved: list[Moves], policy: Policy, distrust: bool) -> Written:
         """Plan on the newest stock and write. Called by one step at a time in this process."""
@@ -173,7 +177,7 @@ def _attend(order: OrderState, error: Exception, step: Advance) -> Moves:
     activity.logger.error("order %s needs attention: %s", order.id, _words(error), exc_info=error)
     moves = begin(order)
     moves.order.attention = Attention(code="error", detail=_words(error), at=step.now)
-    moves.order.due = None
+    moves.order.due = moves.order.pay_at = None
     moves.note("order.attention", step.now, reason=_words(error))
     moves.tell_retailer("attention", stage=order.stage, reason=_words(error))
     return moves

@@ -85,6 +85,7 @@ def decide(
         policy=f"{policy.id}@{policy.version}",
         stock_version=seen.version,
         stock_rows=seen.rows,
+        network_version=network.version,
         exact=exact,
         reason=_reason(outcome, len(chosen), have_all, have_some, policy.max_parcels, exact),
     )

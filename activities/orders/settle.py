@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from pydantic import ValidationError
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
 from contracts.fulfilment import SETTLE, Settle, Settled
-from contracts.orders import Payment
+from contracts.orders import Attention, Payment
 from contracts.payments import PaymentInstruction, PaymentOutcome
-from infra.mongo import BulkWriteError, Mongo
+from infra.mongo import Mongo, insert_new
 from infra.payments import PaymentGateway
 
 
@@ -29,23 +30,26 @@ class PaymentActivities:
         )
         asked: list[tuple[PaymentInstruction, int]] = []
         async for row in found:
-            asked.extend(_instructions(row, order))
+            try:
+                asked.extend(_instructions(row, order))
+            except ValidationError as error:
+                await self._set_aside(row["_id"], error, order)
         async with heartbeats():
             outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
         answers = [
             _answer(instruction, tries, outcome, order)
             for (instruction, tries), outcome in zip(asked, outcomes, strict=True)
         ]
-        if answers:
-            try:
-                await self._mongo.inbox.insert_many(answers, ordered=False)
-            except BulkWriteError:
-                # Written by an earlier try of this activity.
-                pass
+        await insert_new(self._mongo.inbox, answers)
         statuses = [outcome.status for outcome in outcomes]
         return Settled(
             done=statuses.count("done"), declined=statuses.count("declined"), failed=statuses.count("failed")
         )
+
+    async def _set_aside(self, order: str, error: ValidationError, settle: Settle) -> None:
+        """A payment that cannot even be read waits for a person, and holds up no other."""
+        attention = Attention(code="error", detail=f"payment: {error}"[:500], at=settle.now).model_dump()
+        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "pay_at": None}})
 
 
 def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstruction, int]]:

@@ -4,34 +4,24 @@ from collections.abc import Mapping, Set
 from datetime import datetime
 
 from contracts.orders import Stage
-from infra.mongo import BulkWriteError, Mongo
+from infra.mongo import Mongo, insert_new
 
-_LOOKED_AT = 2_000
+_WOKEN_AT_MOST = 500
 
 
 async def wake_waiting(
     mongo: Mongo, freed: Mapping[str, int], at: datetime, *, besides: Set[str] = frozenset()
 ) -> set[str]:
-    """Tell back-ordered orders that stock arrived: the oldest first, as many as the new units could serve.
+    """Tell back-ordered orders that stock arrived, the oldest first: twice as many as there are new units.
 
-    Returns the batches whose bell should be rung. `freed`: units by SKU. `besides`: orders not to tell, because they
-    were just routed with this stock in view; an order whose store was silent would otherwise be woken by the goods
-    that it gave back itself.
+    More than could be served, because an old order that still lacks something else must not keep the goods from a
+    younger one; each is routed anew and decides for itself. Returns the batches whose bell should be rung. `freed`:
+    units by SKU. `besides`: orders not to tell, because they were just routed with this stock in view.
     """
-    left = dict(freed)
-    woken = []
-    found = mongo.orders.find(
-        {"stage": Stage.BACKORDERED, "lines.sku": {"$in": list(freed)}}, {"batch": 1, "lines": 1, "version": 1}
-    )
-    async for row in found.sort("placed_at", 1).limit(_LOOKED_AT):
-        wanted = {line["sku"]: line["quantity"] for line in row["lines"] if left.get(line["sku"], 0) > 0}
-        if not wanted or row["_id"] in besides:
-            continue
-        for sku, units in wanted.items():
-            left[sku] -= units
-        woken.append(row)
-    if not woken:
-        return set()
+    waiting = {"stage": Stage.BACKORDERED, "lines.sku": {"$in": list(freed)}, "_id": {"$nin": list(besides)}}
+    most = min(2 * sum(freed.values()) + 10, _WOKEN_AT_MOST)
+    found = mongo.orders.find(waiting, {"batch": 1, "version": 1}).sort("placed_at", 1).limit(most)
+    woken = [row async for row in found]
     events = [
         {
             "_id": f"arrived:{row['_id']}:{row['version']}",
@@ -46,9 +36,6 @@ async def wake_waiting(
         }
         for row in woken
     ]
-    try:
-        await mongo.inbox.insert_many(events, ordered=False)
-    except BulkWriteError:
-        # Orders that were woken before and have not moved since: their event is already there.
-        pass
+    # An order that was woken before and has not moved since has its event already.
+    await insert_new(mongo.inbox, events)
     return {row["batch"] for row in woken if row["batch"]}

@@ -15,7 +15,7 @@ from tests.e2e.places import Places
 from workers.shop import Shop
 from workers.system import System
 
-QUICK = Policy(backorder_retry_s=2, backorder_limit_s=8)
+QUICK = Policy(version=2, backorder_retry_s=2, backorder_limit_s=8)
 
 
 @pytest.fixture(scope="session")

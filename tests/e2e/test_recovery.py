@@ -6,6 +6,7 @@ from temporalio.client import Client
 
 from contracts.ids import new_batch_id
 from infra.mongo import Mongo
+from infra.provision import provision
 from infra.temporal import connect
 from tests.e2e.places import Places, reaches
 from tests.support import eventually
@@ -103,3 +104,20 @@ async def test_an_event_whose_bell_was_lost_is_found_by_the_sweep(places: Places
         }
     )
     await reaches(mongo, order, "accepted")
+
+
+async def test_when_temporal_has_lost_its_data_open_orders_go_on_in_new_batches(
+    system: System, places: Places, mongo: Mongo
+) -> None:
+    order = await places.place()
+    parcel = await places.near.offered(order)
+    await places.near.says(parcel, "accepted")
+    before = (await reaches(mongo, order, "accepted"))["batch"]
+    system.servers.processes["temporal"].kill()
+    for file in (system.data_dir / "temporal").glob("temporal.sqlite*"):
+        file.unlink()
+    await system.servers.start_again("temporal")
+    await provision(system.settings)
+    await places.near.says(parcel, "shipped", "delivered")
+    row = await reaches(mongo, order, "closed", timeout=60)
+    assert row["batch"] != before

@@ -92,6 +92,15 @@ async def test_one_bad_reply_in_a_list_spoils_no_other(places: Places, mongo: Mo
     await places.near.hears("reply.refused.v1", code="unknown_parcel", parcel="no-such-order.p1")
 
 
+async def test_a_reply_that_no_database_could_keep_is_refused_and_holds_up_nobody(places: Places, mongo: Mongo) -> None:
+    order = await places.place()
+    parcel = await places.near.offered(order)
+    await places.far.says(parcel, "rejected", reason="other", lines=[2**64 - 1])
+    await places.near.says(parcel, "accepted")
+    await reaches(mongo, order, "accepted")
+    await places.far.hears("reply.refused.v1", code="invalid_reply")
+
+
 async def test_answers_sent_while_the_event_worker_is_down_are_taken_when_it_is_back(
     system: System, places: Places, mongo: Mongo
 ) -> None:

@@ -2,6 +2,7 @@
 
 from temporalio.client import WorkflowExecutionStatus
 
+from contracts.fulfilment import BATCH_SIZE, ORDERS, STAGE
 from tests.workflows.world import World
 
 CARD = {"payment": {"method": "card", "token": "tok_ok"}}
@@ -113,7 +114,7 @@ async def test_a_back_order_is_looked_at_again_even_if_nobody_says_that_stock_ca
     order, _ = await world.begin(("tea", 1))
     await world.reaches(order, "backordered")
     await world.receive("near", "tea", 3)
-    await world.pass_time(hours=4, minutes=10)
+    await world.pass_time(minutes=2)
     await world.offered_to(order, "near")
 
 
@@ -251,6 +252,53 @@ async def test_an_order_that_cannot_be_advanced_stands_still_and_holds_up_no_oth
     assert row["attention"]["code"] == "error"
     description = await batch.describe()
     assert description.status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_damaged_order_with_a_payment_due_stands_still_too(world: World) -> None:
+    await world.open_stores({"near": {"tea": 5}})
+    good, bad = await world.place(("tea", 1), **CARD), await world.place(("tea", 1), **CARD)
+    broken = {"payment.intents": [{"key": "no operation"}], "pay_at": await world.now()}
+    await world.mongo.orders.update_one({"_id": bad}, {"$set": broken})
+    batch = await world.start(good, bad)
+    await world.offered_to(good, "near")
+    row = await world.until(bad, lambda r: r["attention"] is not None, "noticed")
+    assert (row["attention"]["code"], row["pay_at"]) == ("error", None)
+    assert len((await batch.fetch_history()).events) < 60
+
+
+async def test_an_order_that_stopped_on_an_error_goes_on_after_its_repair_and_a_retry(world: World) -> None:
+    await world.open_stores({"near": {"tea": 5}})
+    order = await world.place(("tea", 1))
+    whole = (await world.order(order))["lines"]
+    await world.mongo.orders.update_one({"_id": order}, {"$set": {"lines": [{"line": "no number"}]}})
+    await world.start(order)
+    await world.until(order, lambda r: r["attention"] is not None, "noticed")
+    await world.mongo.orders.update_one({"_id": order}, {"$set": {"lines": whole}})
+    await world.say(order, "command.retry", reason="repaired", by="operator")
+    await world.offered_to(order, "near")
+
+
+async def test_a_hundred_channels_in_one_batch_are_carried(world: World) -> None:
+    await world.open_stores({"near": {"tea": 200}}, channels=[f"c{n}-{'x' * 30}" for n in range(20)])
+    orders = [await world.place(("tea", 1), channel=f"c{n}-{'x' * 30}") for n in range(100)]
+    await world.start(*orders)
+    await world.reaches(orders[19], "dispatched")
+    await world.reaches(orders[99], "backordered")
+
+
+async def test_the_query_and_the_details_tell_how_the_batch_stands(world: World) -> None:
+    await world.open_stores({"near": {"tea": 1}})
+    sent, waiting = await world.place(("tea", 1)), await world.place(("tea", 1))
+    batch = await world.start(sent, waiting)
+    await world.reaches(sent, "dispatched")
+    await world.pass_time(seconds=5)
+    assert await batch.query("order", sent) == "dispatched"
+    assert await batch.query("order", waiting) == "backordered"
+    assert "not in this batch" in await batch.query("order", "somebody-elses")
+    attributes = (await batch.describe()).typed_search_attributes
+    assert attributes.get(STAGE) == ["backordered", "dispatched"]
+    assert attributes.get(ORDERS) == sorted([sent, waiting])
+    assert attributes.get(BATCH_SIZE) == 2
 
 
 async def test_cancelling_the_workflow_cancels_what_has_not_been_shipped(world: World) -> None:

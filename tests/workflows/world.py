@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -168,6 +168,3 @@ class World:
         """Types of the events for a partner, in order."""
         rows = self.mongo.outbox.find({"partner": partner}).sort([("at", 1), ("key", 1)])
         return [row["event"]["type"] async for row in rows]
-
-
-Ring = Callable[[set[str]], Awaitable[None]]

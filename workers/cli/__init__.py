@@ -35,7 +35,7 @@ _IN_THEIR_WORDS = {
 }
 """Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
 _IN_OUR_WORDS = {
-    "NotFoundError": "A stream is missing in NATS. Provision it with `tongqu up`.",
+    "NotFoundError": "A stream is missing in NATS. Make it with `tongqu provision`.",
     "ServerSelectionTimeoutError": "MongoDB cannot be reached. Is the system running? Start it with `tongqu up`.",
 }
 
@@ -49,6 +49,19 @@ def demo(
     from workers.demo import demo as run_demo
 
     raise typer.Exit(run_demo(orders, seed))
+
+
+@app.command()
+def provision() -> None:
+    """Make indexes, streams, consumers and search attributes on the servers of the settings. Safe to run again."""
+    import asyncio
+
+    from infra.provision import provision as make_everything
+    from infra.settings import Settings
+    from workers.cli.console import out
+
+    asyncio.run(make_everything(Settings()))
+    out.print("provisioned")
 
 
 @app.command()

@@ -35,13 +35,16 @@ def list_orders(
     stage: Annotated[str | None, typer.Option(help="Only orders in this stage.")] = None,
     region: Annotated[str | None, typer.Option(help="Division code or its beginning, such as 33 or BR-SP.")] = None,
     channel: Annotated[str | None, typer.Option(help="Only orders of this channel.")] = None,
+    location: Annotated[str | None, typer.Option(help="Only orders with a parcel at this location.")] = None,
+    attention: Annotated[bool, typer.Option("--attention", help="Only orders that a person must look at.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most orders shown.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Orders, the newest first."""
     from workers.cli.console import out, print_json
 
-    page = _api().get("v1", "orders", stage=stage, region=region, channel=channel, limit=limit)
+    asked = {"stage": stage, "region": region, "channel": channel, "location": location, "limit": limit}
+    page = _api().get("v1", "orders", **asked, attention="true" if attention else None)
     if as_json:
         print_json(page)
         return
@@ -49,7 +52,7 @@ def list_orders(
 
     out.print(summaries(page["orders"]))
     if page["next"]:
-        out.print("There are more; narrow the list down with --stage, --region or --channel.")
+        out.print("There are more; narrow the list down with --stage, --region, --channel or --location.")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 
 from contracts.subjects import DLQ, REPLIES, WAKE, WAKE_INBOX, WAKE_ORDERS, dead_letter_subject, partner_of_reply
 from infra.mongo import Mongo
+from infra.nats import end_process
 from infra.settings import Settings
 from infra.temporal import connect
 from workers.events.bell import Bell
@@ -22,12 +23,18 @@ from workers.events.sweep import Sweep
 
 log = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 2.0
-_DELIVERIES_MAX = 20
 
 
 async def _whole(message: NatsMessage) -> NatsMessage:
     """Handlers get the message as it came: what is no JSON is for us to refuse, not for the framework to drop."""
     return message
+
+
+def _end_when_it_ended(task: asyncio.Task[None]) -> None:
+    """The loops run for ever; better no process than one that looks alive and has stopped working."""
+    if not task.cancelled():
+        log.critical("a loop of the event worker has ended", exc_info=task.exception())
+        end_process("events")
 
 
 class EventWorker:
@@ -80,6 +87,8 @@ class EventWorker:
         sweep = Sweep(mongo, temporal, self.claims, self.bell)
         loops = [self.bell.run(), self.claims.run(), sweep.run(), self.replies.run()]
         tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in tasks:
+            task.add_done_callback(_end_when_it_ended)
         try:
             yield
         finally:
@@ -111,12 +120,10 @@ class EventWorker:
         try:
             unreadable = await self.replies.add(received)
         except Exception:
-            if meta.num_delivered < _DELIVERIES_MAX:
-                log.exception("replies could not be written; they will be delivered again")
-                await message.nack(delay=_AGAIN_AFTER_S)
-                return
-            log.exception("replies could not be written %d times", meta.num_delivered)
-            unreadable = Unreadable("not_taken", f"could not be taken {meta.num_delivered} times")
+            # The database is away or refuses to write. However long that lasts, the answers stay in the stream.
+            log.exception("replies could not be written; they will be delivered again")
+            await message.nack(delay=_AGAIN_AFTER_S)
+            return
         if unreadable is not None:
             await self._bury(raw.subject, received, unreadable)
         await message.ack()

@@ -43,6 +43,8 @@ class Bell:
         self._wanted: dict[str, _Wanted] = {}
         self._just_rung: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.lost: set[str] = set()
+        """Batches whose workflow is not running, for the sweep to look after."""
 
     def ask(self, batch: str, *, urgent: bool) -> None:
         now = time.monotonic()
@@ -89,6 +91,7 @@ class Bell:
         try:
             await self._temporal.get_workflow_handle(batch).signal(BELL)
         except RPCError as error:
-            # Not running: it has ended, or the sweep will give its open orders to another batch.
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                self.lost.add(batch)
+            else:
                 log.warning("the bell of %s could not be rung, the sweep will: %s", batch, error)

@@ -15,7 +15,7 @@ from contracts.ids import order_of_parcel
 from contracts.orders import TERMINAL, URGENT
 from contracts.subjects import event_subject
 from infra.counting import count_refusals
-from infra.mongo import BulkWriteError, Mongo
+from infra.mongo import Mongo, PyMongoError, insert_new
 from workers.events.bell import Bell
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,22 @@ class ReplyDesk:
         self._bell = bell
 
     async def take(self, messages: Sequence[Received]) -> list[Unreadable | None]:
-        """Take several messages at once; for each either None (taken) or why it cannot be read."""
+        """Take several messages at once; for each either None (taken) or why it cannot be.
+
+        Raises what the database raises: then nothing is lost, and everything is to be taken again. A message that
+        fails for another reason fails alone.
+        """
+        try:
+            return await self._take(messages)
+        except PyMongoError:
+            raise
+        except Exception as error:
+            log.exception("%d messages could not be taken together", len(messages))
+            if len(messages) == 1:
+                return [Unreadable("not_taken", f"{type(error).__name__}: {error}")]
+        return [outcome for message in messages for outcome in await self.take([message])]
+
+    async def _take(self, messages: Sequence[Received]) -> list[Unreadable | None]:
         outcomes: list[Unreadable | None] = []
         answers: list[_Answer] = []
         refused: list[_Refused] = []
@@ -142,25 +157,15 @@ class ReplyDesk:
                 refused.append(refusal)
             elif order is not None and order["stage"] not in TERMINAL:
                 rows.append(_inbox_row(answer, order))
-        if rows:
-            try:
-                await self._mongo.inbox.insert_many(rows, ordered=False)
-            except BulkWriteError as error:
-                if any(e["code"] != 11000 for e in error.details["writeErrors"]):
-                    raise
+        await insert_new(self._mongo.inbox, rows)
         for row in rows:
             if row["batch"]:
                 self._bell.ask(row["batch"], urgent=row["kind"] in URGENT)
         return refused
 
     async def _refuse(self, refused: list[_Refused], unreadable: list[str]) -> None:
-        if refused:
-            now = datetime.now(UTC)
-            try:
-                await self._mongo.outbox.insert_many([_told(r, now) for r in refused], ordered=False)
-            except BulkWriteError:
-                # Told before: this message has been delivered again.
-                pass
+        now = datetime.now(UTC)
+        await insert_new(self._mongo.outbox, [_told(r, now) for r in refused])
         await count_refusals(self._mongo, "reply", [*(r.code for r in refused), *unreadable])
 
 

@@ -17,6 +17,8 @@ from workers.events.claims import Claims
 
 log = logging.getLogger(__name__)
 _LIMIT = 5_000
+_QUIET = timedelta(minutes=10)
+_QUIET_AT_ONCE = 50
 
 
 class Sweep:
@@ -40,10 +42,14 @@ class Sweep:
 
     async def once(self) -> None:
         now = datetime.now(UTC)
+        for batch in sorted(self._bell.lost):
+            self._bell.lost.discard(batch)
+            await self._adopt_if_ended(batch)
         await self._start_claimed(now - timedelta(seconds=2 * self._every))
         await self._ring_for_unread(now - timedelta(seconds=self._every))
         await self._adopt_ended(now)
         await self._adopt_overdue(now - timedelta(seconds=max(30.0, 4 * self._every)))
+        await self._look_after_the_quiet(now)
 
     async def _start_claimed(self, before: datetime) -> None:
         found = self._mongo.batches.find({"status": "claimed", "created_at": {"$lt": before}})
@@ -104,6 +110,14 @@ class Sweep:
         async for row in found.limit(200):
             if not await self._adopt_if_ended(row["_id"]):
                 self._bell.ask(row["_id"], urgent=True)
+
+    async def _look_after_the_quiet(self, now: datetime) -> None:
+        """Batches that have made no step for a while, some at a time: Temporal may have lost or forgotten them."""
+        quiet = {"status": "running", "stepped_at": {"$lt": now - _QUIET}, "looked_at": {"$not": {"$gt": now - _QUIET}}}
+        found = self._mongo.batches.find(quiet, {"_id": 1}).sort("stepped_at", 1)
+        async for row in found.limit(_QUIET_AT_ONCE):
+            if not await self._adopt_if_ended(row["_id"]):
+                await self._mongo.batches.update_one({"_id": row["_id"]}, {"$set": {"looked_at": now}})
 
     async def _adopt_if_ended(self, batch: str) -> bool:
         """Give the open orders of a batch whose workflow has ended, or is unknown after it ran, back to the queue."""

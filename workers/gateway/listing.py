@@ -40,6 +40,8 @@ class OrderFilter:
     channel: str | None = None
     placed_from: datetime | None = None
     placed_to: datetime | None = None
+    location: str | None = None
+    attention: bool | None = None
 
     def query(self) -> dict[str, Any]:
         conditions: list[dict[str, Any]] = []
@@ -53,6 +55,10 @@ class OrderFilter:
             conditions.append({"placed_at": {"$gte": self.placed_from}})
         if self.placed_to is not None:
             conditions.append({"placed_at": {"$lt": self.placed_to}})
+        if self.location is not None:
+            conditions.append({"parcels.location": self.location})
+        if self.attention is not None:
+            conditions.append({"attention": {"$ne": None} if self.attention else None})
         return {"$and": conditions} if conditions else {}
 
 

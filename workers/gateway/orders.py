@@ -137,10 +137,12 @@ async def list_orders(
     channel: Annotated[str | None, Query(max_length=40, examples=["online"])] = None,
     placed_from: Annotated[MomentAsked | None, Query(description="This moment or later.")] = None,
     placed_to: Annotated[MomentAsked | None, Query(description="Before this moment.")] = None,
+    location: Annotated[str | None, Query(max_length=64, description="Orders with a parcel at it.")] = None,
+    attention: Annotated[bool | None, Query(description="Whether a person must look at the order.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
 ) -> Response:
     """Pages are stable: orders placed meanwhile neither repeat nor hide others."""
     gateway = gateway_of(request)
-    wanted = OrderFilter(stage, region, channel, placed_from, placed_to)
+    wanted = OrderFilter(stage, region, channel, placed_from, placed_to, location, attention)
     return answer(await page_of_orders(gateway.mongo, wanted, limit, cursor, gateway.workflows)).response()
