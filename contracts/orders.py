@@ -18,9 +18,9 @@ QUANTITY_MAX = 100_000
 class Line(Request):
     """One line of an order. `unit_price` is in minor units (fen) of the order's currency."""
 
-    line: int = Field(ge=1, le=10_000)
+    line: int = Field(ge=1, le=10_000, strict=True)
     sku: Sku
-    quantity: int = Field(ge=1, le=QUANTITY_MAX)
+    quantity: int = Field(ge=1, le=QUANTITY_MAX, strict=True)
     unit_price: Amount
 
 

@@ -60,7 +60,8 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     if moves.route and order.retry_at is not None:
         moves.route = order.retry_at <= now
     if moves.route and order.refusals >= policy.max_refusals:
-        _backorder(moves, now, policy, f"{order.refusals} stores refused or did not answer")
+        reason = f"{order.refusals} stores refused or did not answer"
+        _backorder(moves, now, reason, timedelta(seconds=policy.backorder_retry_s))
         moves.route = False
     return moves
 
@@ -136,7 +137,7 @@ def dispatch(
     order = moves.order
     order.attempt = decision.attempt
     if decision.outcome == "none":
-        _backorder(moves, now, policy, decision.reason)
+        _backorder(moves, now, decision.reason, _retry_pause(order, now, policy))
         return
     order.retry_at = order.reason = None
     order.dispatched_at = order.dispatched_at or now
@@ -169,20 +170,18 @@ def dispatch(
     moves.tell_retailer("dispatched", attempt=order.attempt, parcels=sent)
 
 
-def _backorder(moves: Moves, now: datetime, policy: Policy, reason: str) -> None:
+def _backorder(moves: Moves, now: datetime, reason: str, pause: timedelta) -> None:
     order = moves.order
     if order.backordered_at is None:
         order.backordered_at = now
-    order.retry_at = now + _retry_pause(now - order.backordered_at, policy)
+    order.retry_at = now + pause
     order.reason = reason
     moves.note("order.backordered", now, reason=reason)
 
 
-def _retry_pause(waited: timedelta, policy: Policy) -> timedelta:
-    """As long again as the order has waited, from a minute up to the policy's retry time.
-
-    Arriving stock wakes an order at once; the early retries are for what came in just while it was being routed.
-    """
+def _retry_pause(order: OrderState, now: datetime, policy: Policy) -> timedelta:
+    """As long again as the order has waited, from a minute up to the policy's retry time. Arriving stock wakes it."""
+    waited = now - (order.backordered_at or now)
     return min(max(waited, _FIRST_RETRY), timedelta(seconds=policy.backorder_retry_s))
 
 

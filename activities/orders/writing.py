@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from activities.orders.moves import Moves, Posting
 from activities.orders.network import Availability
-from activities.stock.booking import Stale, book
+from activities.stock.booking import Stale, book, still_at
 from contracts.events import CloudEvent
 from contracts.fulfilment import Advance
 from contracts.ids import outgoing_event_id
@@ -81,6 +81,8 @@ async def write(
     async def work(session: Session) -> None:
         if booked:
             await book(mongo, session, booked, planned_on)
+        elif decisions:
+            await still_at(mongo, session, planned_on)
         written = await mongo.orders.bulk_write(orders, ordered=False, session=session)
         if written.matched_count != len(orders):
             raise Stale

@@ -42,6 +42,19 @@ async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], pl
     return planned_on + 1
 
 
+async def still_at(mongo: Mongo, session: Session, planned_on: int) -> None:
+    """Raises Stale when stock has changed since, also while this transaction runs.
+
+    For a plan that found nothing: goods that come in between would else wake nobody. Writes, because only two writers
+    of one document get in each other's way.
+    """
+    looked = await mongo.counters.update_one(
+        {"_id": "stock", "version": planned_on}, {"$inc": {"looked": 1}}, session=session
+    )
+    if looked.matched_count != 1:
+        raise Stale
+
+
 def _update(location: str, sku: str, on_hand: int, reserved: int) -> UpdateOne:
     condition: dict[str, object] = {"_id": stock_id(location, sku)}
     if on_hand < 0:

@@ -21,9 +21,22 @@ class TestBackOrder:
         assert [(tell.type, tell.data["reason"]) for tell in moves.tells] == [
             ("order.backordered.v1", "no location has any of it available")
         ]
-        assert (the(shop).stage, the(shop).due) == (Stage.BACKORDERED, later(RETRY_S))
-        assert not shop.step(later(RETRY_S))["order-1"].tells
-        assert the(shop).due == later(2 * RETRY_S)
+        assert (the(shop).stage, the(shop).due) == (Stage.BACKORDERED, later(60))
+        assert not shop.step(later(60))["order-1"].tells
+        assert the(shop).due == later(120)
+
+    def test_it_is_looked_at_soon_and_then_ever_more_seldom_up_to_the_retry_time(self) -> None:
+        shop = opened({"near": {"tea": 0}})
+        waits = []
+        for _ in range(12):
+            due = the(shop).due
+            assert due is not None
+            shop.step(due)
+            after = the(shop).due
+            assert after is not None
+            waits.append(int((after - due).total_seconds()))
+        assert waits[:4] == [60, 120, 240, 480]
+        assert waits[-1] == RETRY_S
 
     def test_stock_that_arrives_is_taken_at_once(self) -> None:
         shop = opened({"near": {"tea": 0}})
@@ -100,7 +113,7 @@ class TestBackOrder:
         answer(shop, "rejected", 60, cup, reason="out_of_stock")
         answer(shop, "accepted", 90, tea)
         assert the(shop).stage is Stage.BACKORDERED
-        assert (the(shop).due, the(shop).backordered_at) == (later(60 + RETRY_S), later(60))
+        assert (the(shop).due, the(shop).backordered_at) == (later(60 + 60), later(60))
         shop.receive("far", "cup", 1, later(100))
         shop.step(later(60 + RETRY_S))
         assert (last(shop).location, the(shop).stage) == ("far", Stage.DISPATCHED)

@@ -101,6 +101,27 @@ async def test_a_reply_that_no_database_could_keep_is_refused_and_holds_up_nobod
     await places.far.hears("reply.refused.v1", code="invalid_reply")
 
 
+async def test_what_is_refused_is_quoted_short_and_printable(
+    system: System, places: Places, mongo: Mongo, jetstream: JetStreamContext
+) -> None:
+    order = await places.place()
+    parcel = await places.near.offered(order)
+    for bad in ("x" * 600_000, "a\r\nNats-Rollup: all\r\n\r\nx"):
+        event = {
+            "specversion": "1.0",
+            "id": "long",
+            "source": places.far.location,
+            "type": "parcel.replies.v1",
+            "data": {"replies": [{"id": bad, "parcel": parcel, "kind": "accepted", bad: 1}]},
+        }
+        await places.far.sends(orjson.dumps(event))
+    await places.near.says(parcel, "accepted")
+    await reaches(mongo, order, "accepted")
+    told = await places.far.hears("reply.refused.v1", code="invalid_reply")
+    assert len(orjson.dumps(told)) < 2_000
+    assert await mongo.outbox.count_documents({"_id": {"$regex": "[^!-~]"}}) == 0
+
+
 async def test_answers_sent_while_the_event_worker_is_down_are_taken_when_it_is_back(
     system: System, places: Places, mongo: Mongo
 ) -> None:

@@ -84,20 +84,24 @@ def read(message: Received) -> tuple[list[_Answer], list[_Refused]]:
         try:
             answers.append(_Answer(message.partner, message.at, Reply.model_validate(raw)))
         except ValidationError as error:
-            name = raw.get("id") if isinstance(raw, dict) else None
-            parcel = raw.get("parcel") if isinstance(raw, dict) else None
+            given = raw if isinstance(raw, dict) else {}
             refused.append(
                 _Refused(
                     message.partner,
-                    str(name or f"{envelope.id}/{number}"),
-                    parcel if isinstance(parcel, str) else None,
+                    f"{message.sequence}/{number}",
+                    _quoted(given.get("parcel"), 100) or None,
                     "invalid_reply",
                     f"data.replies.{number}",
-                    _first(error),
+                    f"{_quoted(given.get('id'), 60) or 'A reply without id'}: {_quoted(_first(error), 300)}",
                     "Correct the named field and send the reply again under a new id.",
                 )
             )
     return answers, refused
+
+
+def _quoted(text: object, most: int) -> str:
+    """What somebody sent, fit to be sent on: printable, and not longer than `most` characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(text or ""))[:most]
 
 
 def _first(error: ValidationError) -> str:
@@ -186,6 +190,14 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
             "This parcel was offered to another store.",
             "Answer only for parcels on your own stream.",
         )
+    if order["stage"] in TERMINAL and reply.kind == "rejected" and parcel["state"] in ("shipped", "delivered"):
+        return _Refused(
+            *told,
+            "already_shipped",
+            "kind",
+            f"The parcel is already {parcel['state']}.",
+            "What has left the store comes back as a return, not as a rejection.",
+        )
     if order["stage"] in TERMINAL and parcel["state"] not in ("shipped", "delivered"):
         return _Refused(
             *told,
@@ -204,7 +216,7 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
 def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
     reply = answer.reply
     return {
-        "_id": f"reply:{answer.partner}:{reply.id}",
+        "_id": f"reply:{answer.partner}:{reply.parcel}:{reply.kind}:{reply.id}",
         "order": order["_id"],
         "batch": order["batch"],
         "kind": f"reply.{reply.kind}",

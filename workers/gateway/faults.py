@@ -11,6 +11,9 @@ from contracts.refusals import Refusal
 SHOWN = 100
 """Faults named in one answer; a caller who sends thousands has one mistake, many times."""
 
+_NAME_MAX = 60
+"""Characters of a field name that are repeated: the names of unknown fields are the sender's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -78,7 +81,7 @@ _RULES = {
 def fault_of(error: Mapping[str, Any]) -> Fault:
     """One of pydantic's errors in our words. What a message says after a semicolon is its remedy."""
     kind, context = error["type"], error.get("ctx", {})
-    path = [str(part) for part in error["loc"]]
+    path = [str(part)[:_NAME_MAX] for part in error["loc"]]
     if kind == "value_error":
         detail, _, remedy = str(context["error"]).partition("; ")
         field, code = next((rule for words, rule in _RULES.items() if detail.startswith(words)), ("", "invalid"))

@@ -190,8 +190,12 @@ def _checked(key: str) -> str:
 
 def _digest(request: Request, body: Any) -> str:
     """What makes a request the same: method, path, and the body's values whatever their order or spacing."""
-    words = f"{request.method} {request.url.path}\n".encode() + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(words).hexdigest()
+    try:
+        values = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        detail = "the body is nested too deeply"
+        raise Refusal("bad_json", detail, remedy="Send the documented body.", status=400) from error
+    return hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + values).hexdigest()
 
 
 def _now() -> datetime:
