@@ -70,7 +70,7 @@ class BatchActivities:
         for order in written.changed:
             changed[order.stage].append(order.id)
         # What a try before this one had changed is not known any more.
-        show_all = step.show_all or activity.info().attempt > 1
+        show_all = step.show_all or (activity.in_activity() and activity.info().attempt > 1)
         return await progress(self._mongo, step, dict(changed), show_all)
 
     async def _until_written(self, step: Advance) -> Written:
