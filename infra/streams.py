@@ -90,7 +90,7 @@ CONSUMERS: tuple[tuple[str, api.ConsumerConfig], ...] = (
     # itself puts aside what it cannot take.
     (
         REPLIES,
-        _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=60, max_ack_pending=2_000),
+        _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=30, max_ack_pending=2_000),
     ),
 )
 
