@@ -147,5 +147,5 @@ def _verdict(report: Report, number: int, data_dir: Path, console: Console) -> i
         console.print(f"[red]{len(violated)} invariants do not hold[/red]")
     if not left and not violated:
         console.print("[green]every order has ended and every invariant holds[/green]")
-    console.print(f"To look around in what was done: TONGQU_DATA_DIR={data_dir} make up")
+    console.print(f"To look around in what was done: TONGQU_DATA_DIR={data_dir} make up", soft_wrap=True)
     return 1 if left or violated else 0
