@@ -50,7 +50,15 @@ class Memory:
 
     def __init__(self, path: str) -> None:
         self._sql = sqlite3.connect(path, isolation_level=None)
+        self._sql.execute("PRAGMA journal_mode = WAL")
+        self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
+
+    def __enter__(self) -> None:
+        self._sql.execute("BEGIN")
+
+    def __exit__(self, *_: object) -> None:
+        self._sql.execute("COMMIT")
 
     def keep(self, location: str, offer: dict[str, Any]) -> bool:
         """Whether the offer is new."""
@@ -90,11 +98,13 @@ class Store:
             self._start(self._handle(offer))
         while True:
             try:
-                messages = await inbox.fetch(1, timeout=30)
+                messages = await inbox.fetch(100, timeout=2)
             except (NothingThere, TimeoutError):
                 continue
+            with self._memory:
+                for message in messages:
+                    self.hear(json.loads(message.data))
             for message in messages:
-                self.hear(json.loads(message.data))
                 await message.ack()
 
     def hear(self, event: dict[str, Any]) -> None:

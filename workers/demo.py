@@ -36,6 +36,8 @@ BEHAVIOUR = {
 """How the demo's stores behave: one in 25 offers is refused, one in 100 gets no answer."""
 POLICY = Policy(id="default", version=2, backorder_retry_s=5, backorder_limit_s=20)
 """Back-orders end after 20 s here, so that the demo ends; in life it is days."""
+ACCEPT_WITHIN_S = 12
+"""Stores have this long to answer; in life it is half an hour."""
 PATIENCE_S = 180.0
 _EXAMPLE = Path(__file__).parent.parent / "examples" / "store_agent.py"
 
@@ -72,7 +74,7 @@ async def _demo(number: int, seed: int, console: Console) -> int:
 
 async def load_network(system: System, seed: int, console: Console) -> None:
     """Register the demo's locations and count their stock, through the API."""
-    places = network(seed)
+    places = network(seed, accept_within_s=ACCEPT_WITHIN_S)
     async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
         refused = [r for r in await shop.put_locations(places.locations) if "problem" in r]
         refused += [r for r in await shop.put_stock(places.stock) if "problem" in r]
