@@ -40,8 +40,9 @@ class Report:
 
     @property
     def well(self) -> bool:
-        """Every order has ended or waits for stock for good, and nothing that was promised is broken."""
-        return self.still and not violations(self.findings or [])
+        """Every order has ended or waits for stock for good, some were placed, and nothing promised is broken."""
+        none_placed = bool(self.bad) and self.orders_read > 0 and not (self.placed or self.placed_before)
+        return self.still and not none_placed and not violations(self.findings or [])
 
 
 def show(report: Report, console: Console) -> None:
