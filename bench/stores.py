@@ -67,13 +67,7 @@ async def run(nats_url: str, least_s: float, most_s: float, group_s: float) -> N
                     heapq.heappush(agenda, (later, next(numbers), store, parcel, step + 1))
             for store, replies in due.items():
                 for start in range(0, len(replies), 500):
-                    event = {
-                        "specversion": "1.0",
-                        "id": f"bench-{next(numbers)}",
-                        "source": store,
-                        "type": REPLY_TYPE,
-                        "data": {"replies": replies[start : start + 500]},
-                    }
+                    event = _event(f"bench-{next(numbers)}", store, replies[start : start + 500])
                     await jetstream.publish_async(reply_subject(store), orjson.dumps(event))
 
     work = asyncio.gather(listen(), answer())
@@ -84,6 +78,11 @@ async def run(nats_url: str, least_s: float, most_s: float, group_s: float) -> N
     except asyncio.CancelledError:
         pass
     await client.close()
+
+
+def _event(event_id: str, store: str, replies: list[dict[str, Any]]) -> dict[str, Any]:
+    data = {"replies": replies}
+    return {"specversion": "1.0", "id": event_id, "source": store, "type": REPLY_TYPE, "data": data}
 
 
 def main() -> None:

@@ -223,6 +223,11 @@ class OrderState(Document):
     def open(self) -> bool:
         return self.stage not in TERMINAL
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether a cancellation was carried out, wholly or for what had not been shipped."""
+        return self.cancellation is not None and self.cancellation.outcome != "refused"
+
 
 class TimelineEntry(Document):
     """What happened to an order, when, and for which reason; shown to callers and operators."""
@@ -261,6 +266,10 @@ class InboxEvent(Document):
     by: str
     parcel: str | None = None
     data: dict[str, Any] = {}
+
+    def unread(self, batch: str | None) -> dict[str, Any]:
+        """The document as it is written down, for the batch that carries the order (None: none has claimed it)."""
+        return {"_id": self.id, **self.model_dump(exclude={"id"}), "batch": batch, "drained": None}
 
 
 URGENT = frozenset(

@@ -12,6 +12,10 @@ WAKE_ORDERS = "wake.orders"
 WAKE_INBOX = "wake.inbox"
 
 
+LETTER_SUBJECT, LETTER_REASON, LETTER_DETAIL = "Tongqu-Subject", "Tongqu-Reason", "Tongqu-Detail"
+"""Headers that say where a dead letter was sent, and why it could not be taken."""
+
+
 def event_subject(partner: str, event_type: str) -> str:
     """`evt.v1.<partner>.<context>.<event>`; `event_type` is `<context>.<event>.v1`."""
     return f"evt.v1.{partner}.{event_type.removesuffix('.v1')}"

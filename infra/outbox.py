@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from bson import ObjectId
 from pymongo import ReturnDocument
 
+from contracts.events import CloudEvent
+from contracts.subjects import event_subject
 from infra.mongo import Mongo, Session, UpdateOne
 
 LEASE_S = 6.0
@@ -18,6 +21,19 @@ CHUNK = 1_000
 _LEASE = "relay"
 _NEVER = datetime.fromtimestamp(0, UTC)
 _WANTED = {"partner": 1, "subject": 1, "event": 1, "sequence": 1}
+
+
+def pending(event: CloudEvent, partner: str) -> dict[str, Any]:
+    """The row of an event that is to be told. `key` grows, so that events of one moment keep their order."""
+    return {
+        "_id": event.id,
+        "key": ObjectId(),
+        "partner": partner,
+        "subject": event_subject(partner, event.type),
+        "status": "pending",
+        "at": event.time,
+        "event": event.model_dump(exclude_none=True),
+    }
 
 
 class LeaseLost(Exception):

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     order_lines_max: int = Field(default=200, ge=1, description="Most lines in one order.")
     batch_request_max: int = Field(default=1000, ge=1, description="Most orders in one request.")
 
+    _asks_running_system: ClassVar[bool] = True
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -69,7 +71,7 @@ class Settings(BaseSettings):
             data_dir = {**env_settings(), **init_settings()}.get("data_dir", _DATA_DIR)
             return read_state(Path(data_dir))
 
-        return init_settings, env_settings, from_state
+        return (init_settings, env_settings, from_state) if cls._asks_running_system else (init_settings, env_settings)
 
     def require(self, name: str) -> str:
         """An address that must be known. Raises NotConfigured, which says how to set it."""
@@ -117,13 +119,4 @@ def _lives(pid: object) -> bool:
 class EnvironmentSettings(Settings):
     """What the environment says, whatever system may be running here; for starting one."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[Any, ...]:
-        return init_settings, env_settings
+    _asks_running_system: ClassVar[bool] = False

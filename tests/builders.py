@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from activities.orders.accept import new_order
-from activities.orders.moves import residual
 from activities.orders.network import Availability, Network
 from activities.orders.routing import Demand
 from contracts.geo import Point
@@ -87,20 +86,6 @@ def demand(
     """Lines as (SKU, units), numbered 1, 2, 3, ..."""
     numbered = [(number + 1, sku, units) for number, (sku, units) in enumerate(lines)]
     return Demand("order-1", channel, *at, lines=numbered, excluded=excluded, attempt=1)
-
-
-def demand_of(order: OrderState) -> Demand:
-    """What an order still wants from the router."""
-    skus = {line.line: line.sku for line in order.lines}
-    return Demand(
-        order=order.id,
-        channel=order.channel,
-        lat=order.lat,
-        lon=order.lon,
-        lines=[(line, skus[line], units) for line, units in residual(order).items()],
-        excluded=tuple(order.excluded),
-        attempt=order.attempt + 1,
-    )
 
 
 def placement(

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves
 from activities.orders.network import Availability, Network
-from activities.orders.routing import Demand, StockSeen, route
+from activities.orders.routing import Demand, StockSeen, demand_of, route
 from activities.orders.writing import movements
 from contracts.orders import UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, PaymentIntent
 from contracts.routing import Decision, Policy
 from contracts.stock import Change, Level, Movement
-from tests.builders import NOW, Levels, availability, demand_of, event, later, network, order, reply
+from tests.builders import NOW, Levels, availability, event, later, network, order, reply
 
 Place = tuple[str, str]
 """Location and SKU."""

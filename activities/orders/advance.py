@@ -76,7 +76,7 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
             cancel(moves, "payment_declined", "payment", at)
     elif event.kind == "command.cancel":
         cancel(moves, str(event.data.get("reason") or "requested"), event.by, at)
-    elif order.cancellation and order.cancellation.outcome != "refused" and event.kind != "command.retry":
+    elif order.cancelled and event.kind != "command.retry":
         return
     elif event.kind == "command.retry":
         retry(moves, event, at)

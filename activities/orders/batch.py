@@ -11,10 +11,10 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeats
 from activities.orders.advance import advance, conclude, dispatch
-from activities.orders.moves import Moves, begin, residual
+from activities.orders.moves import Moves, begin
 from activities.orders.policies import Policies
 from activities.orders.progress import progress
-from activities.orders.routing import Demand, StockSeen, route
+from activities.orders.routing import StockSeen, demand_of, route
 from activities.orders.writing import Written, movements, write
 from activities.stock.arrivals import wake_waiting
 from activities.stock.booking import Stale
@@ -139,7 +139,7 @@ class BatchActivities:
         """Route the orders that want goods, and let them take what was decided."""
         network = self._planner.network
         wanting = [moves for moves in moved if moves.route]
-        demands = [_demand(moves.order) for moves in wanting]
+        demands = [demand_of(moves.order) for moves in wanting]
         decisions = route(demands, self._planner.stock, network, policy, step.now, seen)
         for moves, decision in zip(wanting, decisions, strict=True):
             with _blamed_on(moves.order.id):
@@ -185,19 +185,6 @@ def _attend(order: OrderState, error: Exception, step: Advance) -> Moves:
 
 def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:500]
-
-
-def _demand(order: OrderState) -> Demand:
-    skus = {line.line: line.sku for line in order.lines}
-    return Demand(
-        order=order.id,
-        channel=order.channel,
-        lat=order.lat,
-        lon=order.lon,
-        lines=[(line, skus[line], quantity) for line, quantity in residual(order).items()],
-        excluded=order.excluded,
-        attempt=order.attempt + 1,
-    )
 
 
 def _cancelled_by_operator(step: Advance, order: OrderState) -> InboxEvent:

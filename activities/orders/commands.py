@@ -10,7 +10,7 @@ from contracts.orders import UNSHIPPED, Cancellation, InboxEvent, ParcelState
 def cancel(moves: Moves, reason: str, by: str, at: datetime) -> None:
     """Cancel what has not been shipped. What has been shipped is kept and paid for."""
     order = moves.order
-    if order.cancellation and order.cancellation.outcome != "refused":
+    if order.cancelled:
         return
     shipped = in_state(order, (ParcelState.SHIPPED, ParcelState.DELIVERED))
     unshipped = in_state(order, UNSHIPPED)

@@ -120,7 +120,7 @@ def in_state(order: OrderState, states: Iterable[ParcelState]) -> list[Parcel]:
 
 def residual(order: OrderState) -> dict[int, int]:
     """Units per line that no live parcel carries and that are still wanted."""
-    if order.cancellation and order.cancellation.outcome != "refused":
+    if order.cancelled:
         return {}
     left = {line.line: line.quantity for line in order.lines}
     for parcel in order.parcels:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activities.orders.fewest import fewest
+from activities.orders.moves import residual
 from activities.orders.network import Availability, Network
+from contracts.orders import OrderState
 from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Policy
 
 Outcome = Literal["single", "split", "none"]
@@ -27,6 +29,20 @@ class Demand:
     """(line number, SKU, units)"""
     excluded: Sequence[str]
     attempt: int
+
+
+def demand_of(order: OrderState) -> Demand:
+    """What an order still wants from the router."""
+    skus = {line.line: line.sku for line in order.lines}
+    return Demand(
+        order=order.id,
+        channel=order.channel,
+        lat=order.lat,
+        lon=order.lon,
+        lines=[(line, skus[line], units) for line, units in residual(order).items()],
+        excluded=order.excluded,
+        attempt=order.attempt + 1,
+    )
 
 
 @dataclass(frozen=True, slots=True)

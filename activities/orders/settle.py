@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeats
 from contracts.fulfilment import SETTLE, Settle, Settled
-from contracts.orders import Attention, Payment
+from contracts.orders import Attention, InboxEvent, Payment
 from contracts.payments import PaymentInstruction, PaymentOutcome
 from infra.mongo import Mongo, insert_new
 from infra.payments import PaymentGateway
@@ -74,14 +74,11 @@ def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstr
 
 
 def _answer(instruction: PaymentInstruction, tries: int, outcome: PaymentOutcome, order: Settle) -> dict[str, Any]:
-    return {
-        "_id": f"paid:{instruction.key}:{tries}",
-        "order": instruction.order,
-        "batch": order.batch,
-        "kind": "payment.outcome",
-        "received_at": order.now,
-        "by": "payment",
-        "parcel": None,
-        "data": outcome.model_dump(exclude_none=True),
-        "drained": None,
-    }
+    return InboxEvent(
+        id=f"paid:{instruction.key}:{tries}",
+        order=instruction.order,
+        kind="payment.outcome",
+        received_at=order.now,
+        by="payment",
+        data=outcome.model_dump(exclude_none=True),
+    ).unread(order.batch)

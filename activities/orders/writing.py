@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
-
 from activities.orders.moves import Moves, Posting
 from activities.orders.network import Availability
 from activities.stock.booking import Stale, book, still_at
@@ -17,9 +15,9 @@ from contracts.ids import outgoing_event_id
 from contracts.orders import OrderState
 from contracts.routing import Decision
 from contracts.stock import Change, Movement
-from contracts.subjects import event_subject
 from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
+from infra.outbox import pending
 
 _FIXED = {"id", "channel", "division", "currency", "lines", "total", "ship_to", "lat", "lon", "placed_at", "version"}
 _MUTABLE = frozenset(OrderState.model_fields) - _FIXED
@@ -120,17 +118,7 @@ def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
     for number, tell in enumerate(moves.tells):
         event_id = outgoing_event_id(moves.order.id, moves.order.version, number)
         event = CloudEvent(id=event_id, type=tell.type, subject=tell.subject, time=at, data=tell.data)
-        rows.append(
-            {
-                "_id": event_id,
-                "key": ObjectId(),
-                "partner": tell.partner,
-                "subject": event_subject(tell.partner, tell.type),
-                "status": "pending",
-                "at": at,
-                "event": event.model_dump(exclude_none=True),
-            }
-        )
+        rows.append(pending(event, tell.partner))
     return rows
 
 

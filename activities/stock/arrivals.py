@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from datetime import datetime
 
-from contracts.orders import Stage
+from contracts.orders import InboxEvent, Stage
 from infra.mongo import Mongo, insert_new
 
 _WOKEN_AT_MOST = 500
@@ -23,17 +23,13 @@ async def wake_waiting(
     found = mongo.orders.find(waiting, {"batch": 1, "version": 1}).sort("placed_at", 1).limit(most)
     woken = [row async for row in found]
     events = [
-        {
-            "_id": f"arrived:{row['_id']}:{row['version']}",
-            "order": row["_id"],
-            "batch": row["batch"],
-            "kind": "stock.arrived",
-            "received_at": at,
-            "by": "stock",
-            "parcel": None,
-            "data": {},
-            "drained": None,
-        }
+        InboxEvent(
+            id=f"arrived:{row['_id']}:{row['version']}",
+            order=row["_id"],
+            kind="stock.arrived",
+            received_at=at,
+            by="stock",
+        ).unread(row["batch"])
         for row in woken
     ]
     # An order that was woken before and has not moved since has its event already.

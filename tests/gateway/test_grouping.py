@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from contracts.refusals import Refusal
-from workers.gateway.grouping import Grouping
+from infra.grouping import Grouping
 
 
 class Store:

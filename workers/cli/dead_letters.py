@@ -7,13 +7,10 @@ from typing import Any, NamedTuple
 from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
-from contracts.subjects import DLQ
+from contracts.subjects import DLQ, LETTER_DETAIL, LETTER_REASON, LETTER_SUBJECT
 from infra.settings import Settings
 from workers.cli.connections import jetstream
 from workers.cli.console import CommandFailed, moment
-
-SUBJECT, REASON, DETAIL = "Tongqu-Subject", "Tongqu-Reason", "Tongqu-Detail"
-"""Headers that say where a dead letter was sent, and why it could not be taken."""
 
 
 class Letter(NamedTuple):
@@ -61,7 +58,9 @@ async def send_again(numbers: Sequence[int], body: bytes | None) -> int:
 async def _send(js: JetStreamContext, letter: Letter, body: bytes) -> None:
     """Sent, then deleted: after a crash in between it is sent twice under one id, which the stream keeps once."""
     if not letter.subject:
-        raise CommandFailed(f"Letter {letter.number} has no header {SUBJECT}, so nobody knows where it was sent.")
+        raise CommandFailed(
+            f"Letter {letter.number} has no header {LETTER_SUBJECT}, so nobody knows where it was sent."
+        )
     try:
         await js.publish(letter.subject, body, headers={"Nats-Msg-Id": f"redrive:{letter.number}"})
     except NoStreamResponseError as error:
@@ -90,5 +89,5 @@ async def _read(js: JetStreamContext, number: int) -> Letter | None:
     except NotFoundError:
         return None
     headers = message.headers or {}
-    subject, reason, detail = (headers.get(name, "") for name in (SUBJECT, REASON, DETAIL))
+    subject, reason, detail = (headers.get(name, "") for name in (LETTER_SUBJECT, LETTER_REASON, LETTER_DETAIL))
     return Letter(number, message.time, subject, reason, detail, message.data or b"")

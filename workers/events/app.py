@@ -10,19 +10,31 @@ import orjson
 from faststream import AckPolicy, FastStream
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 
-from contracts.subjects import DLQ, REPLIES, WAKE, WAKE_INBOX, WAKE_ORDERS, dead_letter_subject, partner_of_reply
+from contracts.subjects import (
+    DLQ,
+    LETTER_DETAIL,
+    LETTER_REASON,
+    LETTER_SUBJECT,
+    REPLIES,
+    WAKE,
+    WAKE_INBOX,
+    WAKE_ORDERS,
+    dead_letter_subject,
+    partner_of_reply,
+)
+from infra.grouping import Grouping
 from infra.mongo import Mongo
 from infra.nats import end_process
 from infra.settings import Settings
 from infra.temporal import connect
 from workers.events.bell import Bell
 from workers.events.claims import Claims
-from workers.events.gathering import Gathering
 from workers.events.replies import Received, ReplyDesk, Unreadable
 from workers.events.sweep import Sweep
 
 log = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 2.0
+_UNDER_WAY = 100
 
 
 async def _whole(message: NatsMessage) -> NatsMessage:
@@ -64,7 +76,7 @@ class EventWorker:
             durable=durable,
             stream=JStream(stream, declare=False),
             pull_sub=PullSub(batch_size=100, timeout=1.0),
-            max_workers=100,
+            max_workers=_UNDER_WAY,
             decoder=_whole,
         )(handler)
 
@@ -83,9 +95,11 @@ class EventWorker:
             mongo, temporal, self.bell, batch_max=settings.batch_max, starting=settings.batches_starting
         )
         desk = ReplyDesk(mongo, self.bell)
-        self.replies: Gathering[Received, Unreadable | None] = Gathering(desk.take, most=200, within_s=0.005)
+        self.replies: Grouping[Received, Unreadable | None] = Grouping(
+            desk.take, within_s=0.005, at_most=_UNDER_WAY, waiting_at_most=10 * _UNDER_WAY, at_once=1
+        )
         sweep = Sweep(mongo, temporal, self.claims, self.bell)
-        loops = [self.bell.run(), self.claims.run(), sweep.run(), self.replies.run()]
+        loops = [self.bell.run(), self.claims.run(), sweep.run()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
             task.add_done_callback(_end_when_it_ended)
@@ -137,8 +151,8 @@ class EventWorker:
             timeout=5.0,
             headers={
                 "Nats-Msg-Id": f"dlq:{REPLIES}:{received.sequence}",
-                "Tongqu-Subject": subject,
-                "Tongqu-Reason": why.reason,
-                "Tongqu-Detail": why.detail.replace("\n", " ")[:500],
+                LETTER_SUBJECT: subject,
+                LETTER_REASON: why.reason,
+                LETTER_DETAIL: why.detail.replace("\n", " ")[:500],
             },
         )

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from bson import ObjectId
 from pydantic import BaseModel, ValidationError
 
 from contracts.events import REPLY_TYPE, CloudEvent, Reply
 from contracts.ids import order_of_parcel
-from contracts.orders import TERMINAL, URGENT
-from contracts.subjects import event_subject
+from contracts.orders import TERMINAL, URGENT, InboxEvent
 from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
+from infra.outbox import pending
 from workers.events.bell import Bell
 
 log = logging.getLogger(__name__)
@@ -215,17 +214,15 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
 
 def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
     reply = answer.reply
-    return {
-        "_id": f"reply:{answer.partner}:{reply.parcel}:{reply.kind}:{reply.id}",
-        "order": order["_id"],
-        "batch": order["batch"],
-        "kind": f"reply.{reply.kind}",
-        "received_at": answer.at,
-        "by": answer.partner,
-        "parcel": reply.parcel,
-        "data": reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True),
-        "drained": None,
-    }
+    return InboxEvent(
+        id=f"reply:{answer.partner}:{reply.parcel}:{reply.kind}:{reply.id}",
+        order=order["_id"],
+        kind=f"reply.{reply.kind}",
+        received_at=answer.at,
+        by=answer.partner,
+        parcel=reply.parcel,
+        data=reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True),
+    ).unread(order["batch"])
 
 
 def _told(refused: _Refused, now: datetime) -> dict[str, Any]:
@@ -241,12 +238,4 @@ def _told(refused: _Refused, now: datetime) -> dict[str, Any]:
         "remedy": refused.remedy,
     }
     event = CloudEvent(id=event_id, type=kind, subject=refused.parcel or refused.reply, time=now, data=data)
-    return {
-        "_id": event_id,
-        "key": ObjectId(),
-        "partner": refused.partner,
-        "subject": event_subject(refused.partner, kind),
-        "status": "pending",
-        "at": now,
-        "event": event.model_dump(exclude_none=True),
-    }
+    return pending(event, refused.partner)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts.refusals import Refusal
+from infra.grouping import Grouping
 from infra.mongo import DUPLICATE_KEY, BulkWriteError, Mongo, PyMongoError
-from workers.gateway.grouping import Grouping
 from workers.gateway.limits import Limits
 from workers.gateway.problems import unavailable
 from workers.gateway.wakes import Wakes

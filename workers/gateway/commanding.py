@@ -2,7 +2,7 @@
 
 import contextlib
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from contracts.base import milliseconds
 from contracts.orders import UNSHIPPED, CommandKind, InboxEvent, Stage
@@ -84,14 +84,8 @@ async def write_command(
         parcel=parcel,
         data={"reason": reason},
     )
-    row: dict[str, Any] = {
-        "_id": event.id,
-        **event.model_dump(exclude={"id"}),
-        "batch": order["batch"],
-        "drained": None,
-    }
     with contextlib.suppress(DuplicateKeyError):
-        await mongo.inbox.insert_one(row)
+        await mongo.inbox.insert_one(event.unread(order["batch"]))
     batch = await _batch_now(mongo, event)
     if batch is not None:
         wakes.inbox({batch})

@@ -19,9 +19,9 @@ from fastapi import Request
 from contracts.base import milliseconds
 from contracts.ids import sortable
 from contracts.refusals import Refusal
+from infra.grouping import Grouping, Item, Outcome
 from infra.mongo import DUPLICATE_KEY, BulkWriteError, Mongo, PyMongoError, UpdateOne
 from workers.gateway.answers import Answer
-from workers.gateway.grouping import Grouping, Item, Outcome
 from workers.gateway.limits import Limits
 from workers.gateway.security import Caller
 

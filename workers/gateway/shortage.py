@@ -65,4 +65,4 @@ def _event(order: Mapping[str, Any], parcel: str, stock_version: int, at: dateti
         by="stock",
         parcel=parcel,
     )
-    return {"_id": event.id, **event.model_dump(exclude={"id"}), "batch": order["batch"], "drained": None}
+    return event.unread(order["batch"])

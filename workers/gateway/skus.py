@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from infra.grouping import Grouping
 from infra.mongo import Mongo
-from workers.gateway.grouping import Grouping
 from workers.gateway.limits import Limits
 
 _KEPT = 1_000_000
