@@ -22,6 +22,9 @@ class Line(Request):
     sku: Sku
     quantity: int = Field(ge=1, le=QUANTITY_MAX, strict=True)
     unit_price: Amount
+    together: str | None = Field(
+        default=None, min_length=1, max_length=20, description="Lines with the same word come from one location."
+    )
 
 
 class ShipTo(Request):
@@ -58,6 +61,8 @@ class OrderPlacement(Request):
     total: Amount
     payment: PaymentMeans = PaymentMeans()
     ship_to: ShipTo
+    customer: str | None = Field(default=None, min_length=1, max_length=64, description="Your own id of the customer.")
+    deliver_by: Moment | None = Field(default=None, description="The promise to the customer; else the policy's.")
 
     @model_validator(mode="after")
     def _adds_up(self) -> "OrderPlacement":
@@ -133,6 +138,14 @@ class Parcel(Document):
     ship_within_s: int
     reason: str | None = None
     tracking: str | None = None
+    slot: str | None = None
+    """The local hour in which it counts against its location's capacity, such as 2026-11-23T14."""
+    service: str | None = None
+    """The carrier's service that was planned, `<carrier>/<service>`."""
+    freight: int = 0
+    """What the planned service asks, in minor units."""
+    promised_at: Moment | None = None
+    """When it should be delivered, as planned when it was offered."""
 
 
 class OrderLine(Document):
@@ -143,6 +156,7 @@ class OrderLine(Document):
     quantity: int
     unit_price: int
     amount: int
+    together: str | None = None
 
 
 class PaymentIntent(Document):
@@ -196,6 +210,8 @@ class OrderState(Document):
     ship_to: dict[str, Any]
     lat: float
     lon: float
+    customer: str | None = None
+    deliver_by: Moment | None = None
     payment: Payment
     stage: Stage = Stage.PLACED
     attempt: int = 0

@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Document, Request
+from contracts.carriers import ClockTime, DivisionPrefix
 from contracts.divisions import DivisionCode
 from contracts.geo import Point
+from contracts.hours import TIME_ZONE, Hours, TimeZone
 from contracts.ids import LocationId
 
 ACCEPT_WITHIN_S = 30 * 60
@@ -27,6 +29,16 @@ class LocationUpsert(Request):
     ship_within_s: int = Field(
         default=SHIP_WITHIN_S, ge=1, le=30 * 86400, description="Seconds from acceptance to hand-over."
     )
+    time_zone: TimeZone = TIME_ZONE
+    hours: Hours | None = Field(default=None, description="Left out: always open. Times to answer count open hours.")
+    cut_off: ClockTime | None = Field(default=None, description="Orders after it are handed over the next open day.")
+    capacity_per_day: int | None = Field(default=None, ge=0, description="Parcels it takes in a day, its own time.")
+    capacity_per_hour: int | None = Field(default=None, ge=0, description="Parcels it takes in an hour.")
+    safety_stock: int = Field(default=0, ge=0, description="Units of every SKU that stay on its shelf.")
+    channel_buffers: dict[str, int] = Field(default={}, description="Further units kept back from a channel's orders.")
+    ships_to: list[DivisionPrefix] = Field(
+        default=[], max_length=400, description="Its licensed region: beginnings of division codes; empty: everywhere."
+    )
 
 
 class Location(Document):
@@ -42,4 +54,12 @@ class Location(Document):
     channels: list[str]
     accept_within_s: int
     ship_within_s: int
+    time_zone: str = TIME_ZONE
+    hours: Hours | None = None
+    cut_off: str | None = None
+    capacity_per_day: int | None = None
+    capacity_per_hour: int | None = None
+    safety_stock: int = 0
+    channel_buffers: dict[str, int] = {}
+    ships_to: list[str] = []
     version: int = 1

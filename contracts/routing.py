@@ -6,28 +6,84 @@ from pydantic import Field
 
 from contracts.base import Document, Moment
 
+Rule = Literal["cost", "fewest", "nearest"]
+
 
 class Policy(Document):
-    """How orders are routed and how long things may take. Data, versioned; times in seconds."""
+    """How orders are routed and how long things may take. Data, versioned; times in seconds, money in minor units.
+
+    Which policy holds for an order: of those that name its channel (or none) and the beginning of its division (or
+    none), the one with the longest beginning, then the one that names the channel; of each the newest version.
+    """
 
     id: str = "default"
     version: int = 1
+    channels: list[str] = []
+    regions: list[str] = []
+    rule: Rule = Field(
+        default="cost",
+        description="cost: the cheapest set of locations by the terms below; fewest: the nearest location that has "
+        "all, else the fewest parcels; nearest: from the nearest location that has any of it, and on to the next.",
+    )
     max_parcels: int = Field(default=4, ge=1, le=4)
+    radius_km: float | None = Field(default=None, gt=0, description="Locations farther away are not asked.")
+    hand_over_within_s: int | None = Field(
+        default=None, ge=1, description="Locations that are closed, or past their cut-off, for longer are not asked."
+    )
+    split_min_value: int = Field(
+        default=0, ge=0, description="Least value of goods in every parcel of an order that is split."
+    )
+    promise_s: int = Field(default=5 * 86400, ge=1, description="From placing to delivery, where the order says none.")
+    handling: int = Field(default=300, ge=0, description="Cost of picking and packing one parcel.")
+    lateness_per_day: int = Field(default=500, ge=0, description="Cost of a parcel for each day beyond the promise.")
+    km_price: int = Field(default=1, ge=0, description="Freight for each kilometre where no carrier serves the pair.")
+    scarcity: float = Field(default=1.0, ge=0, le=10, description="Weight of the scarcity prices; 0: without them.")
+    exact_lines: int = Field(default=12, ge=1, le=50, description="Orders with more SKUs are routed by a heuristic.")
+    reevaluate: bool = Field(default=True, description="Move offers that nobody has accepted yet when that is cheaper.")
     max_refusals: int = Field(default=3, ge=1, description="Refusals and silences before an order goes to back-order.")
     backorder_retry_s: int = Field(default=4 * 3600, ge=1, description="A safety net: arriving stock wakes at once.")
     backorder_limit_s: int = Field(default=72 * 3600, ge=1)
     candidates_kept: int = Field(default=5, ge=1, le=50)
     payment_tries: int = Field(default=5, ge=1)
     payment_retry_s: int = Field(default=30, ge=1)
+    hold_s: int = Field(default=30 * 60, ge=1, description="How long goods are held for a payment that is awaited.")
+    holds_per_customer: int = Field(default=5, ge=1, description="Orders of one customer that may await payment.")
+    late_margin_s: int = Field(default=4 * 3600, ge=0, description="A parcel predicted later than this is told late.")
+
+
+class Terms(Document):
+    """What a choice costs, in minor units. `distance_km` of an unknown place counts as nothing here."""
+
+    freight: int = 0
+    handling: int = 0
+    lateness: int = 0
+    scarcity: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.freight + self.handling + self.lateness + self.scarcity
 
 
 class Candidate(Document):
-    """A location that could ship some or all of the order. `distance_km` is None where a point is unknown."""
+    """A location that could ship some or all of the order. `distance_km` is None where a point is unknown.
+
+    `terms` are of a parcel with everything that it could ship of the order.
+    """
 
     location: str
     distance_km: float | None
     ships_all: bool
     chosen: bool = False
+    terms: Terms | None = None
+    service: str | None = None
+
+
+class RuledOut(Document):
+    """A location near the customer that was not asked, and why."""
+
+    location: str
+    distance_km: float | None
+    reason: str
 
 
 class AllocatedItem(Document):
@@ -42,6 +98,11 @@ class Allocation(Document):
     location: str
     distance_km: float | None
     items: list[AllocatedItem]
+    service: str | None = None
+    """`<carrier>/<service>`; None where no carrier serves the pair, or none is known."""
+    terms: Terms | None = None
+    promised_at: Moment | None = None
+    """When the carrier is expected to deliver, by its table."""
 
 
 class Decision(Document):
@@ -59,10 +120,17 @@ class Decision(Document):
     allocations: list[Allocation]
     candidates: list[Candidate]
     ruled_out: dict[str, int]
+    near_ruled_out: list[RuledOut] = []
     excluded: list[str] = []
     policy: str
     stock_version: int
     stock_rows: int
     network_version: int = 0
     exact: bool = True
+    gap: float | None = None
+    """Where the choice is not proven to be the best: at most so many minor units above it."""
+    terms: Terms | None = None
+    runner_up: list[str] | None = None
+    runner_up_total: float | None = None
+    prices_version: int = 0
     reason: str

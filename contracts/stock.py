@@ -57,6 +57,8 @@ class Movement(Document):
     changes: list[Change]
     order: str | None = None
     reason: str | None = None
+    slot: str | None = None
+    """The hour whose capacity a reservation takes, and its release gives back (a parcel's `slot`)."""
     at: Moment
     version: int = 0
     row: int = 0

@@ -81,6 +81,13 @@ class Mongo:
         self.api_keys: Collection = self.db["api_keys"]
         self.leases: Collection = self.db["leases"]
         self.policies: Collection = self.db["policies"]
+        self.carriers: Collection = self.db["carriers"]
+        self.loads: Collection = self.db["loads"]
+        self.expectations: Collection = self.db["expectations"]
+        self.returns: Collection = self.db["returns"]
+        self.entries: Collection = self.db["entries"]
+        self.commission_rules: Collection = self.db["commission_rules"]
+        self.statements: Collection = self.db["statements"]
         self.counters: Collection = self.db["counters"]
 
     async def ping(self) -> None:

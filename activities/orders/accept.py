@@ -31,6 +31,8 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
         ship_to=placement.ship_to.model_dump(exclude_none=True),
         lat=point.lat,
         lon=point.lon,
+        customer=placement.customer,
+        deliver_by=placement.deliver_by,
         payment=Payment(
             method=placement.payment.method,
             token=placement.payment.token,

@@ -21,6 +21,7 @@ class Posting:
     order: str
     reason: str | None = None
     empty: bool = False
+    slot: str | None = None
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
 from infra.outbox import pending
 
-_FIXED = {"id", "channel", "division", "currency", "lines", "total", "ship_to", "lat", "lon", "placed_at", "version"}
+_FIXED = {"id", "channel", "currency", "lines", "total", "customer", "placed_at", "version"}
 _MUTABLE = frozenset(OrderState.model_fields) - _FIXED
 
 
@@ -55,6 +55,7 @@ def movements(postings: Iterable[Posting], stock: Availability | None, at: datet
                 changes=changes,
                 order=posting.order,
                 reason=posting.reason,
+                slot=posting.slot,
                 at=at,
             )
         )

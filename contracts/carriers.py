@@ -1,0 +1,128 @@
+"""Carriers: where they go, what they ask, how long they take; labels and tracking on one scale for all of them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.base import Document, Moment, Request
+from contracts.money import Amount
+
+ServiceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}/[a-z0-9-]{1,30}$")]
+"""`<carrier>/<service>`, such as `shun/express`."""
+CarrierId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")]
+DivisionPrefix = Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6}|BR(-[A-Z]{2})?)?$")]
+"""The beginning of a division code: a province (33), a prefecture (3301), a county, BR, BR-SP; empty is everywhere."""
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Rate(Request):
+    """What a parcel costs in one zone and how long it takes. Prices in minor units, days are calendar days."""
+
+    first_g: int = Field(ge=1, description="Weight that the first price covers.")
+    first_price: Amount
+    step_g: int = Field(ge=1)
+    step_price: Amount = Field(description="For every step begun beyond the first weight.")
+    days: int = Field(ge=0, le=60, description="From the day of collection to the day of delivery.")
+
+
+class ZoneRule(Request):
+    """Parcels from one area to another are in this zone. The most specific rule counts (longest prefixes together,
+    the destination's first); `same` asks that origin and destination share so many leading characters of their code
+    (2: same province, 4: same prefecture)."""
+
+    zone: str = Field(min_length=1, max_length=30)
+    origin: DivisionPrefix = ""
+    destination: DivisionPrefix = ""
+    same: Literal[0, 2, 4, 5, 6] = 0
+
+
+class Surcharge(Request):
+    """Remote areas cost more and take longer."""
+
+    destination: DivisionPrefix
+    price: Amount = 0
+    days: int = Field(default=0, ge=0, le=60)
+
+
+class Service(Request):
+    """One way in which a carrier carries parcels. A pair of places without a zone rule is not served."""
+
+    id: ServiceId
+    name: str = Field(min_length=1, max_length=100)
+    zones: list[ZoneRule] = Field(min_length=1, max_length=500)
+    rates: dict[str, Rate] = Field(description="By zone.")
+    surcharges: list[Surcharge] = Field(default=[], max_length=500)
+    volumetric_divisor: int | None = Field(
+        default=6000, ge=1, description="Cubic centimetres that count as a kilogram; None: only the scales count."
+    )
+    cut_off: ClockTime = Field(default="18:00", description="Parcels ready by then, local time, go the same day.")
+    max_weight_g: int = Field(default=30_000, ge=1)
+
+
+class CarrierUpsert(Request):
+    """A carrier as a caller describes it. Replaces what was known under the same id."""
+
+    id: CarrierId
+    name: str = Field(min_length=1, max_length=100)
+    active: bool = True
+    services: list[Service] = Field(min_length=1, max_length=20)
+
+
+class Carrier(Document):
+    """A carrier as it is kept."""
+
+    id: str
+    name: str
+    active: bool = True
+    services: list[Service]
+    version: int = 1
+
+
+class TrackingState(StrEnum):
+    """One scale for all carriers. It never runs backwards, except that a parcel may be turned round to its sender."""
+
+    LABELLED = "labelled"
+    COLLECTED = "collected"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    AWAITING_PICKUP = "awaiting_pickup"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
+class TrackingReport(Request):
+    """One scan as a carrier reports it: its own code, its own number, when and where."""
+
+    id: str = Field(min_length=1, max_length=100, description="The same scan reported twice carries the same id.")
+    tracking: str = Field(min_length=1, max_length=100)
+    code: str = Field(min_length=1, max_length=60, description="The carrier's own code.")
+    at: Moment
+    place: str | None = Field(default=None, max_length=200)
+
+
+class LabelInstruction(Document):
+    """Please carry this parcel. The same key always means the same parcel."""
+
+    key: str
+    parcel: str
+    service: str
+    origin: str
+    destination: str
+    weight_g: int
+    volume_cm3: int = 0
+
+
+class LabelOutcome(Document):
+    """`done` and `declined` are final; `failed` is unknown or temporary: ask again under the same key."""
+
+    key: str
+    status: Literal["done", "declined", "failed"]
+    tracking: str | None = None
+    label_url: str | None = None
+    price: int | None = None
+    code: str | None = None
+    detail: str | None = None
