@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.money import Amount
@@ -29,7 +29,7 @@ class Rate(Request):
 class ZoneRule(Request):
     """Parcels from one area to another are in this zone. The most specific rule counts (longest prefixes together,
     the destination's first); `same` asks that origin and destination share so many leading characters of their code
-    (2: same province, 4: same prefecture)."""
+    (2: same province, 4: same prefecture, 5: same state of Brazil) and is as specific as prefixes of that length."""
 
     zone: str = Field(min_length=1, max_length=30)
     origin: DivisionPrefix = ""
@@ -57,7 +57,14 @@ class Service(Request):
         default=6000, ge=1, description="Cubic centimetres that count as a kilogram; None: only the scales count."
     )
     cut_off: ClockTime = Field(default="18:00", description="Parcels ready by then, local time, go the same day.")
-    max_weight_g: int = Field(default=30_000, ge=1)
+    max_weight_g: int = Field(default=30_000, ge=1, description="Of the weight that is paid for.")
+
+    @model_validator(mode="after")
+    def _every_zone_has_a_rate(self) -> "Service":
+        lacking = sorted({rule.zone for rule in self.zones} - set(self.rates))
+        if lacking:
+            raise ValueError(f"zones without a rate: {', '.join(lacking)}; add each of them to rates")
+        return self
 
 
 class CarrierUpsert(Request):
@@ -67,6 +74,15 @@ class CarrierUpsert(Request):
     name: str = Field(min_length=1, max_length=100)
     active: bool = True
     services: list[Service] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _services_are_its_own(self) -> "CarrierUpsert":
+        ids = [service.id for service in self.services]
+        if foreign := [one for one in ids if not one.startswith(f"{self.id}/")]:
+            raise ValueError(f"{foreign[0]} is not named after its carrier; write {self.id}/{foreign[0].split('/')[1]}")
+        if len(set(ids)) != len(ids):
+            raise ValueError("two services carry the same id; give each its own")
+        return self
 
 
 class Carrier(Document):

@@ -1,0 +1,1 @@
+"""Carriers: what they ask, what they promise, and what their scans mean."""
