@@ -11,8 +11,10 @@ from contracts.money import Amount
 ServiceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}/[a-z0-9-]{1,30}$")]
 """`<carrier>/<service>`, such as `shun/express`."""
 CarrierId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")]
-DivisionPrefix = Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6}|BR(-[A-Z]{2})?)?$")]
-"""The beginning of a division code: a province (33), a prefecture (3301), a county, BR, BR-SP; empty is everywhere."""
+DivisionPrefix = Annotated[str, StringConstraints(pattern=r"^(\d{1,2}|\d{4}|\d{6}|BR(-[A-Z]{2})?)?$")]
+"""The beginning of a division code: a great region of China (3 is the east), a province (33), a prefecture (3301), a
+county, BR, BR-SP; empty is everywhere."""
+TrackingCode = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
@@ -67,6 +69,21 @@ class Service(Request):
         return self
 
 
+class TrackingState(StrEnum):
+    """One scale for all carriers. It never runs backwards, except that a parcel may be turned round to its sender."""
+
+    LABELLED = "labelled"
+    COLLECTED = "collected"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    AWAITING_PICKUP = "awaiting_pickup"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
 class CarrierUpsert(Request):
     """A carrier as a caller describes it. Replaces what was known under the same id."""
 
@@ -74,6 +91,9 @@ class CarrierUpsert(Request):
     name: str = Field(min_length=1, max_length=100)
     active: bool = True
     services: list[Service] = Field(min_length=1, max_length=20)
+    codes: dict[TrackingCode, TrackingState] = Field(
+        default={}, max_length=500, description="What its scans mean: its own code, and the state on our scale."
+    )
 
     @model_validator(mode="after")
     def _services_are_its_own(self) -> "CarrierUpsert":
@@ -92,22 +112,8 @@ class Carrier(Document):
     name: str
     active: bool = True
     services: list[Service]
+    codes: dict[str, TrackingState] = {}
     version: int = 1
-
-
-class TrackingState(StrEnum):
-    """One scale for all carriers. It never runs backwards, except that a parcel may be turned round to its sender."""
-
-    LABELLED = "labelled"
-    COLLECTED = "collected"
-    IN_TRANSIT = "in_transit"
-    OUT_FOR_DELIVERY = "out_for_delivery"
-    AWAITING_PICKUP = "awaiting_pickup"
-    DELIVERED = "delivered"
-    REFUSED = "refused"
-    RETURNING = "returning"
-    RETURNED = "returned"
-    LOST = "lost"
 
 
 class TrackingReport(Request):
@@ -115,7 +121,7 @@ class TrackingReport(Request):
 
     id: str = Field(min_length=1, max_length=100, description="The same scan reported twice carries the same id.")
     tracking: str = Field(min_length=1, max_length=100)
-    code: str = Field(min_length=1, max_length=60, description="The carrier's own code.")
+    code: TrackingCode = Field(description="The carrier's own code.")
     at: Moment
     place: str | None = Field(default=None, max_length=200)
 
