@@ -36,10 +36,22 @@ class Policy(Document):
     promise_s: int = Field(default=5 * 86400, ge=1, description="From placing to delivery, where the order says none.")
     handling: int = Field(default=300, ge=0, description="Cost of picking and packing one parcel.")
     lateness_per_day: int = Field(default=500, ge=0, description="Cost of a parcel for each day beyond the promise.")
-    km_price: int = Field(default=1, ge=0, description="Freight for each kilometre where no carrier serves the pair.")
+    km_price: int = Field(default=1, ge=0, description="Freight for each kilometre while no carrier is known at all.")
+    margin_bp: int = Field(default=4_000, ge=0, le=10_000, description="Lost with a sale: basis points of its price.")
     scarcity: float = Field(default=1.0, ge=0, le=10, description="Weight of the scarcity prices; 0: without them.")
-    exact_lines: int = Field(default=12, ge=1, le=50, description="Orders with more SKUs are routed by a heuristic.")
+    cover_s: int = Field(
+        default=7 * 86400, ge=1, description="Goods must last so long: orders expected until then set scarcity prices."
+    )
+    hold_back: bool = Field(
+        default=True,
+        description="An order whose goods are worth more to orders expected elsewhere waits, as if there were none.",
+    )
+    hold_back_from: int = Field(default=300, ge=0, description="More by at least so much.")
+    exact_lines: int = Field(
+        default=6, ge=1, le=10, description="Orders with more SKUs are given to the fewest parcels, with a stated gap."
+    )
     reevaluate: bool = Field(default=True, description="Move offers that nobody has accepted yet when that is cheaper.")
+    reevaluate_gain: int = Field(default=300, ge=1, description="What such a move must save at least.")
     max_refusals: int = Field(default=3, ge=1, description="Refusals and silences before an order goes to back-order.")
     backorder_retry_s: int = Field(default=4 * 3600, ge=1, description="A safety net: arriving stock wakes at once.")
     backorder_limit_s: int = Field(default=72 * 3600, ge=1)
@@ -78,14 +90,6 @@ class Candidate(Document):
     service: str | None = None
 
 
-class RuledOut(Document):
-    """A location near the customer that was not asked, and why."""
-
-    location: str
-    distance_km: float | None
-    reason: str
-
-
 class AllocatedItem(Document):
     line: int
     sku: str
@@ -103,6 +107,8 @@ class Allocation(Document):
     terms: Terms | None = None
     promised_at: Moment | None = None
     """When the carrier is expected to deliver, by its table."""
+    slot: str | None = None
+    """The local hour that it takes of the location's capacity; None where that is not limited."""
 
 
 class Decision(Document):
@@ -120,7 +126,6 @@ class Decision(Document):
     allocations: list[Allocation]
     candidates: list[Candidate]
     ruled_out: dict[str, int]
-    near_ruled_out: list[RuledOut] = []
     excluded: list[str] = []
     policy: str
     stock_version: int
@@ -132,5 +137,7 @@ class Decision(Document):
     terms: Terms | None = None
     runner_up: list[str] | None = None
     runner_up_total: float | None = None
+    exchanged_with: list[str] = []
+    """Orders of the same step with which goods were exchanged, because both together became cheaper."""
     prices_version: int = 0
     reason: str

@@ -19,7 +19,11 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("lines.sku", 1), ("placed_at", 1)], {"partialFilterExpression": {"stage": "backordered"}, "name": "waits"}),
     ],
     "stock": [([("sku", 1), ("location", 1)], {})],
-    "ledger": [([("version", 1), ("row", 1)], {}), ([("order", 1)], {})],
+    "ledger": [
+        ([("version", 1), ("row", 1)], {}),
+        ([("order", 1)], {}),
+        ([("slot", 1)], {"partialFilterExpression": {"slot": {"$exists": True}}}),
+    ],
     "batches": [([("status", 1), ("created_at", 1)], {})],
     "inbox": [
         # Only what is still to be read: an event leaves these indexes when it is drained, at half the cost of moving.

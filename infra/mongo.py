@@ -82,7 +82,6 @@ class Mongo:
         self.leases: Collection = self.db["leases"]
         self.policies: Collection = self.db["policies"]
         self.carriers: Collection = self.db["carriers"]
-        self.loads: Collection = self.db["loads"]
         self.expectations: Collection = self.db["expectations"]
         self.returns: Collection = self.db["returns"]
         self.entries: Collection = self.db["entries"]

@@ -5,9 +5,12 @@ from activities.orders.routing import Demand, StockSeen, decide
 from contracts.routing import Decision, Policy
 from tests.builders import NOW, Levels, availability
 
+NEAREST = Policy(rule="fewest")
+"""The nearest location that has all, else the fewest parcels."""
+
 
 def decided(wanted: Demand, places: Network, levels: Levels, policy: Policy | None = None) -> Decision:
-    return decide(wanted, availability(places, levels), places, policy or Policy(), NOW, StockSeen(0, 0))
+    return decide(wanted, availability(places, levels), places, policy or NEAREST, NOW, StockSeen(0, 0))
 
 
 def given_out(decision: Decision) -> dict[str, dict[int, int]]:

@@ -62,10 +62,12 @@ class Shop:
     def _decide(self, moved: Sequence[Moves], now: datetime, rows: int) -> None:
         wanting = [moves for moves in moved if moves.route]
         demands = [demand_of(moves.order) for moves in wanting]
-        decided = route(demands, self.stock, self.network, self.policy, now, StockSeen(self.version, rows))
+        decided = route(
+            demands, self.stock, self.network, [self.policy] * len(demands), None, now, StockSeen(self.version, rows)
+        )
         self.decisions += zip(demands, decided, strict=True)
         for moves, decision in zip(wanting, decided, strict=True):
-            times = {part.location: self.network.times(part.location) for part in decision.allocations}
+            times = {part.location: self.network.times(part.location, now) for part in decision.allocations}
             dispatch(moves, decision, now, self.policy, times)
 
     def take_found(self, moved: Sequence[Moves], returned: list[Movement]) -> None:

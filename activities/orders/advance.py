@@ -152,9 +152,14 @@ def dispatch(
             attempt=order.attempt,
             due=now + timedelta(seconds=accept_s),
             ship_within_s=ship_s,
+            slot=allocation.slot,
+            service=allocation.service,
+            freight=allocation.terms.freight if allocation.terms else 0,
+            promised_at=allocation.promised_at,
         )
         order.parcels.append(parcel)
-        moves.post(parcel, "reserved", [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items])
+        goods = [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items]
+        moves.post(parcel, "reserved", goods, slot=parcel.slot)
         moves.note("parcel.offered", now, parcel=parcel.id, location=parcel.location, reason=decision.reason)
         moves.tell(
             parcel.location,

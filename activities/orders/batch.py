@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.heartbeat import heartbeats
 from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves, begin
-from activities.orders.policies import Policies
+from activities.orders.policies import Policies, PolicyOf
 from activities.orders.progress import progress
 from activities.orders.routing import StockSeen, demand_of, route
 from activities.orders.writing import Written, movements, write
@@ -78,15 +78,15 @@ class BatchActivities:
         poisoned: dict[str, Exception] = {}
         for attempt in range(_TRIES):
             orders, events = await self._read(step, poisoned)
-            policy = await self._policies.current()
+            policies = PolicyOf(await self._policies.in_force())
             try:
-                tried = [_moves(order, events[order.id], step, policy, poisoned) for order in orders]
+                tried = [_moves(order, events[order.id], step, policies(order), poisoned) for order in orders]
                 moved = [moves for moves in tried if moves is not None]
                 if not any(moves.route or moves.postings for moves in moved):
-                    _conclude(moved, step, policy)
+                    _conclude(moved, step, policies)
                     return await write(self._mongo, step, moved, [], {}, planned_on=-1)
                 async with self._stock:
-                    return await self._with_stock(step, moved, policy, distrust=attempt > 0)
+                    return await self._with_stock(step, moved, policies, distrust=attempt > 0)
             except _Poisoned as poison:
                 poisoned[poison.order] = poison.error
             except Stale:
@@ -118,33 +118,36 @@ class BatchActivities:
             {"_id": order}, {"$set": {"attention": attention, "due": None, "pay_at": None}}
         )
 
-    async def _with_stock(self, step: Advance, moved: list[Moves], policy: Policy, distrust: bool) -> Written:
+    async def _with_stock(self, step: Advance, moved: list[Moves], policies: PolicyOf, distrust: bool) -> Written:
         """Plan on the newest stock and write. Called by one step at a time in this process."""
         planner = self._planner
         if distrust:
             planner.forget()
             await book_found(self._mongo, moved)
         await planner.catch_up()
+        if any(moves.route for moves in moved):
+            await planner.set_prices(policies.in_force, step.now)
         with planner.draft() as draft:
             returned = movements([p for moves in moved for p in moves.take_postings()], planner.stock, step.now)
-            decisions = self._decide(step, moved, policy, StockSeen(draft.planned_on, len(returned)))
+            decisions = self._decide(step, moved, policies, StockSeen(draft.planned_on, len(returned)))
             reserved = movements([p for moves in moved for p in moves.take_postings()], None, step.now)
-            _conclude(moved, step, policy)
+            _conclude(moved, step, policies)
             booked = [*returned, *reserved]
             written = await write(self._mongo, step, moved, booked, decisions, draft.planned_on)
             draft.keep(draft.planned_on + 1 if booked else draft.planned_on)
             return written
 
-    def _decide(self, step: Advance, moved: list[Moves], policy: Policy, seen: StockSeen) -> dict[str, Decision]:
+    def _decide(self, step: Advance, moved: list[Moves], policies: PolicyOf, seen: StockSeen) -> dict[str, Decision]:
         """Route the orders that want goods, and let them take what was decided."""
         network = self._planner.network
         wanting = [moves for moves in moved if moves.route]
-        demands = [demand_of(moves.order) for moves in wanting]
-        decisions = route(demands, self._planner.stock, network, policy, step.now, seen)
+        held = [policies(moves.order) for moves in wanting]
+        demands = [demand_of(moves.order, policy) for moves, policy in zip(wanting, held, strict=True)]
+        decisions = route(demands, self._planner.stock, network, held, self._planner.prices, step.now, seen)
         for moves, decision in zip(wanting, decisions, strict=True):
             with _blamed_on(moves.order.id):
-                times = {a.location: network.times(a.location) for a in decision.allocations}
-                dispatch(moves, decision, step.now, policy, times)
+                times = {a.location: network.times(a.location, step.now) for a in decision.allocations}
+                dispatch(moves, decision, step.now, policies(moves.order), times)
         return {moves.order.id: decision for moves, decision in zip(wanting, decisions, strict=True)}
 
 
@@ -165,11 +168,11 @@ def _moves(
         return advance(order, events, step.now, policy)
 
 
-def _conclude(moved: list[Moves], step: Advance, policy: Policy) -> None:
+def _conclude(moved: list[Moves], step: Advance, policies: PolicyOf) -> None:
     for moves in moved:
         if moves.order.attention is None or moves.order.attention.code != "error":
             with _blamed_on(moves.order.id):
-                conclude(moves, step.now, policy)
+                conclude(moves, step.now, policies(moves.order))
 
 
 def _attend(order: OrderState, error: Exception, step: Advance) -> Moves:

@@ -82,7 +82,7 @@ def begin(order: OrderState) -> Moves:
 def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> None:
     """Give a parcel's reserved goods back and end it. Its own items cap what is released."""
     changes = [Change(sku=item.sku, reserved=-item.quantity) for item in parcel.items]
-    moves.post(parcel, "released", changes, reason=reason)
+    moves.post(parcel, "released", changes, reason=reason, slot=parcel.slot)
     parcel.state = state
     parcel.reason = reason
     parcel.due = None

@@ -1,24 +1,70 @@
-"""The policy in force, read from the database and kept for a few seconds."""
+"""Which policy holds for an order, and the policies in force, read from the database and kept for a few seconds."""
 
 import time
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
+from contracts.orders import OrderState
 from contracts.routing import Policy
 from infra.mongo import Mongo
 
 KEPT_S = 5.0
+_Kind = TypeVar("_Kind", bound=Policy)
+
+
+def newest(policies: Iterable[_Kind]) -> list[_Kind]:
+    """Of each policy its newest version, by id."""
+    found: dict[str, _Kind] = {}
+    for policy in policies:
+        if policy.id not in found or found[policy.id].version < policy.version:
+            found[policy.id] = policy
+    return [found[policy_id] for policy_id in sorted(found)]
+
+
+def policy_for(policies: Sequence[Policy], channel: str, division: str) -> Policy:
+    """The policy for an order of a channel to a division, out of the newest versions (see contracts.routing.Policy).
+
+    The longest beginning of the division counts first, then that the channel is named, then the smallest id, so that
+    the answer never depends on the order of `policies`. Where none holds, the built-in defaults do.
+    """
+    best: tuple[tuple[int, bool], Policy] | None = None
+    for policy in sorted(policies, key=lambda one: one.id):
+        if policy.channels and channel not in policy.channels:
+            continue
+        lengths = [len(prefix) for prefix in policy.regions or [""] if division.startswith(prefix)]
+        if lengths:
+            rank = (max(lengths), bool(policy.channels))
+            if best is None or rank > best[0]:
+                best = (rank, policy)
+    return best[1] if best else Policy()
+
+
+class PolicyOf:
+    """The policy of an order, out of those in force; looked up once for each channel and division."""
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self.in_force = policies
+        self._found: dict[tuple[str, str], Policy] = {}
+
+    def __call__(self, order: OrderState) -> Policy:
+        key = (order.channel, order.division)
+        if key not in self._found:
+            self._found[key] = policy_for(self.in_force, *key)
+        return self._found[key]
 
 
 class Policies:
-    """Reads the newest version of the default policy. Without one in the database the built-in defaults hold."""
+    """The newest version of every policy in the database."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._policy = Policy()
+        self._policies: list[Policy] = []
         self._read_at = float("-inf")
 
-    async def current(self) -> Policy:
+    async def in_force(self) -> Sequence[Policy]:
+        """Read anew when what is known is older than a few seconds. For `policy_for`."""
         if time.monotonic() - self._read_at > KEPT_S:
-            row = await self._mongo.policies.find_one({"id": "default"}, sort=[("version", -1)])
-            self._policy = Policy.model_validate(row) if row else Policy()
+            rows = [row async for row in self._mongo.policies.find({})]
+            self._policies = newest(Policy.model_validate(row) for row in rows)
             self._read_at = time.monotonic()
-        return self._policy
+        return self._policies

@@ -1,48 +1,24 @@
-"""The routing decision: nearest location that can ship everything, else the fewest parcels, else nothing. Pure."""
+"""The routing decision: for a batch of orders, where each one's goods come from, and why. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from math import asin, sqrt
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from activities.orders.fewest import fewest
-from activities.orders.moves import residual
-from activities.orders.network import Availability, Network
-from contracts.orders import OrderState
-from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Policy
+from activities.orders.choosing import NOTHING, Plan, View, choose, look
+from activities.orders.demand import UNKNOWN, Demand, demand_of
+from activities.orders.network import EARTH_RADIUS_KM, Availability, Network, slot_of
+from activities.orders.prices import Prices
+from contracts.base import milliseconds
+from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Policy, Terms
+
+__all__ = ["Demand", "StockSeen", "decide", "demand_of", "route"]
 
 Outcome = Literal["single", "split", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What must be shipped for one order: units per line, to a WGS84 point."""
-
-    order: str
-    channel: str
-    lat: float
-    lon: float
-    lines: Sequence[tuple[int, str, int]]
-    """(line number, SKU, units)"""
-    excluded: Sequence[str]
-    attempt: int
-
-
-def demand_of(order: OrderState) -> Demand:
-    """What an order still wants from the router."""
-    skus = {line.line: line.sku for line in order.lines}
-    return Demand(
-        order=order.id,
-        channel=order.channel,
-        lat=order.lat,
-        lon=order.lon,
-        lines=[(line, skus[line], units) for line, units in residual(order).items()],
-        excluded=order.excluded,
-        attempt=order.attempt + 1,
-    )
+_BASIS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,161 +29,220 @@ class StockSeen:
     rows: int
 
 
+@dataclass(slots=True)
+class Routed:
+    """One order as it is being routed: what it saw when it was last looked at, and what it takes."""
+
+    demand: Demand
+    policy: Policy
+    view: View
+    plan: Plan
+    held_back: bool = False
+    exchanged_with: list[str] = field(default_factory=list)
+
+
 def route(
     demands: Sequence[Demand],
     stock: Availability,
     network: Network,
-    policy: Policy,
+    policies: Sequence[Policy],
+    prices: Prices | None,
     now: datetime,
     seen: StockSeen = StockSeen(0, 0),
 ) -> list[Decision]:
-    """Decide for each order in turn. What one order is given is taken from `stock` before the next one is decided."""
+    """Decide for each order in turn, by the policy at the same place of `policies`.
+
+    What one order is given is taken from `stock`, and its parcels are counted, before the next one is decided.
+    """
     decisions = []
     rows = seen.rows
-    for demand in demands:
-        decision = decide(demand, stock, network, policy, now, StockSeen(seen.version, rows))
+    for demand, policy in zip(demands, policies, strict=True):
+        routed = _route_one(demand, stock, network, policy, prices, now)
+        decision = _decision(routed, network, prices, now, StockSeen(seen.version, rows))
         rows += len(decision.allocations)
-        for allocation in decision.allocations:
-            stock.change_all((allocation.location, item.sku, -item.quantity) for item in allocation.items)
+        take(routed.plan, stock, network, now)
         decisions.append(decision)
     return decisions
 
 
 def decide(
-    demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime, seen: StockSeen
+    demand: Demand,
+    stock: Availability,
+    network: Network,
+    policy: Policy,
+    now: datetime,
+    seen: StockSeen = StockSeen(0, 0),
+    prices: Prices | None = None,
 ) -> Decision:
-    """Decide for one order, with the reasons."""
-    units = _units_per_sku(demand)
-    able, ruled_out = _eligible(demand, network)
-    free = np.array([stock.of(sku) for sku in units])
-    wanted = np.array(list(units.values()), dtype=np.int64)
-    covered = np.minimum(free, wanted[:, None]).clip(min=0)
-    some = able & covered.any(axis=0)
-    whole = able & (covered == wanted[:, None]).all(axis=0)
-    distance = network.distances_km(demand.lat, demand.lon)
-    chosen, exact = _choose(whole, some, covered, wanted, distance, policy.max_parcels)
-    outcome: Outcome = "none" if not chosen else "single" if len(chosen) == 1 else "split"
-    have_all, have_some = int(whole.sum()), int(some.sum())
-    ruled_out["no_stock"] = int(able.sum()) - have_some
-    ruled_out["partial_stock"] = have_some - have_all - (len(chosen) if outcome == "split" else 0)
-    return Decision(
-        at=now,
-        attempt=demand.attempt,
+    """Decide for one order, with the reasons. Takes nothing."""
+    return _decision(_route_one(demand, stock, network, policy, prices, now), network, prices, now, seen)
+
+
+def _route_one(
+    demand: Demand, stock: Availability, network: Network, policy: Policy, prices: Prices | None, now: datetime
+) -> Routed:
+    view = look(demand, stock, network, policy, prices, now)
+    plan = choose(view)
+    routed = Routed(demand, policy, view, plan)
+    if plan.parts and worth_more_elsewhere(view, plan):
+        routed.plan, routed.held_back = NOTHING, True
+    return routed
+
+
+def worth_more_elsewhere(view: View, plan: Plan) -> bool:
+    """Whether the goods should wait for orders that are expected: shipping them costs more than the sale is worth.
+
+    Only where scarcity is part of that cost; an order that nobody competes with is shipped at any cost.
+    """
+    policy = view.policy
+    worth = view.demand.value() * policy.margin_bp / _BASIS
+    if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:
+        return False
+    scarce = [view.costing.scarcity(units) for _, units in plan.parts]
+    return any(row is not None and row[place] > 0 for row, (place, _) in zip(scarce, plan.parts, strict=True))
+
+
+def take(plan: Plan, stock: Availability, network: Network, now: datetime, sign: int = -1) -> None:
+    """Take a plan's goods from the stock and count its parcels; `sign` 1 gives them back."""
+    for place, units in plan.parts:
+        location = network.locations[place]
+        stock.change_all((location.id, sku, sign * count) for sku, count in units.items())
+        if place in network.limited:
+            stock.count(location.id, slot_of(location.time_zone, now), -sign)
+
+
+def _decision(routed: Routed, network: Network, prices: Prices | None, now: datetime, seen: StockSeen) -> Decision:
+    view, plan, policy = routed.view, routed.plan, routed.policy
+    outcome: Outcome = "none" if not plan.parts else "single" if len(plan.parts) == 1 else "split"
+    chosen = [place for place, _ in plan.parts]
+    allocations = _allocations(routed, network, now)
+    have_all, have_some = int(view.whole.sum()), int(view.some.sum())
+    ruled_out = {reason: len(places) for reason, places in view.eligibility.ruled_out.items()}
+    ruled_out["no_stock"] = int(view.eligibility.able.sum()) - have_some
+    ruled_out["partial_stock"] = have_some - have_all - sum(not view.whole[place] for place in chosen)
+    return Decision.model_construct(
+        at=milliseconds(now),
+        attempt=routed.demand.attempt,
         outcome=outcome,
-        allocations=_allocate(demand, chosen, units, free, distance, network),
-        candidates=_candidates(whole, some, chosen, distance, network, policy.candidates_kept),
+        allocations=allocations,
+        candidates=_candidates(view, chosen, network),
         ruled_out={reason: count for reason, count in ruled_out.items() if count},
-        excluded=list(demand.excluded),
+        excluded=list(routed.demand.excluded),
         policy=f"{policy.id}@{policy.version}",
         stock_version=seen.version,
         stock_rows=seen.rows,
         network_version=network.version,
-        exact=exact,
-        reason=_reason(outcome, len(chosen), have_all, have_some, policy.max_parcels, exact),
+        exact=plan.exact,
+        gap=round(plan.gap, 1) if plan.gap is not None else None,
+        terms=_sum([part.terms for part in allocations if part.terms]) if allocations else None,
+        runner_up=[network.locations[place].id for place in plan.runner_up] if plan.runner_up else None,
+        runner_up_total=round(plan.runner_up_total, 1) if plan.runner_up_total is not None else None,
+        exchanged_with=routed.exchanged_with,
+        prices_version=prices.version if prices else 0,
+        reason=_reason(routed, have_all, have_some),
     )
 
 
-def _units_per_sku(demand: Demand) -> dict[str, int]:
-    """Lines that ask for the same SKU are added up before stock is looked at."""
-    units: dict[str, int] = {}
-    for _, sku, quantity in demand.lines:
-        units[sku] = units.get(sku, 0) + quantity
-    return units
-
-
-def _eligible(demand: Demand, network: Network) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Locations that may be asked at all, and how many may not, each counted under its first reason."""
-    ruled_out = {"inactive": int((~network.active).sum())}
-    serves = network.serves(demand.channel)
-    ruled_out["channel"] = int((network.active & ~serves).sum())
-    able = network.active & serves
-    places = list({network.index[location] for location in demand.excluded if location in network.index})
-    ruled_out["excluded"] = int(able[places].sum()) if places else 0
-    if places:
-        able = able.copy()
-        able[places] = False
-    return able, ruled_out
-
-
-def _choose(
-    whole: NDArray[np.bool_],
-    some: NDArray[np.bool_],
-    covered: NDArray[np.int64],
-    wanted: NDArray[np.int64],
-    distance: NDArray[np.float64],
-    max_parcels: int,
-) -> tuple[list[int], bool]:
-    """Places of the chosen locations, nearest first, and whether the choice is proven to be the best."""
-    if whole.any():
-        places = np.flatnonzero(whole)
-        return [int(places[np.argmin(distance[places])])], True
-    return fewest(np.flatnonzero(some), covered, wanted, distance, max_parcels)
-
-
-def _allocate(
-    demand: Demand,
-    chosen: list[int],
-    units: dict[str, int],
-    free: NDArray[np.int64],
-    distance: NDArray[np.float64],
-    network: Network,
-) -> list[Allocation]:
+def _allocations(routed: Routed, network: Network, now: datetime) -> list[Allocation]:
     """Hand the lines out to the chosen locations, nearest first."""
-    row = {sku: i for i, sku in enumerate(units)}
-    left = {line: quantity for line, _, quantity in demand.lines}
+    left = {line: quantity for line, _, quantity in routed.demand.lines}
     allocations = []
-    for place in chosen:
-        room = {sku: int(free[row[sku], place]) for sku in units}
+    for place, units in routed.plan.parts:
+        room = dict(units)
         items = []
-        for line, sku, _ in demand.lines:
-            quantity = min(left[line], max(room[sku], 0))
+        for line, sku, _ in routed.demand.lines:
+            quantity = min(left[line], room.get(sku, 0))
             if quantity:
-                items.append(AllocatedItem(line=line, sku=sku, quantity=quantity))
+                items.append(AllocatedItem.model_construct(line=line, sku=sku, quantity=quantity))
                 left[line] -= quantity
                 room[sku] -= quantity
-        if items:
-            location = network.locations[place].id
-            allocations.append(Allocation(location=location, distance_km=_known(distance[place]), items=items))
+        weight, volume = _size(routed.view, units)
+        costing = routed.view.costing
+        terms, service = costing.terms(place, units, weight, volume)
+        location = network.locations[place]
+        allocations.append(
+            Allocation.model_construct(
+                location=location.id,
+                distance_km=_km(routed.view, place),
+                items=items,
+                service=None if service is None else network.tariffs.services[service].id,
+                terms=terms,
+                promised_at=None if service is None else costing.promised(place, service, weight, volume),
+                slot=slot_of(location.time_zone, now) if place in network.limited else None,
+            )
+        )
     return allocations
 
 
-def _candidates(
-    whole: NDArray[np.bool_],
-    some: NDArray[np.bool_],
-    chosen: list[int],
-    distance: NDArray[np.float64],
-    network: Network,
-    kept: int,
-) -> list[Candidate]:
+def _size(view: View, units: dict[str, int]) -> tuple[int, int]:
+    articles = [(view.articles.get(sku, UNKNOWN), count) for sku, count in units.items()]
+    return sum(a.weight_g * count for a, count in articles), sum(a.volume_cm3 * count for a, count in articles)
+
+
+def _sum(terms: Sequence[Terms]) -> Terms:
+    return Terms(
+        freight=sum(one.freight for one in terms),
+        handling=sum(one.handling for one in terms),
+        lateness=sum(one.lateness for one in terms),
+        scarcity=round(sum(one.scarcity for one in terms), 1),
+    )
+
+
+def _candidates(view: View, chosen: list[int], network: Network) -> list[Candidate]:
     """The nearest locations that could ship all; where there are none, the nearest that could ship some."""
-    places = np.flatnonzero(whole if whole.any() else some)
+    places = np.flatnonzero(view.whole if view.whole.any() else view.some)
+    kept = view.policy.candidates_kept
     if len(places) > kept:
-        places = places[np.argpartition(distance[places], kept - 1)[:kept]]
-    shown = sorted({*(int(p) for p in places), *chosen}, key=lambda p: (distance[p], p))
-    return [
-        Candidate(
-            location=network.locations[place].id,
-            distance_km=_known(distance[place]),
-            ships_all=bool(whole[place]),
-            chosen=place in chosen,
+        places = places[np.argpartition(view.chords[places], kept - 1)[:kept]]
+    shown = sorted({*places.tolist(), *chosen}, key=lambda p: (view.chords[p], p))
+    whole_size = _size(view, view.units)
+    candidates = []
+    for place in shown:
+        ships_all = bool(view.whole[place])
+        units = view.units if ships_all else _there(view, place)
+        terms, service = view.costing.terms(place, units, *(whole_size if ships_all else _size(view, units)))
+        candidates.append(
+            Candidate.model_construct(
+                location=network.locations[place].id,
+                distance_km=_km(view, place),
+                ships_all=ships_all,
+                chosen=place in chosen,
+                terms=terms,
+                service=None if service is None else network.tariffs.services[service].id,
+            )
         )
-        for place in shown
-    ]
+    return candidates
 
 
-def _known(distance: float) -> float | None:
-    return None if np.isinf(distance) else round(float(distance), 3)
+def _there(view: View, place: int) -> dict[str, int]:
+    """What a place has of the order."""
+    return {sku: count for sku, count in zip(view.units, view.covered[:, place].tolist(), strict=True) if count}
 
 
-def _reason(outcome: Outcome, parcels: int, have_all: int, have_some: int, max_parcels: int, exact: bool) -> str:
-    if outcome == "single":
-        return f"nearest of {have_all} locations that can ship all lines"
-    if outcome == "split" and exact:
-        return f"no location can ship all lines; {parcels} parcels are the fewest, at the least total distance"
-    if outcome == "split":
+def _km(view: View, place: int) -> float | None:
+    chord = float(view.chords[place])
+    return None if chord == np.inf else round(2 * EARTH_RADIUS_KM * asin(min(sqrt(chord) / 2, 1.0)), 3)
+
+
+def _reason(routed: Routed, have_all: int, have_some: int) -> str:
+    plan, policy = routed.plan, routed.policy
+    if routed.held_back:
+        return "its goods are worth more to orders that are expected nearer to them; it waits for stock"
+    if not plan.parts:
+        if not have_some:
+            return "no location has any of it available"
+        if not plan.exact:
+            return f"no way was found to make the order in {policy.max_parcels} parcels before the search was cut short"
+        return f"what is available cannot make the order in {policy.max_parcels} parcels"
+    parcels = len(plan.parts)
+    best = "cheapest" if policy.rule == "cost" else "nearest"
+    if parcels == 1:
+        return f"{best} of {have_all} locations that can ship all lines"
+    if policy.rule == "nearest":
+        return f"{parcels} parcels, each from the nearest location that has some of what is left"
+    if have_all:
+        return f"{parcels} parcels cost less than one"
+    if not plan.exact:
         return f"no location can ship all lines; {parcels} parcels, the best found before the search was cut short"
-    if not have_some:
-        return "no location has any of it available"
-    if exact:
-        return f"what is available cannot make the order in {max_parcels} parcels"
-    return f"no way was found to make the order in {max_parcels} parcels before the search was cut short"
+    how = "are the fewest, at the least total distance" if policy.rule == "fewest" else "at the least cost"
+    return f"no location can ship all lines; {parcels} parcels {how}"

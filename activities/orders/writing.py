@@ -47,6 +47,8 @@ def movements(postings: Iterable[Posting], stock: Availability | None, at: datet
                 changes = [Change(sku=c.sku, on_hand=-max(stock.at(posting.location, c.sku), 0)) for c in changes]
             for change in changes:
                 stock.change(posting.location, change.sku, change.on_hand - change.reserved)
+            if posting.slot is not None:
+                stock.count(posting.location, posting.slot, -1)
         made.append(
             Movement(
                 id=posting.cause,

@@ -1,12 +1,25 @@
 """The planner's view: the network and what is available, kept in step with the ledger, one version at a time."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from activities.orders.network import Availability, Network
+from activities.orders.prices import Prices
+from activities.stock.expecting import cover_days, expected_orders
+from activities.stock.reading import read_all
+from contracts.carriers import Carrier
 from contracts.partners import Location
-from infra.mongo import Mongo, Session
+from contracts.routing import Policy
+from contracts.skus import Article
+from infra.mongo import Mongo
+
+PRICES_KEPT_S = 60.0
+_PARCELS = {"reserved": 1, "released": -1}
+"""What a ledger row with a slot counts against its location's capacity."""
 
 
 class Planner:
@@ -19,6 +32,9 @@ class Planner:
         self.network = Network([], version=-1)
         self.stock = Availability(self.network)
         self.version = -1
+        self.prices = Prices()
+        self._priced: tuple[Any, ...] | None = None
+        self._set_at: datetime | None = None
 
     async def catch_up(self) -> None:
         """Bring the view up to the newest committed version."""
@@ -30,34 +46,37 @@ class Planner:
             await self._read_ledger()
 
     async def load(self) -> None:
-        """Read the network and all levels anew, at one moment."""
-
-        async def read(session: Session) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, int]]:
-            counters = {
-                c["_id"]: c["version"] async for c in self._mongo.counters.find({}, session=session) if "version" in c
-            }
-            places = [p async for p in self._mongo.locations.find({}, session=session).sort("_id")]
-            levels = [
-                level
-                async for level in self._mongo.stock.find(
-                    {}, {"_id": 0, "location": 1, "sku": 1, "on_hand": 1, "reserved": 1}, session=session
-                ).batch_size(10_000)
-            ]
-            return places, levels, counters
-
-        places, levels, counters = await self._mongo.snapshot(read)
+        """Read the network, all levels and the parcels that count against capacities anew, at one moment."""
+        kept = await self._mongo.snapshot(partial(read_all, self._mongo))
         self.network = Network(
-            [Location(id=p["_id"], **{k: v for k, v in p.items() if k != "_id"}) for p in places],
-            version=counters.get("network", 0),
+            [Location.model_validate(_named(row)) for row in kept.locations],
+            version=kept.counters.get("network", 0),
+            carriers=[Carrier.model_validate(_named(row)) for row in kept.carriers],
+            articles={row["_id"]: Article.model_validate(_named(row)) for row in kept.articles},
         )
         self.stock = Availability(self.network)
-        self.stock.change_all((row["location"], row["sku"], row["on_hand"] - row["reserved"]) for row in levels)
-        self.version = counters.get("stock", 0)
+        self.stock.change_all((row["location"], row["sku"], row["on_hand"] - row["reserved"]) for row in kept.levels)
+        for row in kept.parcels:
+            self.stock.count(row["location"], row["slot"], _PARCELS[row["kind"]] * row["parcels"])
+        self.version = kept.counters.get("stock", 0)
+        self._priced = None
+
+    async def set_prices(self, policies: Sequence[Policy], now: datetime) -> None:
+        """Scarcity prices for today's expectations and the stock as it is; worked out anew after a while."""
+        priced = (now.date(), self.network.version, tuple((p.id, p.version) for p in policies))
+        if priced != self._priced:
+            expected = await expected_orders(self._mongo, self.network, policies, now)
+            self.prices, self._priced, self._set_at = Prices(expected), priced, None
+        if self._set_at is None or abs((now - self._set_at).total_seconds()) >= PRICES_KEPT_S:
+            await asyncio.to_thread(self.prices.update, self.stock, cover_days(policies))
+            self._set_at = now
 
     async def _read_ledger(self) -> None:
         rows = self._mongo.ledger.find({"version": {"$gt": self.version}}).sort([("version", 1), ("row", 1)])
         newest = self.version
         async for row in rows:
+            if row.get("slot"):
+                self.stock.count(row["location"], row["slot"], _PARCELS[row["kind"]])
             for change in row["changes"]:
                 units = change.get("on_hand", 0) - change.get("reserved", 0)
                 self.stock.change(row["location"], change["sku"], units)
@@ -72,15 +91,22 @@ class Planner:
     def draft(self) -> Iterator["Draft"]:
         """Plan in place; unless the draft is kept, the view is as it was before."""
         draft = Draft(self.version)
-        self.stock.changes = []
+        self.stock.changes, self.stock.counts = [], []
         try:
             yield draft
         finally:
             changes, self.stock.changes = self.stock.changes, None
+            counts, self.stock.counts = self.stock.counts, None
             if draft.kept_as is None:
                 self.stock.change_all((place, sku, -units) for place, sku, units in changes or [])
+                for place, slot, parcels in counts or []:
+                    self.stock.count(place, slot, -parcels)
             else:
                 self.version = draft.kept_as
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    return {"id": row["_id"], **row}
 
 
 class Draft:

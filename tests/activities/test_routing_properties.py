@@ -19,7 +19,9 @@ from contracts.routing import Policy
 from tests.builders import CUSTOMER, NOW, Levels, availability, demand, location, network
 from tests.routed import assert_fills, chosen, decided
 
-POLICY = Policy()
+POLICY = Policy(
+    rule="fewest",
+)
 
 
 class TestAgainstBruteForce:
@@ -63,7 +65,7 @@ class TestAgainstBruteForce:
         _, places, levels = data.draw(small_worlds())
         demands = data.draw(st.lists(demands_for(places), min_size=1, max_size=8))
         stock = availability(places, levels)
-        decisions = route(demands, stock, places, POLICY, NOW, StockSeen(7, 3))
+        decisions = route(demands, stock, places, [POLICY] * len(demands), None, NOW, StockSeen(7, 3))
         left = {(place, sku): units for place, skus in levels.items() for sku, units in skus.items()}
         for wanted, decision in zip(demands, decisions, strict=True):
             skus = {line: sku for line, sku, _ in wanted.lines}
@@ -79,7 +81,9 @@ class TestAgainstBruteForce:
     def test_each_decision_of_a_batch_is_made_again_from_the_stock_it_names(self, data: st.DataObject) -> None:
         _, places, levels = data.draw(small_worlds())
         demands = data.draw(st.lists(demands_for(places), min_size=1, max_size=6))
-        decisions = route(demands, availability(places, levels), places, POLICY, NOW, StockSeen(7, 3))
+        decisions = route(
+            demands, availability(places, levels), places, [POLICY] * len(demands), None, NOW, StockSeen(7, 3)
+        )
         rows = [part for decision in decisions for part in decision.allocations]
         for wanted, decision in zip(demands, decisions, strict=True):
             assert decision.stock_version == 7
