@@ -86,7 +86,7 @@ def choose(view: View) -> Plan:
     if not view.some.any():
         return NOTHING
     if view.policy.rule == "nearest":
-        return _priced(view, _from_the_nearest(view))
+        return priced(view, _from_the_nearest(view))
     if view.policy.rule == "fewest":
         return _fewest(view, kilometres(view.chords))
     return _cheapest(view)
@@ -116,10 +116,10 @@ def _fewest(view: View, distance: NDArray[np.float64]) -> Plan:
     """The location at the least `distance` that has all, else the fewest parcels at the least total of it."""
     if view.whole.any():
         places = np.flatnonzero(view.whole)
-        return _priced(view, [(int(places[np.argmin(distance[places])]), dict(view.units))])
+        return priced(view, [(int(places[np.argmin(distance[places])]), dict(view.units))])
     wanted = np.array(list(view.units.values()), dtype=np.int64)
     chosen, exact = fewest(np.flatnonzero(view.some), view.covered, wanted, distance, view.policy.max_parcels)
-    return replace(_priced(view, _handed_out(view, chosen)), exact=exact)
+    return replace(priced(view, _handed_out(view, chosen)), exact=exact)
 
 
 def _handed_out(view: View, chosen: list[int]) -> Parts:
@@ -176,7 +176,7 @@ def _cut_short(view: View) -> Plan:
     return replace(plan, exact=False, gap=gap)
 
 
-def _priced(view: View, parts: Parts) -> Plan:
+def priced(view: View, parts: Parts) -> Plan:
     """A plan with what it costs; nothing where a carrier does not take one of its parcels."""
     total = sum(float(_price(view, _goods(view, units))[place]) for place, units in parts)
     return Plan(parts, total) if parts and total < np.inf else NOTHING
