@@ -50,7 +50,7 @@ def figures_of(point: Point, folder: Path | None, size: tuple[int, int, int]) ->
     [places] = [one for one in places_in(folder) if one.name == point.places]
     world = draw(places, point.cover, point.seed, locations=locations, skus=skus, orders=orders)
     bound = hindsight(world, policies("cost"))
-    rows = [{"arm": arm} | _figures(Play(world, arm).run(), locations) for arm in ARMS]
+    rows: list[Figures] = [{"arm": arm} | _figures(Play(world, arm).run(), locations) for arm in ARMS]
     rows.append({"arm": "hindsight"} | asdict(bound) | {"per_unit": bound.shipping / bound.shipped})
     nearest = rows[0]
     for row in rows:

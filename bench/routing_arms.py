@@ -12,7 +12,7 @@ from activities.orders.demand import Demand
 from activities.orders.exchanging import Exchange, Offer
 from activities.orders.network import Availability
 from activities.orders.prices import Prices
-from activities.orders.routing import route
+from activities.orders.routing import route, uneasy
 from activities.stock.expecting import Sold, expectation
 from bench.routing_world import DAYS, NEARBY_KM, START, World
 from contracts.routing import Decision, Policy
@@ -143,7 +143,9 @@ class Play:
             if decision.outcome == "none":
                 self._waiting.append((placed, now, demand))
             else:
-                offer = Offer(demand, self._policies[demand.channel], _parts(decision, demand, self._world))
+                offer = Offer(
+                    demand, self._policies[demand.channel], _parts(decision, demand, self._world), uneasy(decision)
+                )
                 self._open.append((placed, now, offer))
         accepted = [one for one in self._open if now - one[1] >= UNACCEPTED]
         self._open = [one for one in self._open if now - one[1] < UNACCEPTED]

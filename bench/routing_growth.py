@@ -9,7 +9,7 @@ from rich.table import Table
 
 from activities.orders.routing import route
 from bench.routing_arms import policies, prices_for
-from bench.routing_world import DAYS, LINES, START, draw, places_in
+from bench.routing_world import DAYS, LINES, START, Places, draw, places_in
 
 _STANDARD = {"locations": 1_000, "orders": 1_000, "lines": 0}
 """0 lines: as many as the benchmark's orders have."""
@@ -44,7 +44,7 @@ def measure() -> Growth:
 
 def _microseconds(locations: int, orders: int, lines: int) -> float:
     [places] = places_in(None)
-    many = type(places)(places.name, places.customers, places.customers * (1 + locations // len(places.customers)))
+    many = Places(places.name, places.customers, list(places.customers) * (1 + locations // len(places.customers)))
     wanted = {lines: 1.0} if lines else LINES
     world = draw(many, 3.0, 1, locations=locations, skus=_SKUS, orders=orders, lines=wanted)
     held = policies("cost")

@@ -19,11 +19,13 @@ from activities.orders.demand import Demand
 from activities.orders.network import Availability, Network, unit_vectors
 from contracts.carriers import Carrier
 from contracts.divisions import exists, prefectures, province_of
+from contracts.geo import Point, to_wgs84
 from contracts.partners import Location
 from contracts.routing import Policy
 from contracts.skus import Article
 from infra.demo_carriers import carriers
 from infra.demo_network import CITIES_WITH_STORES
+from infra.demo_network import orders as demo_orders
 
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 DAYS = 7
@@ -38,6 +40,7 @@ NEARBY_SHARE, NEARBY_KM = 0.4, 50.0
 """Of the customers who have a location so near, this share wants it from there: goods at once, or picked up."""
 UNEVEN = 0.5
 """Stock follows expected demand by location and SKU, times exp of a normal draw with this deviation."""
+_CUSTOMERS = 4_000
 Place = tuple[str, float, float]
 """Division, latitude and longitude in WGS84 degrees."""
 
@@ -75,9 +78,15 @@ def places_in(folder: Path | None) -> list[Places]:
 
 
 def _our_own() -> Places:
-    everywhere = [(one.code, one.centre.lat, one.centre.lon) for one in prefectures() if one.centre]
-    stores = [place for place in everywhere if place[0] in CITIES_WITH_STORES]
-    return Places("divisions", everywhere, stores)
+    """Stores in the cities of the demo; customers as the demo draws them, by population."""
+    everywhere = {one.code: one.centre for one in prefectures() if one.centre}
+    stores = [(code, everywhere[code].lat, everywhere[code].lon) for code in CITIES_WITH_STORES]
+    customers = []
+    for order in demo_orders(_CUSTOMERS):
+        goal = order["ship_to"]
+        point = to_wgs84(Point.model_validate(goal["point"]))
+        customers.append((goal["division"], point.lat, point.lon))
+    return Places("divisions", customers, stores)
 
 
 def _china(folder: Path) -> Places | None:

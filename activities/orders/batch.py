@@ -14,14 +14,15 @@ from activities.orders.advance import advance, conclude, dispatch
 from activities.orders.moves import Moves, begin
 from activities.orders.policies import Policies, PolicyOf
 from activities.orders.progress import progress
-from activities.orders.routing import StockSeen, demand_of, route
+from activities.orders.reassigning import reassign
+from activities.orders.routing import StockSeen, demand_of, route, uneasy
 from activities.orders.writing import Written, movements, write
 from activities.stock.arrivals import wake_waiting
 from activities.stock.booking import Stale
 from activities.stock.found import book_found
 from activities.stock.planner import Planner
 from contracts.fulfilment import ADVANCE, Advance, Progress
-from contracts.orders import Attention, InboxEvent, OrderState
+from contracts.orders import Attention, InboxEvent, OrderState, Stage
 from contracts.routing import Decision, Policy
 from infra.mongo import Mongo
 
@@ -30,6 +31,7 @@ Ring = Callable[[set[str]], Awaitable[None]]
 
 _LEFT_OUT = {"timeline": 0, "decisions": 0, "digest": 0}
 _TRIES = 20
+_MOVABLE_AT_MOST = 200
 
 
 class _Poisoned(Exception):
@@ -129,7 +131,7 @@ class BatchActivities:
             await planner.set_prices(policies.in_force, step.now)
         with planner.draft() as draft:
             returned = movements([p for moves in moved for p in moves.take_postings()], planner.stock, step.now)
-            decisions = self._decide(step, moved, policies, StockSeen(draft.planned_on, len(returned)))
+            decisions = await self._decide(step, moved, policies, StockSeen(draft.planned_on, len(returned)))
             reserved = movements([p for moves in moved for p in moves.take_postings()], None, step.now)
             _conclude(moved, step, policies)
             booked = [*returned, *reserved]
@@ -137,18 +139,51 @@ class BatchActivities:
             draft.keep(draft.planned_on + 1 if booked else draft.planned_on)
             return written
 
-    def _decide(self, step: Advance, moved: list[Moves], policies: PolicyOf, seen: StockSeen) -> dict[str, Decision]:
-        """Route the orders that want goods, and let them take what was decided."""
-        network = self._planner.network
+    async def _decide(
+        self, step: Advance, moved: list[Moves], policies: PolicyOf, seen: StockSeen
+    ) -> dict[str, Decision]:
+        """Route the orders that want goods, and let them take what was decided.
+
+        Offers of this batch that nobody has accepted yet are moved where several orders together become cheaper; those
+        orders are added to `moved`.
+        """
+        planner = self._planner
         wanting = [moves for moves in moved if moves.route]
         held = [policies(moves.order) for moves in wanting]
         demands = [demand_of(moves.order, policy) for moves, policy in zip(wanting, held, strict=True)]
-        decisions = route(demands, self._planner.stock, network, held, self._planner.prices, step.now, seen)
-        for moves, decision in zip(wanting, decisions, strict=True):
+        routed = route(demands, planner.stock, planner.network, held, planner.prices, step.now, seen)
+        decisions = {moves.order.id: decision for moves, decision in zip(wanting, routed, strict=True)}
+        fresh = [
+            (moves, decision)
+            for moves, decision, policy in zip(wanting, routed, held, strict=True)
+            if decision.outcome != "none" and policy.reevaluate and policy.rule == "cost"
+        ]
+        if any(uneasy(decision) for _, decision in fresh):
+            standing = await self._offered(step, besides=[moves.order.id for moves in moved])
+            after = StockSeen(seen.version, seen.rows + sum(len(decision.allocations) for decision in routed))
+            better, withdrawn = reassign(
+                fresh, standing, policies, planner.stock, planner.network, planner.prices, step.now, after
+            )
+            decisions |= better
+            moved += withdrawn
+            wanting += withdrawn
+        for moves in wanting:
             with _blamed_on(moves.order.id):
-                times = {a.location: network.times(a.location, step.now) for a in decision.allocations}
+                decision = decisions[moves.order.id]
+                times = {a.location: planner.network.times(a.location, step.now) for a in decision.allocations}
                 dispatch(moves, decision, step.now, policies(moves.order), times)
-        return {moves.order.id: decision for moves, decision in zip(wanting, decisions, strict=True)}
+        return decisions
+
+    async def _offered(self, step: Advance, besides: list[str]) -> list[OrderState]:
+        """Orders of the batch that wait for their stores' answers; those that cannot be read are left alone."""
+        found = []
+        asked = {"batch": step.batch, "stage": Stage.DISPATCHED, "_id": {"$nin": besides}}
+        async for row in self._mongo.orders.find(asked, _LEFT_OUT).limit(_MOVABLE_AT_MOST):
+            try:
+                found.append(OrderState.model_validate({"id": row["_id"], **row}))
+            except ValidationError:
+                continue
+        return found
 
 
 def _moves(

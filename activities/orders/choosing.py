@@ -75,7 +75,7 @@ def look(
     if kept_back is not None:
         free = free - kept_back
     wanted = np.array(list(units.values()), dtype=np.int64)[:, None]
-    covered = np.minimum(free, wanted).clip(min=0)
+    covered = np.maximum(np.minimum(free, wanted), 0)
     some = found.able & covered.any(axis=0)
     whole = some & (covered == wanted).all(axis=0)
     return View(demand, policy, groups, units, chords, found, costing, network.articles, free, covered, some, whole)

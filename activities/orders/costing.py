@@ -79,7 +79,7 @@ class Costing:
                 return Terms(handling=handling, scarcity=scarcity), None
             freight, _ = self._tariffs.split(place, service, self._demand.division, weight_g, volume_cm3)
             lateness = int(found.cost[place]) - freight
-        return _terms(freight=freight, handling=handling, lateness=lateness, scarcity=scarcity), service
+        return Terms.trusted(freight=freight, handling=handling, lateness=lateness, scarcity=scarcity), service
 
     def promised(self, place: int, service: int, weight_g: int, volume_cm3: int) -> datetime:
         """When a service should deliver from a place."""
@@ -87,7 +87,3 @@ class Costing:
         _, days = tariffs.split(place, service, self._demand.division, weight_g, volume_cm3)
         schedule = tariffs.schedules[int(tariffs.schedule_of[place])]
         return promise(tariffs.services[service], days, ready_at(schedule, self._now), schedule.time_zone)
-
-
-_terms = Terms.model_construct
-"""Without validation: these are made many times for every order, of values that are known to be right."""

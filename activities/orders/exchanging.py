@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from activities.orders.choosing import Parts, Plan, View, choose, look, priced
 from activities.orders.demand import Demand
-from activities.orders.network import Availability, Network
+from activities.orders.network import Availability, Network, slot_of
 from activities.orders.prices import Prices
 from contracts.routing import Policy
 
@@ -21,11 +21,17 @@ _ROUNDS = 2
 
 @dataclass(slots=True)
 class Offer:
-    """An order whose goods are reserved and may still be moved; `parts` of nothing: it waits for goods."""
+    """An order whose goods are reserved and may still be moved; `parts` of nothing: it waits for goods.
+
+    `uneasy`: it is split, waits, or took goods that others will want, so that a better way may be worth a search.
+    `slots`: by place, the hour in which a parcel of it counts; those that are not there count in the hour that runs.
+    """
 
     demand: Demand
     policy: Policy
     parts: Parts
+    uneasy: bool = True
+    slots: dict[int, str] = field(default_factory=dict)
     exchanged_with: list[str] = field(default_factory=list)
 
 
@@ -60,23 +66,27 @@ class Exchange:
         return self.moved
 
     def _wishes(self) -> list[_Wish]:
+        if not any(offer.uneasy for offer in self.offers):
+            return []
         for offer in self.offers:
-            self._take(offer.parts, 1)
+            self._take(offer, offer.parts, 1)
         wishes = []
         for number, offer in enumerate(self.offers):
+            if not offer.uneasy:
+                continue
             view = self._look(offer)
             ideal = choose(view)
             saving = self._cost(view, offer) - ideal.total
             if ideal.parts and saving > offer.policy.reevaluate_gain:
                 wishes.append(_Wish(saving, number, ideal))
         for offer in self.offers:
-            self._take(offer.parts, -1)
+            self._take(offer, offer.parts, -1)
         return wishes
 
     def _grant(self, wish: _Wish) -> bool:
         """Give an order a better way: what is free now, or what another order can spare."""
         offer = self.offers[wish.number]
-        self._take(offer.parts, 1)
+        self._take(offer, offer.parts, 1)
         view = self._look(offer)
         before = self._cost(view, offer)
         free = choose(view)
@@ -85,10 +95,10 @@ class Exchange:
             return True
         holder = self._holder(wish, before)
         if holder is None:
-            self._take(offer.parts, -1)
+            self._take(offer, offer.parts, -1)
             return False
         other, parts = holder
-        self._take(self.offers[other].parts, 1)
+        self._take(self.offers[other], self.offers[other].parts, 1)
         self._give(wish.number, wish.plan.parts)
         self._give(other, parts)
         for one, another in ((wish.number, other), (other, wish.number)):
@@ -104,17 +114,17 @@ class Exchange:
         best: tuple[float, int, Parts] | None = None
         for number in self._holders_of(lacking, wish.number)[:_HOLDERS_TRIED]:
             other = self.offers[number]
-            self._take(other.parts, 1)
+            self._take(other, other.parts, 1)
             if not self._lacking(wish.plan.parts):
                 cost = self._cost(self._look(other), other)
-                self._take(wish.plan.parts, -1)
+                self._take(None, wish.plan.parts, -1)
                 view = self._look(other)
                 instead = choose(view)
                 saving = before - wish.plan.total - (instead.total - cost)
-                self._take(wish.plan.parts, 1)
+                self._take(None, wish.plan.parts, 1)
                 if instead.parts and saving > self.offers[wish.number].policy.reevaluate_gain:
                     best = max(best or (0.0, 0, []), (saving, number, instead.parts), key=lambda one: one[0])
-            self._take(other.parts, -1)
+            self._take(other, other.parts, -1)
         return None if best is None else (best[1], best[2])
 
     def _lacking(self, parts: Parts) -> set[tuple[int, str]]:
@@ -141,11 +151,16 @@ class Exchange:
         return priced(view, offer.parts).total
 
     def _give(self, number: int, parts: Parts) -> None:
-        self._take(parts, -1)
-        self.offers[number].parts = parts
+        self._take(None, parts, -1)
+        self.offers[number].parts, self.offers[number].slots = parts, {}
         self.moved.add(number)
 
-    def _take(self, parts: Parts, sign: int) -> None:
+    def _take(self, holder: Offer | None, parts: Parts, sign: int) -> None:
+        """Take goods out of the stock and count their parcels, or (sign 1) give them back."""
+        slots = holder.slots if holder else {}
         for place, units in parts:
-            location = self._network.locations[place].id
-            self._stock.change_all((location, sku, sign * count) for sku, count in units.items())
+            location = self._network.locations[place]
+            self._stock.change_all((location.id, sku, sign * count) for sku, count in units.items())
+            if place in self._network.limited:
+                slot = slots.get(place) or slot_of(location.time_zone, self._now)
+                self._stock.count(location.id, slot, -sign)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import cos, radians, sin
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -118,7 +119,8 @@ class Network:
 
         Infinite where a location has no point, so that it comes last. Unlike the angle, exact for near points too.
         """
-        x, y, z = unit_vectors(np.array([lat]), np.array([lon]))[0]
+        phi, lam = radians(lat), radians(lon)
+        x, y, z = cos(phi) * cos(lam), cos(phi) * sin(lam), sin(phi)
         ours = self._columns
         chords: NDArray[np.float64] = (ours[0] - x) ** 2 + (ours[1] - y) ** 2 + (ours[2] - z) ** 2
         return chords

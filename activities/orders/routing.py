@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from activities.orders.choosing import NOTHING, Plan, View, choose, look
+from activities.orders.choosing import NOTHING, Plan, View, choose, look, priced
 from activities.orders.demand import UNKNOWN, Demand, demand_of
+from activities.orders.exchanging import Offer
 from activities.orders.network import EARTH_RADIUS_KM, Availability, Network, slot_of
 from activities.orders.prices import Prices
 from contracts.base import milliseconds
@@ -89,6 +90,25 @@ def _route_one(
     return routed
 
 
+def redecide(
+    offer: Offer, stock: Availability, network: Network, prices: Prices | None, now: datetime, seen: StockSeen
+) -> Decision:
+    """The decision on an offer as it stands after an exchange; its goods are, and stay, taken from the stock."""
+    plan = Plan(offer.parts, 0.0)
+    take(plan, stock, network, now, 1)
+    view = look(offer.demand, stock, network, offer.policy, prices, now)
+    better = priced(view, offer.parts)
+    routed = Routed(offer.demand, offer.policy, view, better, exchanged_with=offer.exchanged_with)
+    decision = _decision(routed, network, prices, now, seen)
+    take(plan, stock, network, now, -1)
+    return decision
+
+
+def uneasy(decision: Decision) -> bool:
+    """Whether a better joint assignment may be worth a search: it is split, or took goods that others will want."""
+    return decision.outcome == "split" or (decision.terms is not None and decision.terms.scarcity > 0)
+
+
 def worth_more_elsewhere(view: View, plan: Plan) -> bool:
     """Whether the goods should wait for orders that are expected: shipping them costs more than the sale is worth.
 
@@ -120,7 +140,7 @@ def _decision(routed: Routed, network: Network, prices: Prices | None, now: date
     ruled_out = {reason: len(places) for reason, places in view.eligibility.ruled_out.items()}
     ruled_out["no_stock"] = int(view.eligibility.able.sum()) - have_some
     ruled_out["partial_stock"] = have_some - have_all - sum(not view.whole[place] for place in chosen)
-    return Decision.model_construct(
+    return Decision.trusted(
         at=milliseconds(now),
         attempt=routed.demand.attempt,
         outcome=outcome,
@@ -153,7 +173,7 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
         for line, sku, _ in routed.demand.lines:
             quantity = min(left[line], room.get(sku, 0))
             if quantity:
-                items.append(AllocatedItem.model_construct(line=line, sku=sku, quantity=quantity))
+                items.append(AllocatedItem.trusted(line=line, sku=sku, quantity=quantity))
                 left[line] -= quantity
                 room[sku] -= quantity
         weight, volume = _size(routed.view, units)
@@ -161,7 +181,7 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
         terms, service = costing.terms(place, units, weight, volume)
         location = network.locations[place]
         allocations.append(
-            Allocation.model_construct(
+            Allocation.trusted(
                 location=location.id,
                 distance_km=_km(routed.view, place),
                 items=items,
@@ -202,7 +222,7 @@ def _candidates(view: View, chosen: list[int], network: Network) -> list[Candida
         units = view.units if ships_all else _there(view, place)
         terms, service = view.costing.terms(place, units, *(whole_size if ships_all else _size(view, units)))
         candidates.append(
-            Candidate.model_construct(
+            Candidate.trusted(
                 location=network.locations[place].id,
                 distance_km=_km(view, place),
                 ships_all=ships_all,
@@ -234,6 +254,8 @@ def _reason(routed: Routed, have_all: int, have_some: int) -> str:
         if not plan.exact:
             return f"no way was found to make the order in {policy.max_parcels} parcels before the search was cut short"
         return f"what is available cannot make the order in {policy.max_parcels} parcels"
+    if routed.exchanged_with:
+        return f"cheaper together: goods were exchanged with {', '.join(routed.exchanged_with)}"
     parcels = len(plan.parts)
     best = "cheapest" if policy.rule == "cost" else "nearest"
     if parcels == 1:
