@@ -16,7 +16,7 @@ from activities.orders.network import Availability
 
 SMOOTHING = 300.0
 """Minor units over which a choice between two locations is blurred."""
-_LEAST = 1e-30
+_LEAST = 1e-290
 _EMPTY_SHELF = 0.3
 """Units that an empty shelf counts as: its price is high, yet finite."""
 
