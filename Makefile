@@ -10,19 +10,21 @@ SOURCES := $(wildcard contracts workflows activities workers infra tests bench e
 DEBIAN_PACKAGES := python3-venv libcurl4
 APT_INSTALL := apt-get update -qq && apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES)
 OUT ?=
+DATA ?=
 
-.PHONY: help setup system demo up test lint style types imports bench-orders check constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-routing check constraints clean
 .NOTPARALLEL:
 
 help:
-	@echo 'make demo          set up, run 2,000 orders through the whole system, report'
-	@echo 'make up            set up, start the system, stay until Ctrl-C (data in .tongqu/)'
-	@echo 'make test          set up, lint, types, import law, all tests on real servers'
-	@echo 'make lint          the checks of make test that need no server'
-	@echo 'make check         the invariants of the running system'
-	@echo 'make bench-orders  orders a second, batched against single; OUT=path for JSON'
-	@echo 'make setup         only install into .venv'
-	@echo 'make clean         remove .venv, caches and .tongqu/ with all its data'
+	@echo 'make demo           set up, run 2,000 orders through the whole system, report'
+	@echo 'make up             set up, start the system, stay until Ctrl-C (data in .tongqu/)'
+	@echo 'make test           set up, lint, types, import law, all tests on real servers'
+	@echo 'make lint           the checks of make test that need no server'
+	@echo 'make check          the invariants of the running system'
+	@echo 'make bench-orders   orders a second, batched against single; OUT=path for JSON'
+	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
+	@echo 'make setup          only install into .venv'
+	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
 
 setup: $(READY)
 
@@ -84,6 +86,9 @@ imports: setup
 
 bench-orders: setup
 	@OUT='$(OUT)' $(BIN)/python -m bench.orders
+
+bench-routing: setup
+	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 # After a change of dependencies in pyproject.toml: pins what is installed now, names and versions only.
 constraints: $(BIN)/python

@@ -156,7 +156,7 @@ def draw(
         sizes = rng.choice(list(lines), count, p=np.array(list(lines.values())) / sum(lines.values()))
         made = []
         for number, (customer, size) in enumerate(zip(who.tolist(), sizes.tolist(), strict=True)):
-            wanted = rng.choice(skus, size, replace=False, p=popularity / popularity.sum())
+            wanted = rng.choice(skus, min(size, skus), replace=False, p=popularity / popularity.sum())
             made.append(_demand(f"o{first + number}", places.customers[customer], [names[w] for w in wanted], price_of))
         return _some_nearby(made, network, rng)
 
