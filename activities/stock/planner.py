@@ -1,6 +1,7 @@
 """The planner's view: the network and what is available, kept in step with the ledger, one version at a time."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +19,8 @@ from contracts.skus import Article
 from infra.mongo import Mongo
 
 PRICES_KEPT_S = 60.0
+PRICES_WAITED_S = 1.0
+_log = logging.getLogger(__name__)
 _PARCELS = {"reserved": 1, "released": -1}
 """What a ledger row with a slot counts against its location's capacity."""
 
@@ -34,7 +37,9 @@ class Planner:
         self.version = -1
         self.prices = Prices()
         self._priced: tuple[Any, ...] | None = None
+        self._tried: tuple[Any, ...] | None = None
         self._set_at: datetime | None = None
+        self._pricing: asyncio.Task[None] | None = None
 
     async def catch_up(self) -> None:
         """Bring the view up to the newest committed version."""
@@ -59,17 +64,30 @@ class Planner:
         for row in kept.parcels:
             self.stock.count(row["location"], row["slot"], _PARCELS[row["kind"]] * row["parcels"])
         self.version = kept.counters.get("stock", 0)
-        self._priced = None
 
     async def set_prices(self, policies: Sequence[Policy], now: datetime) -> None:
-        """Scarcity prices for today's expectations and the stock as it is; worked out anew after a while."""
-        priced = (now.date(), self.network.version, tuple((p.id, p.version) for p in policies))
-        if priced != self._priced:
-            expected = await expected_orders(self._mongo, self.network, policies, now)
-            self.prices, self._priced, self._set_at = Prices(expected), priced, None
-        if self._set_at is None or abs((now - self._set_at).total_seconds()) >= PRICES_KEPT_S:
-            await asyncio.to_thread(self.prices.update, self.stock, cover_days(policies))
-            self._set_at = now
+        """Scarcity prices for today's expectations and the stock as it is; worked out anew after a while.
+
+        Waits a moment for them. What takes longer goes on beside, and orders are routed by the prices before.
+        """
+        basis = (now.date(), self.network.version, tuple((p.id, p.version) for p in policies))
+        fresh = self._set_at is not None and abs((now - self._set_at).total_seconds()) < PRICES_KEPT_S
+        if self._pricing is None and not (basis == self._tried and fresh):
+            self._pricing = asyncio.create_task(self._price(basis, policies, now))
+        if self._pricing is not None:
+            await asyncio.wait({self._pricing}, timeout=PRICES_WAITED_S)
+
+    async def _price(self, basis: tuple[Any, ...], policies: Sequence[Policy], now: datetime) -> None:
+        try:
+            prices = self.prices
+            if basis != self._priced:
+                prices = Prices(await expected_orders(self._mongo, self.network, policies, now))
+            await asyncio.to_thread(prices.update, self.stock, cover_days(policies))
+            self.prices, self._priced = prices, basis
+        except Exception:
+            _log.exception("scarcity prices could not be worked out; orders are routed by the ones before")
+        finally:
+            self._set_at, self._tried, self._pricing = now, basis, None
 
     async def _read_ledger(self) -> None:
         rows = self._mongo.ledger.find({"version": {"$gt": self.version}}).sort([("version", 1), ("row", 1)])
