@@ -53,6 +53,8 @@ class Planner:
     async def load(self) -> None:
         """Read the network, all levels and the parcels that count against capacities anew, at one moment."""
         kept = await self._mongo.snapshot(partial(read_all, self._mongo))
+        if kept.counters.get("network", 0) != self.network.version:
+            self.prices, self._priced = Prices(), None
         self.network = Network(
             [Location.model_validate(_named(row)) for row in kept.locations],
             version=kept.counters.get("network", 0),
@@ -79,11 +81,12 @@ class Planner:
 
     async def _price(self, basis: tuple[Any, ...], policies: Sequence[Policy], now: datetime) -> None:
         try:
-            prices = self.prices
+            network, stock, prices = self.network, self.stock, self.prices
             if basis != self._priced:
-                prices = Prices(await expected_orders(self._mongo, self.network, policies, now))
-            await asyncio.to_thread(prices.update, self.stock, cover_days(policies))
-            self.prices, self._priced = prices, basis
+                prices = Prices(await expected_orders(self._mongo, network, policies, now))
+            await asyncio.to_thread(prices.update, stock, cover_days(policies))
+            if network.version == self.network.version:
+                self.prices, self._priced = prices, basis
         except Exception:
             _log.exception("scarcity prices could not be worked out; orders are routed by the ones before")
         finally:
