@@ -68,10 +68,20 @@ class OrderDispatched(Document):
 
 
 class OrderChanged(Document):
-    """`order.backordered|shipped|delivered|closed|cancelled|attention.v1`, to the retailer."""
+    """`order.<event>.v1`, to the retailer: backordered, shipped, delivered, closed, cancelled, attention, hold_ended,
+    payment_refused."""
 
     order: str
     stage: str
+    reason: str | None = None
+
+
+class OrderRefunded(Document):
+    """`order.refunded.v1`, to the retailer: money went back after the order had ended. Sums in minor units."""
+
+    order: str
+    refunded: int
+    """All that was given back so far."""
     reason: str | None = None
 
 

@@ -10,6 +10,12 @@ from contracts.divisions import DivisionCode
 from contracts.geo import Point
 from contracts.ids import OrderId, Sku
 from contracts.money import Amount, Currency
+from contracts.parcels import LIVE as LIVE
+from contracts.parcels import SPOKEN_FOR as SPOKEN_FOR
+from contracts.parcels import UNSHIPPED as UNSHIPPED
+from contracts.parcels import Item as Item
+from contracts.parcels import Parcel as Parcel
+from contracts.parcels import ParcelState as ParcelState
 
 LINES_MAX = 200
 QUANTITY_MAX = 100_000
@@ -37,9 +43,12 @@ class ShipTo(Request):
 
 
 class PaymentMeans(Request):
-    """`prepaid`: the money is already with the retailer. `card`: authorised now, captured as parcels ship."""
+    """`prepaid`: the money is already with the retailer. `card`: authorised now, captured as parcels ship.
 
-    method: Literal["prepaid", "card"] = "prepaid"
+    `later`: the goods are held for a while, and offered to stores when the payment is reported.
+    """
+
+    method: Literal["prepaid", "card", "later"] = "prepaid"
     token: str | None = Field(default=None, min_length=1, max_length=200)
 
     @model_validator(mode="after")
@@ -99,55 +108,6 @@ class Stage(StrEnum):
 TERMINAL = frozenset({Stage.CLOSED, Stage.CANCELLED})
 
 
-class ParcelState(StrEnum):
-    OFFERED = "offered"
-    ACCEPTED = "accepted"
-    PACKED = "packed"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-
-
-LIVE = frozenset(
-    {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED, ParcelState.DELIVERED}
-)
-"""States of a parcel whose goods go, or went, to the customer."""
-UNSHIPPED = frozenset({ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
-"""States of a parcel whose goods are reserved and still at the store."""
-
-
-class Item(Document):
-    line: int
-    sku: str
-    quantity: int
-
-
-class Parcel(Document):
-    """Goods of one order from one location, offered to it and followed until the customer has them."""
-
-    id: str
-    location: str
-    items: list[Item]
-    state: ParcelState
-    distance_km: float | None = None
-    attempt: int
-    due: Moment | None = None
-    """When the store's time to answer (offered) or to hand over (accepted, packed) ends."""
-    ship_within_s: int
-    reason: str | None = None
-    tracking: str | None = None
-    slot: str | None = None
-    """The local hour in which it counts against its location's capacity, such as 2026-11-23T14."""
-    service: str | None = None
-    """The carrier's service that was planned, `<carrier>/<service>`."""
-    freight: int = 0
-    """What the planned service asks, in minor units."""
-    promised_at: Moment | None = None
-    """When it should be delivered, as planned when it was offered."""
-
-
 class OrderLine(Document):
     """A line as it is kept. `amount` is the line's share of the order's total, in minor units."""
 
@@ -173,12 +133,14 @@ class PaymentIntent(Document):
 class Payment(Document):
     """The money of an order, in minor units. `authorised` is what is still held and not captured."""
 
-    method: Literal["prepaid", "card"]
+    method: Literal["prepaid", "card", "later"]
     token: str | None = None
     reference: str | None = None
     authorised: int = 0
     captured: int = 0
     refunded: int = 0
+    receipt: str | None = None
+    """The reference under which a payment that was awaited came."""
     intents: list[PaymentIntent] = []
 
 
@@ -233,11 +195,20 @@ class OrderState(Document):
     """When the payment provider is to be called (again); None when there is nothing to do there."""
     held: bool = False
     """Released by an operator: not routed until retried."""
+    hold_until: Moment | None = None
+    """Until when goods are held for a payment that is awaited; once set it is never put off."""
+    hold_ended: bool = False
+    """The payment came or did not come in time: no more goods are held for it, and its customer's place is free."""
     version: int = 0
 
     @property
     def open(self) -> bool:
         return self.stage not in TERMINAL
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether nobody has paid yet and nobody is to be asked either: the payment is reported when it comes."""
+        return self.payment.method == "later" and self.payment.receipt is None and self.total > 0
 
     @property
     def cancelled(self) -> bool:
@@ -275,6 +246,7 @@ class InboxEvent(Document):
         "command.reroute",
         "command.release",
         "payment.outcome",
+        "payment.received",
         "stock.arrived",
         "stock.short",
     ]
@@ -296,11 +268,23 @@ URGENT = frozenset(
         "command.reroute",
         "command.release",
         "payment.outcome",
+        "payment.received",
         "stock.arrived",
         "stock.short",
     }
 )
 """Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
+
+
+REOPENS = frozenset({"payment.received"})
+"""Kinds that also move an order that has ended: it is carried again until its money is right."""
+
+
+class PaymentReport(Request):
+    """A payment that came for an order which awaits it. The same `reference` reported again changes nothing."""
+
+    amount: Amount = Field(description="All of the order's total, in minor units.")
+    reference: str = Field(min_length=1, max_length=100, pattern=r"^[!-~]+$", description="Your own id of the payment.")
 
 
 class CommandRequest(Request):

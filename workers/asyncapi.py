@@ -16,6 +16,7 @@ from contracts.events import (
     OfferedItem,
     OrderChanged,
     OrderDispatched,
+    OrderRefunded,
     ParcelOffered,
     ParcelWithdrawn,
     Replies,
@@ -147,6 +148,17 @@ TOLD: tuple[Told, ...] = (
     _changed("delivered", "Every parcel of the order was delivered.", "delivered"),
     _changed("closed", "The order is complete: delivered and paid. Nothing follows.", "closed"),
     _changed("cancelled", "The order is cancelled and its money given back. Nothing follows.", "cancelled", "customer"),
+    _changed("hold_ended", "Nobody paid in time; the goods are held no more.", "paying", "not_paid_in_time"),
+    _changed(
+        "payment_refused", "A payment was reported that is not awaited; give it back.", "paying", "wx-1: paid_before"
+    ),
+    Told(
+        "order.refunded.v1",
+        RETAILER,
+        "Money of an order that had ended was given back. `refunded` is all of it so far, in minor units.",
+        _ORDER,
+        OrderRefunded(order=_ORDER, refunded=13600, reason="sold_out_before_payment"),
+    ),
     _changed("attention", "The order waits for a person; `reason` says why.", "accepted", "ship_overdue"),
 )
 

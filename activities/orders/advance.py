@@ -10,6 +10,7 @@ from operator import itemgetter
 from activities.orders.commands import cancel, release, reroute, retry, take_short
 from activities.orders.money import balance, needs_authorisation, settled, take_outcome
 from activities.orders.moves import Moves, begin, in_state, residual
+from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
 from contracts.ids import parcel_id
 from contracts.orders import (
@@ -56,7 +57,8 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     order = moves.order
     wanted = residual(order)
     stopped = order.attention is not None and order.attention.code != "ship_overdue"
-    moves.route = bool(wanted) and not (order.held or stopped or needs_authorisation(order))
+    unpaid = needs_authorisation(order) or (order.awaits_payment and order.hold_ended)
+    moves.route = bool(wanted) and not (order.held or stopped or unpaid)
     if moves.route and order.retry_at is not None:
         moves.route = order.retry_at <= now
     if moves.route and order.refusals >= policy.max_refusals:
@@ -74,6 +76,8 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
         take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
         if any(i.operation == "authorise" and i.state == "declined" for i in order.payment.intents):
             cancel(moves, "payment_declined", "payment", at)
+    elif event.kind == "payment.received":
+        take_payment(moves, event, at)
     elif event.kind == "command.cancel":
         cancel(moves, str(event.data.get("reason") or "requested"), event.by, at)
     elif order.cancelled and event.kind != "command.retry":
@@ -104,6 +108,8 @@ def _try_with_arrived(order: OrderState) -> None:
 
 def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
     order = moves.order
+    if order.awaits_payment and not order.cancelled:
+        _payment_deadlines(moves, at, policy)
     for due, parcel in sorted(((p.due, p) for p in order.parcels if p.due is not None), key=itemgetter(0)):
         if due > at:
             break
@@ -121,6 +127,15 @@ def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
                 order.excluded = []
 
 
+def _payment_deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
+    order = moves.order
+    if order.hold_until is not None and order.hold_until <= at and not order.hold_ended:
+        end_hold(moves, order.hold_until)
+    limit = order.placed_at + timedelta(seconds=policy.payment_limit_s)
+    if limit <= at:
+        cancel(moves, "not_paid_in_time", "timer", limit)
+
+
 def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
     """The parcel stays with its store. Another attention that stands already is the graver one."""
     order = moves.order
@@ -136,11 +151,13 @@ def dispatch(
     """Reserve and offer what the router decided. `times`: seconds to answer and to hand over, by location."""
     order = moves.order
     order.attempt = decision.attempt
+    if decision.outcome == "none" and order.payment.method == "later" and order.dispatched_at is None:
+        sell_out(moves, now)
+        return
     if decision.outcome == "none":
         _backorder(moves, now, decision.reason, _retry_pause(order, now, policy))
         return
     order.retry_at = order.reason = None
-    order.dispatched_at = order.dispatched_at or now
     for allocation in decision.allocations:
         accept_s, ship_s = times[allocation.location]
         parcel = Parcel(
@@ -150,7 +167,7 @@ def dispatch(
             state=ParcelState.OFFERED,
             distance_km=allocation.distance_km,
             attempt=order.attempt,
-            due=now + timedelta(seconds=accept_s),
+            accept_within_s=accept_s,
             ship_within_s=ship_s,
             slot=allocation.slot,
             service=allocation.service,
@@ -160,19 +177,12 @@ def dispatch(
         order.parcels.append(parcel)
         goods = [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items]
         moves.post(parcel, "reserved", goods, slot=parcel.slot)
-        moves.note("parcel.offered", now, parcel=parcel.id, location=parcel.location, reason=decision.reason)
-        moves.tell(
-            parcel.location,
-            "parcel.offered.v1",
-            parcel.id,
-            parcel=parcel.id,
-            order=order.id,
-            items=[item.model_dump() for item in parcel.items],
-            ship_to=order.ship_to,
-            answer_by=parcel.due,
-        )
-    sent = [{"parcel": p.id, "location": p.location} for p in order.parcels if p.attempt == order.attempt]
-    moves.tell_retailer("dispatched", attempt=order.attempt, parcels=sent)
+        if order.awaits_payment:
+            hold(moves, parcel, now, policy.hold_s)
+        else:
+            offer(moves, parcel, now, decision.reason)
+    if not order.awaits_payment:
+        announce(moves, [parcel for parcel in order.parcels if parcel.attempt == order.attempt], now)
 
 
 def _backorder(moves: Moves, now: datetime, reason: str, pause: timedelta) -> None:
@@ -193,6 +203,8 @@ def _retry_pause(order: OrderState, now: datetime, policy: Policy) -> timedelta:
 def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     """Balance the money, name the stage, set the next deadline and tell the retailer what changed."""
     order = moves.order
+    if order.payment.method == "later" and (order.cancelled or not order.awaits_payment):
+        order.hold_ended = True
     balance(order)
     order.stage = _stage(order)
     todo = [intent for intent in order.payment.intents if intent.state == "todo"]
@@ -202,7 +214,9 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     order.due = None if order.stage in TERMINAL else _due(order, policy)
     if order.stage != moves.before.stage:
         moves.note(f"stage.{order.stage}", now)
-        for stage in _told(moves.before.stage, order.stage):
+        if order.stage in TERMINAL and moves.before.closed_at is not None:
+            moves.tell_retailer("refunded", refunded=order.payment.refunded, reason=order.reason)
+        for stage in () if moves.before.closed_at else _told(moves.before.stage, order.stage):
             moves.tell_retailer(stage, stage=stage, reason=order.reason)
     if order.attention and order.attention != moves.before.attention:
         moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
@@ -220,6 +234,8 @@ def _told(before: Stage, after: Stage) -> tuple[Stage, ...]:
 def _stage(order: OrderState) -> Stage:
     if order.cancellation and order.cancellation.outcome == "cancelled":
         return Stage.CANCELLED if settled(order) else Stage.CANCELLING
+    if order.awaits_payment:
+        return Stage.HELD if order.held else Stage.PAYING
     if residual(order):
         if needs_authorisation(order):
             return Stage.PAYING
@@ -234,6 +250,10 @@ def _stage(order: OrderState) -> Stage:
 
 def _due(order: OrderState, policy: Policy) -> datetime | None:
     moments = [p.due for p in in_state(order, UNSHIPPED) if p.due is not None]
+    if order.awaits_payment and not order.cancelled:
+        moments.append(order.placed_at + timedelta(seconds=policy.payment_limit_s))
+        if order.hold_until is not None and not order.hold_ended:
+            moments.append(order.hold_until)
     if order.retry_at is not None and order.backordered_at is not None:
         moments.append(order.retry_at)
         moments.append(order.backordered_at + timedelta(seconds=policy.backorder_limit_s))

@@ -73,7 +73,7 @@ def release(moves: Moves, event: InboxEvent, at: datetime) -> None:
 
 def take_short(moves: Moves, event: InboxEvent, at: datetime) -> None:
     """A count found fewer goods than were promised: plan a parcel anew that its store has not accepted yet."""
-    for parcel in in_state(moves.order, (ParcelState.OFFERED,)):
+    for parcel in in_state(moves.order, (ParcelState.HELD, ParcelState.OFFERED)):
         if parcel.id == event.parcel:
             exclude(moves.order, parcel.location)
             withdraw(moves, parcel, "stock_short", at, ParcelState.WITHDRAWN, event.by)

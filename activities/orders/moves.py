@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contracts.orders import LIVE, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
 from contracts.stock import Change, MovementKind
 from contracts.subjects import RETAILER
 
@@ -89,10 +89,14 @@ def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> No
 
 
 def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: ParcelState, by: str) -> None:
-    """Take a parcel away from its store, and tell the store."""
+    """Take a parcel away from its store, and tell the store if it has heard of it."""
+    offered = parcel.state is not ParcelState.HELD
     release(moves, parcel, state, reason)
     moves.note(f"parcel.{state}", at, parcel=parcel.id, location=parcel.location, reason=reason, by=by)
-    moves.tell(parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason)
+    if offered:
+        moves.tell(
+            parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason
+        )
 
 
 def exclude(order: OrderState, location: str) -> None:
@@ -120,12 +124,12 @@ def in_state(order: OrderState, states: Iterable[ParcelState]) -> list[Parcel]:
 
 
 def residual(order: OrderState) -> dict[int, int]:
-    """Units per line that no live parcel carries and that are still wanted."""
+    """Units per line that no parcel carries or holds and that are still wanted."""
     if order.cancelled:
         return {}
     left = {line.line: line.quantity for line in order.lines}
     for parcel in order.parcels:
-        if parcel.state in LIVE:
+        if parcel.state in SPOKEN_FOR:
             for item in parcel.items:
                 left[item.line] -= item.quantity
     return {line: quantity for line, quantity in left.items() if quantity > 0}

@@ -36,7 +36,7 @@ _ENDED = {
 def take_reply(moves: Moves, event: InboxEvent, at: datetime) -> None:
     """Apply one answer to its parcel, or refuse it."""
     parcel = next((p for p in moves.order.parcels if p.id == event.parcel), None)
-    if parcel is None:
+    if parcel is None or parcel.state is ParcelState.HELD:
         _refuse(
             moves,
             event,

@@ -64,7 +64,7 @@ def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstr
                 currency=row["currency"],
                 token=payment.token,
                 reference=payment.reference,
-                paid=payment.captured if payment.method == "prepaid" else None,
+                paid=payment.captured if payment.method != "card" else None,
             ),
             intent.tries,
         )

@@ -78,6 +78,9 @@ async def write(
     orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
     events = [event for moves in moved for event in _outbox(moves, step.now)]
     drained = [event for moves in moved for event in moves.drained]
+    places = [
+        _place_given_back(moves.order) for moves in moved if moves.order.hold_ended and not moves.before.hold_ended
+    ]
 
     async def work(session: Session) -> None:
         if booked:
@@ -89,6 +92,8 @@ async def write(
             raise Stale
         if events:
             await mongo.outbox.insert_many(events, ordered=False, session=session)
+        if places:
+            await mongo.holds.bulk_write(places, ordered=False, session=session)
         if drained:
             await mongo.inbox.update_many({"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session)
 
@@ -113,6 +118,11 @@ def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> Upda
     if pushed:
         changes["$push"] = pushed
     return UpdateOne({"_id": order.id, "version": order.version}, changes)
+
+
+def _place_given_back(order: OrderState) -> UpdateOne:
+    """Of the orders that may await payment, the customer has one less."""
+    return UpdateOne({"_id": order.customer}, {"$pull": {"places": {"order": order.id}}})
 
 
 def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from activities.orders.advance import advance, conclude
 from activities.orders.money import kept_value
 from activities.orders.moves import Moves, residual
 from activities.orders.routing import StockSeen, decide
-from contracts.orders import LIVE, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
+from contracts.orders import LIVE, SPOKEN_FOR, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
 from contracts.orders import PaymentIntent as Intent
 from contracts.routing import Policy
 from tests.builders import NOW, command, event, location, network, order, reply
@@ -24,6 +24,7 @@ SKUS = ("tea", "cup")
 STORES = ("near", "middle", "far", "nowhere")
 REASONS = ("out_of_stock", "damaged", "too_busy", "closed", "other")
 NEXT = {
+    ParcelState.HELD: "accepted",
     ParcelState.OFFERED: "accepted",
     ParcelState.ACCEPTED: "packed",
     ParcelState.PACKED: "shipped",
@@ -33,11 +34,11 @@ ORDERS_MAX = 6
 STEPS_TO_THE_END = 80
 
 T = TypeVar("T")
-Method = Literal["prepaid", "card"]
+Method = Literal["prepaid", "card", "later"]
 Wanted = list[tuple[str, int]]
 
 wanted_lines = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 4)), min_size=1, max_size=3)
-methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card"])
+methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card", "later"])
 which = st.integers(0, 60)
 """Chooses one of what there is."""
 at_once = st.sampled_from([True, True, False])
@@ -146,6 +147,15 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(event("payment.outcome", about.id, by="payment", at=self.now, **data))
             self.step_if(seen)
 
+    @rule(number=which, seen=at_once)
+    def report_payment(self, number: int, seen: bool) -> None:
+        """A customer pays what was to be paid later: in time, too late, or after the order was cancelled."""
+        unpaid = [about for about in self.shop.orders.values() if about.awaits_payment]
+        for about in one_of(unpaid, number):
+            paid = {"reference": f"paid-{about.id}", "amount": about.total}
+            self.inbox.append(event("payment.received", about.id, by="api", at=self.now, **paid))
+            self.step_if(seen)
+
     @rule(seconds=st.sampled_from([1, 60, 60, 300, 300, 900, 1_800]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -166,6 +176,9 @@ class Orders(RuleBasedStateMachine):
         moved = self.shop.step(self.now, *seen)
         assert all(units <= missing.get(place, 0) for place, units in self.missing().items())
         self.note_offers(moved)
+        for moves in moved.values():
+            if moves.order.payment.receipt and not moves.before.payment.receipt:
+                self.provider.taken[moves.order.id] = moves.order.total
         freed = {c.sku for row in self.shop.ledger[rows:] if row.kind == "released" for c in row.changes}
         self.inbox += [told for sku in sorted(freed) for told in self.shop.woken(sku, self.now)]
 
@@ -227,7 +240,7 @@ class Orders(RuleBasedStateMachine):
             cancelled = about.cancellation is not None and about.cancellation.outcome != "refused"
             live: Counter[int] = Counter()
             for parcel in about.parcels:
-                if parcel.state in LIVE:
+                if parcel.state in SPOKEN_FOR:
                     live.update({item.line: item.quantity for item in parcel.items})
             for line in about.lines:
                 left = line.quantity - live[line.line]
@@ -237,7 +250,8 @@ class Orders(RuleBasedStateMachine):
     @invariant()
     def what_has_ended_stays_ended_and_its_money_is_right(self) -> None:
         for about in self.shop.orders.values():
-            assert about.stage is self.ended.get(about.id, about.stage)
+            late = about.payment.receipt is not None and about.stage is Stage.CANCELLING
+            assert late or about.stage is self.ended.get(about.id, about.stage)
             if about.stage in TERMINAL:
                 self.ended[about.id] = about.stage
                 pay = about.payment
@@ -259,8 +273,10 @@ class Orders(RuleBasedStateMachine):
     def stores_hear_of_each_parcel_once_and_once_of_its_withdrawal(self) -> None:
         for _, about in self.shop.parcels():
             taken = about.state in (ParcelState.WITHDRAWN, ParcelState.EXPIRED)
-            assert self.told["parcel.offered.v1", about.id] == 1
-            assert self.told["parcel.withdrawn.v1", about.id] == int(taken)
+            offered = self.told["parcel.offered.v1", about.id]
+            only_held = about.state is ParcelState.HELD or (about.state is ParcelState.WITHDRAWN and not offered)
+            assert offered == int(not only_held)
+            assert self.told["parcel.withdrawn.v1", about.id] == int(taken and not only_held)
 
     def teardown(self) -> None:
         """With goods on the shelves, willing stores and a working provider, every order comes to its end."""
@@ -286,6 +302,8 @@ class Orders(RuleBasedStateMachine):
                 self.receive(*place, 50)
         for _, parcel in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
             self.inbox.append(reply("delivered", parcel, at=self.now))
+        for number in range(len(self.shop.orders)):
+            self.report_payment(number, seen=False)
         for about in self.shop.orders.values():
             if about.attention or about.held:
                 self.inbox.append(command("retry", about.id, at=self.now))

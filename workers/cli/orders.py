@@ -62,6 +62,17 @@ def cancel(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
 
 
 @app.command()
+def pay(
+    order: OrderId,
+    amount: Annotated[int, typer.Option(min=0, help="What was paid, in minor units (fen).")],
+    reference: Annotated[str, typer.Option(help="Your own id of the payment; the same one counts once.")],
+    wait: Wait = 10,
+) -> None:
+    """Report the payment of an order that awaits it."""
+    _send(order, "payment", {"amount": amount, "reference": reference}, wait)
+
+
+@app.command()
 def retry(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
     """Clear what holds the order up and let every store be asked once more."""
     _command(order, "retry", reason, wait)
@@ -92,9 +103,13 @@ def _api() -> Any:
 
 
 def _command(order: str, command: str, reason: str, wait_s: int, **more: str) -> None:
+    _send(order, command, {"reason": reason, **more}, wait_s)
+
+
+def _send(order: str, command: str, body: dict[str, Any], wait_s: int) -> None:
     from workers.cli.console import out, plain, stage
 
-    answer = _api().post("v1", "orders", order, command, body={"reason": reason, **more}, wait_s=wait_s)
+    answer = _api().post("v1", "orders", order, command, body=body, wait_s=wait_s)
     if answer.status == 200:
         outcome = answer.body.get("cancellation") if command == "cancellation" else None
         words = f", cancellation: {outcome['outcome']}" if outcome else ""

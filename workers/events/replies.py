@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.events import REPLY_TYPE, CloudEvent, Reply
 from contracts.ids import order_of_parcel
-from contracts.orders import TERMINAL, URGENT, InboxEvent
+from contracts.orders import TERMINAL, URGENT, InboxEvent, ParcelState
 from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
 from infra.outbox import pending
@@ -177,7 +177,7 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
     reply = answer.reply
     parcel = next((p for p in (order or {}).get("parcels", []) if p["id"] == reply.parcel), None)
     told = (answer.partner, reply.id, reply.parcel)
-    if order is None or parcel is None:
+    if order is None or parcel is None or parcel["state"] == ParcelState.HELD:
         return _Refused(
             *told, "unknown_parcel", "parcel", "There is no such parcel.", "Send the parcel id that you were offered."
         )

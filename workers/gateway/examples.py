@@ -37,6 +37,8 @@ CARD_ORDER: dict[str, Any] = {
     "payment": {"method": "card", "token": "tok_1f9c"},
     "ship_to": {"division": "BR-SP", "point": {"lat": -23.5505, "lon": -46.6333, "datum": "WGS84"}},
 }
+LATER_ORDER: dict[str, Any] = {**ORDER, "id": "shop-100043", "payment": {"method": "later"}, "customer": "c-20481"}
+PAYMENT: dict[str, Any] = {"amount": 18000, "reference": "wx-4200002811"}
 ORDERS: dict[str, Any] = {"orders": [ORDER, CARD_ORDER]}
 LOCATIONS: dict[str, Any] = {
     "locations": [

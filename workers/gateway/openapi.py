@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.orders import CommandRequest, OrderPlacement
+from contracts.orders import CommandRequest, OrderPlacement, PaymentReport
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
@@ -22,6 +22,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     OrderBatch,
     CommandRequest,
     RerouteRequest,
+    PaymentReport,
     LocationBatch,
     StockBatch,
     Problem,
@@ -36,11 +37,13 @@ _REASONS = {
     413: "The body is larger than 8 MiB.",
     415: "The body is not JSON.",
     422: "Something in the request is wrong; see `field` and `remedy`.",
+    429: "Too many at once; see Retry-After.",
     500: "The gateway failed. Nothing of the inside is told.",
     503: "Not now; see Retry-After.",
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    429: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
 }
 _ALWAYS = (401, 403, 422, 500, 503)

@@ -1,0 +1,65 @@
+"""Parcels: goods of one order from one location, and how far they have come."""
+
+from enum import StrEnum
+
+from contracts.base import Document, Moment
+
+
+class ParcelState(StrEnum):
+    """`held`: reserved while a payment is awaited, and its location has not been told of it."""
+
+    HELD = "held"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+LIVE = frozenset(
+    {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED, ParcelState.DELIVERED}
+)
+"""States of a parcel whose goods go, or went, to the customer."""
+UNSHIPPED = frozenset({ParcelState.HELD, ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
+"""States of a parcel whose goods are reserved and still at the store."""
+SPOKEN_FOR = LIVE | UNSHIPPED
+"""States of a parcel whose goods are wanted from nobody else."""
+
+
+class Item(Document):
+    line: int
+    sku: str
+    quantity: int
+
+    def offered(self) -> dict[str, int | str]:
+        """As a location is told of it."""
+        return {"line": self.line, "sku": self.sku, "quantity": self.quantity}
+
+
+class Parcel(Document):
+    """Goods of one order from one location, offered to it and followed until the customer has them."""
+
+    id: str
+    location: str
+    items: list[Item]
+    state: ParcelState
+    distance_km: float | None = None
+    attempt: int
+    due: Moment | None = None
+    """When the store's time to answer (offered) or to hand over (accepted, packed) ends."""
+    ship_within_s: int
+    accept_within_s: int = 0
+    """The store's time to answer, counted from when the parcel is offered."""
+    reason: str | None = None
+    tracking: str | None = None
+    slot: str | None = None
+    """The local hour in which it counts against its location's capacity, such as 2026-11-23T14."""
+    service: str | None = None
+    """The carrier's service that was planned, `<carrier>/<service>`."""
+    freight: int = 0
+    """What the planned service asks, in minor units."""
+    promised_at: Moment | None = None
+    """When it should be delivered, as planned when it was offered."""
