@@ -128,6 +128,16 @@ class PaymentIntent(Document):
     state: Literal["todo", "done", "declined", "failed", "dropped"] = "todo"
     tries: int = 0
     not_before: Moment | None = None
+    reference: str | None = None
+    """The charge that is to be refunded, where there are several."""
+
+
+class Charge(Document):
+    """What was captured under one authorisation; an order has several when one lapsed before its goods left."""
+
+    reference: str | None
+    captured: int = 0
+    refunded: int = 0
 
 
 class Payment(Document):
@@ -141,6 +151,8 @@ class Payment(Document):
     refunded: int = 0
     receipt: str | None = None
     """The reference under which a payment that was awaited came."""
+    charges: list[Charge] = []
+    """By card: what was captured and refunded, by authorisation."""
     intents: list[PaymentIntent] = []
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 
 from activities.orders.commands import cancel, release, reroute, retry, take_short
-from activities.orders.money import balance, needs_authorisation, settled, take_outcome
+from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
 from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
@@ -74,7 +74,7 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
         take_reply(moves, event, at)
     elif event.kind == "payment.outcome":
         take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
-        if any(i.operation == "authorise" and i.state == "declined" for i in order.payment.intents):
+        if declined_for_good(order):
             cancel(moves, "payment_declined", "payment", at)
     elif event.kind == "payment.received":
         take_payment(moves, event, at)

@@ -76,6 +76,7 @@ def begin(order: OrderState) -> Moves:
     copy.excluded = list(order.excluded)
     copy.payment = order.payment.model_copy()
     copy.payment.intents = [intent.model_copy() for intent in order.payment.intents]
+    copy.payment.charges = [charge.model_copy() for charge in order.payment.charges]
     return Moves(order=copy, before=order)
 
 
