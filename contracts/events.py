@@ -87,11 +87,15 @@ class OrderRefunded(Document):
 
 REPLY_TYPE = "parcel.replies.v1"
 ReplyKind = Literal["accepted", "rejected", "packed", "shipped", "delivered"]
-RejectReason = Literal["out_of_stock", "damaged", "too_busy", "closed", "other"]
+RejectReason = Literal[
+    "out_of_stock", "not_found", "damaged", "mismatch", "worn_display", "too_busy", "closed", "other"
+]
+"""`out_of_stock`, `not_found`: the shelf is empty. `damaged`, `mismatch` (other goods than thought), `worn_display`:
+the refused units cannot be sold. With the rest the shelf is as it was thought to be."""
 
 
 class Reply(Request):
-    """What a store says about one parcel. `lines` narrows a rejection to some lines of the parcel."""
+    """What a store says about one parcel. `lines` and `quantities` narrow a rejection to some lines or units of it."""
 
     id: EventId
     parcel: str = Field(min_length=1, max_length=100)
@@ -99,6 +103,12 @@ class Reply(Request):
     reason: RejectReason | None = Field(default=None, description="Needed for `rejected`.")
     lines: list[Annotated[int, Field(ge=1, le=10_000)]] | None = Field(
         default=None, min_length=1, max_length=200, description="Only with `rejected`."
+    )
+    quantities: dict[Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, strict=True)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Only with `rejected`: units that are refused, by line; the line's other units are shipped.",
     )
     tracking: str | None = Field(default=None, max_length=100, description="Carrier's number, with `shipped`.")
 

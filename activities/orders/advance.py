@@ -39,7 +39,7 @@ _STAGE_OF_PARCEL = {
 _BY_PROGRESS = list(_STAGE_OF_PARCEL)
 _MILESTONES = (Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED)
 _FIRST_RETRY = timedelta(minutes=1)
-_LACKED_STOCK = frozenset({"out_of_stock", "stock_short"})
+_LACKED_STOCK = frozenset({"out_of_stock", "not_found", "stock_short"})
 
 
 def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, policy: Policy) -> Moves:

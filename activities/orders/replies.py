@@ -14,6 +14,8 @@ _RANK = {
     ParcelState.SHIPPED: 3,
     ParcelState.DELIVERED: 4,
 }
+_SHELF_EMPTY = frozenset({"out_of_stock", "not_found"})
+_NOT_SELLABLE = frozenset({"damaged", "mismatch", "worn_display"})
 _ENDED = {
     ParcelState.EXPIRED: (
         "answer_too_late",
@@ -95,25 +97,46 @@ def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> No
         )
         return
     reason = str(event.data.get("reason") or "other")
-    held = {item.line for item in parcel.items}
-    lines = set(event.data.get("lines") or held)
-    if not lines <= held:
-        _refuse(
-            moves, event, "unknown_line", "lines", "The parcel has no such line.", "Name lines of the parcel's items."
-        )
+    refused = _refused_items(moves, parcel, event)
+    if not refused:
         return
-    refused = [item for item in parcel.items if item.line in lines]
     _give_back(moves, parcel, refused, reason)
     _adjust(moves, parcel, refused, reason)
     moves.order.refusals += 1
     exclude(moves.order, parcel.location)
     moves.note("parcel.rejected", at, parcel=parcel.id, location=parcel.location, reason=reason, by=event.by)
-    if lines < held:
-        parcel.items = [item for item in parcel.items if item.line not in lines]
+    kept = _without(parcel.items, refused)
+    if kept:
+        parcel.items = kept
         _forward(moves, parcel, ParcelState.ACCEPTED, event, at)
         return
     parcel.state, parcel.reason, parcel.due = ParcelState.REJECTED, reason, None
     ease(moves.order)
+
+
+def _refused_items(moves: Moves, parcel: Parcel, event: InboxEvent) -> list[Item]:
+    """What a rejection names: whole lines, units of lines, or everything. Empty when it was refused itself."""
+    held = {item.line: item for item in parcel.items}
+    units = {int(line): int(number) for line, number in (event.data.get("quantities") or {}).items()}
+    lines = set(event.data.get("lines") or ([] if units else held))
+    if not lines | units.keys() <= held.keys():
+        remedy = "Name lines of the parcel's items."
+        field = "lines" if not lines <= held.keys() else "quantities"
+        _refuse(moves, event, "unknown_line", field, "The parcel has no such line.", remedy)
+        return []
+    over = [line for line, number in units.items() if number > held[line].quantity]
+    if over:
+        detail = f"Line {over[0]} of the parcel has {held[over[0]].quantity} units; {units[over[0]]} were refused."
+        _refuse(moves, event, "too_many_units", "quantities", detail, "Send how many of the parcel's units you refuse.")
+        return []
+    wanted = {line: held[line].quantity if line in lines else units[line] for line in lines | units.keys()}
+    return [item.model_copy(update={"quantity": wanted[item.line]}) for item in parcel.items if item.line in wanted]
+
+
+def _without(items: list[Item], refused: list[Item]) -> list[Item]:
+    gone = {item.line: item.quantity for item in refused}
+    left = [item.model_copy(update={"quantity": item.quantity - gone.get(item.line, 0)}) for item in items]
+    return [item for item in left if item.quantity > 0]
 
 
 def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
@@ -122,11 +145,11 @@ def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> 
 
 def _adjust(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
     """The shelf is not as we thought. Out of stock: nothing more is promised from there until it is counted."""
-    if reason == "out_of_stock":
+    if reason in _SHELF_EMPTY:
         # Once for each SKU, however many lines it has: a shelf is emptied of what is there before.
         skus = dict.fromkeys(item.sku for item in items)
         moves.post(parcel, "adjusted", [Change(sku=sku) for sku in skus], reason=reason, empty=True)
-    elif reason == "damaged":
+    elif reason in _NOT_SELLABLE:
         moves.post(parcel, "adjusted", [Change(sku=i.sku, on_hand=-i.quantity) for i in items], reason=reason)
 
 

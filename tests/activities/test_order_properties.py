@@ -22,7 +22,7 @@ from tests.shop import Place, Provider, Shop
 POLICY = Policy(max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_000, payment_tries=2, payment_retry_s=60)
 SKUS = ("tea", "cup")
 STORES = ("near", "middle", "far", "nowhere")
-REASONS = ("out_of_stock", "damaged", "too_busy", "closed", "other")
+REASONS = ("out_of_stock", "not_found", "damaged", "mismatch", "worn_display", "too_busy", "closed", "other")
 NEXT = {
     ParcelState.HELD: "accepted",
     ParcelState.OFFERED: "accepted",
@@ -111,6 +111,12 @@ class Orders(RuleBasedStateMachine):
             lines = [item.line for place, item in enumerate(about.items) if some >> place & 1]
             named = [*lines, 9] if stray else lines or None
             self.inbox.append(reply("rejected", about, at=self.now, reason=reason, lines=named))
+            self.step_if(seen)
+
+    @rule(number=which, reason=st.sampled_from(REASONS), units=st.integers(1, 4), line=st.integers(1, 3), seen=at_once)
+    def reject_units(self, number: int, reason: str, units: int, line: int, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            self.inbox.append(reply("rejected", about, at=self.now, reason=reason, quantities={str(line): units}))
             self.step_if(seen)
 
     @rule(number=which)

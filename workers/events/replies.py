@@ -221,8 +221,15 @@ def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
         received_at=answer.at,
         by=answer.partner,
         parcel=reply.parcel,
-        data=reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True),
+        data=_said(reply),
     ).unread(order["batch"])
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    """What the answer adds. Names in the database are texts, so lines are too where they name units."""
+    said = reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True)
+    units = {str(line): number for line, number in (reply.quantities or {}).items()}
+    return {**said, "quantities": units} if units else said
 
 
 def _told(refused: _Refused, now: datetime) -> dict[str, Any]:
