@@ -48,6 +48,23 @@ class ParcelWithdrawn(Document):
     reason: str
 
 
+class CancellationRequested(Document):
+    """`parcel.cancellation_requested.v1`, to the store: may this parcel, which you have accepted, be cancelled?"""
+
+    parcel: str
+    order: str
+    reason: str
+    answer_by: Moment
+
+
+class CancellationAnswered(Document):
+    """`order.cancellation_answered.v1`, to the retailer: stores were asked, and all or some of the order goes on."""
+
+    order: str
+    outcome: Literal["partly", "refused"]
+    reason: str
+
+
 class ReplyRefused(Document):
     """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do."""
 
@@ -86,7 +103,10 @@ class OrderRefunded(Document):
 
 
 REPLY_TYPE = "parcel.replies.v1"
-ReplyKind = Literal["accepted", "rejected", "packed", "shipped", "delivered"]
+ReplyKind = Literal[
+    "accepted", "rejected", "packed", "shipped", "delivered", "cancellation_accepted", "cancellation_refused"
+]
+"""The last two answer `parcel.cancellation_requested.v1`."""
 RejectReason = Literal[
     "out_of_stock", "not_found", "damaged", "mismatch", "worn_display", "too_busy", "closed", "other"
 ]

@@ -168,8 +168,9 @@ class Cancellation(Document):
     reason: str
     by: str
     at: Moment
-    outcome: Literal["cancelled", "partly", "refused"]
-    """partly: what had been shipped is kept, the rest is cancelled; refused: everything had been shipped."""
+    outcome: Literal["pending", "cancelled", "partly", "refused"]
+    """pending: stores that have accepted are asked; partly: what had been shipped, or is not given up by its store, is
+    kept, the rest is cancelled; refused: everything had been shipped or is kept."""
 
 
 class OrderState(Document):
@@ -253,6 +254,8 @@ class InboxEvent(Document):
         "reply.packed",
         "reply.shipped",
         "reply.delivered",
+        "reply.cancellation_accepted",
+        "reply.cancellation_refused",
         "command.cancel",
         "command.retry",
         "command.reroute",
@@ -275,6 +278,8 @@ class InboxEvent(Document):
 URGENT = frozenset(
     {
         "reply.rejected",
+        "reply.cancellation_accepted",
+        "reply.cancellation_refused",
         "command.cancel",
         "command.retry",
         "command.reroute",
@@ -303,3 +308,9 @@ class CommandRequest(Request):
     """An operator's or caller's command. The reason is kept with the order."""
 
     reason: str = Field(min_length=1, max_length=500)
+
+
+class CancelRequest(CommandRequest):
+    """Stores that have accepted are asked whether they give their parcels up; `force` takes these away unasked."""
+
+    force: bool = Field(default=False, strict=True, description="For operators.")

@@ -1,6 +1,7 @@
 """Parcels: goods of one order from one location, and how far they have come."""
 
 from enum import StrEnum
+from typing import Literal
 
 from contracts.base import Document, Moment
 
@@ -29,6 +30,10 @@ SPOKEN_FOR = LIVE | UNSHIPPED
 """States of a parcel whose goods are wanted from nobody else."""
 
 
+Request = Literal["none", "cancel_requested", "cancel_accepted", "cancel_refused"]
+"""What was asked of a parcel's store after it had accepted, and what it answered."""
+
+
 class Item(Document):
     line: int
     sku: str
@@ -54,6 +59,9 @@ class Parcel(Document):
     accept_within_s: int = 0
     """The store's time to answer, counted from when the parcel is offered."""
     reason: str | None = None
+    request: Request = "none"
+    request_due: Moment | None = None
+    """When the store's time to answer the request ends."""
     tracking: str | None = None
     slot: str | None = None
     """The local hour in which it counts against its location's capacity, such as 2026-11-23T14."""

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, create_model
 
 from contracts.events import (
     REPLY_TYPE,
+    CancellationAnswered,
+    CancellationRequested,
     CloudEvent,
     OfferedItem,
     OrderChanged,
@@ -123,6 +125,14 @@ TOLD: tuple[Told, ...] = (
         ParcelWithdrawn(parcel=_PARCEL, order=_ORDER, reason="no_answer"),
     ),
     Told(
+        "parcel.cancellation_requested.v1",
+        _LOCATION,
+        "May this parcel, which you have accepted, be cancelled? Answer `cancellation_accepted` or "
+        "`cancellation_refused` before `answer_by`; later it is cancelled, unless you have packed it.",
+        _PARCEL,
+        CancellationRequested(parcel=_PARCEL, order=_ORDER, reason="customer", answer_by=_AT + timedelta(hours=4)),
+    ),
+    Told(
         "reply.refused.v1",
         _LOCATION,
         "An answer of yours was not taken, and changed nothing. `remedy` says what to do.",
@@ -148,6 +158,13 @@ TOLD: tuple[Told, ...] = (
     _changed("delivered", "Every parcel of the order was delivered.", "delivered"),
     _changed("closed", "The order is complete: delivered and paid. Nothing follows.", "closed"),
     _changed("cancelled", "The order is cancelled and its money given back. Nothing follows.", "cancelled", "customer"),
+    Told(
+        "order.cancellation_answered.v1",
+        RETAILER,
+        "The order was to be cancelled, and stores that had accepted keep all (`refused`) or some of it (`partly`).",
+        _ORDER,
+        CancellationAnswered(order=_ORDER, outcome="partly", reason="customer"),
+    ),
     _changed("hold_ended", "Nobody paid in time; the goods are held no more.", "paying", "not_paid_in_time"),
     _changed(
         "payment_refused", "A payment was reported that is not awaited; give it back.", "paying", "wx-1: paid_before"

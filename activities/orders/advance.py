@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from activities.orders.commands import cancel, release, reroute, retry, take_short
+from activities.orders.cancelling import cancel, resolve, silence
+from activities.orders.commands import release, reroute, retry, take_short
 from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
 from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
@@ -52,6 +53,7 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     for event in sorted(events, key=lambda e: (e.received_at, e.id)):
         _deadlines(moves, min(event.received_at, now), policy)
         _take(moves, event, min(event.received_at, now), policy)
+        resolve(moves, min(event.received_at, now))
         moves.drained.append(event.id)
     _deadlines(moves, now, policy)
     order = moves.order
@@ -75,11 +77,12 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
     elif event.kind == "payment.outcome":
         take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
         if declined_for_good(order):
-            cancel(moves, "payment_declined", "payment", at)
+            cancel(moves, "payment_declined", "payment", at, policy)
     elif event.kind == "payment.received":
         take_payment(moves, event, at)
     elif event.kind == "command.cancel":
-        cancel(moves, str(event.data.get("reason") or "requested"), event.by, at)
+        reason = str(event.data.get("reason") or "requested")
+        cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))
     elif order.cancelled and event.kind != "command.retry":
         return
     elif event.kind == "command.retry":
@@ -110,17 +113,16 @@ def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
     order = moves.order
     if order.awaits_payment and not order.cancelled:
         _payment_deadlines(moves, at, policy)
-    for due, parcel in sorted(((p.due, p) for p in order.parcels if p.due is not None), key=itemgetter(0)):
-        if due > at:
-            break
-        if parcel.state is ParcelState.OFFERED:
-            expire(moves, parcel, due)
-        else:
-            _overdue(moves, parcel, due)
+    answers = [(p.request_due, p, silence) for p in order.parcels if p.request_due is not None]
+    handing = [(p.due, p, _time_is_up) for p in order.parcels if p.due is not None]
+    for due, parcel, ended in sorted([*handing, *answers], key=itemgetter(0)):
+        if due <= at and due in (parcel.due, parcel.request_due):
+            ended(moves, parcel, due)
+    resolve(moves, at)
     if order.retry_at is not None and order.backordered_at is not None:
         limit = order.backordered_at + timedelta(seconds=policy.backorder_limit_s)
         if limit <= at:
-            cancel(moves, "no_stock_within_limit", "timer", limit)
+            cancel(moves, "no_stock_within_limit", "timer", limit, policy)
         elif order.retry_at <= at:
             _try_with_arrived(order)
             if at - order.backordered_at >= timedelta(seconds=policy.backorder_retry_s):
@@ -133,11 +135,16 @@ def _payment_deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
         end_hold(moves, order.hold_until)
     limit = order.placed_at + timedelta(seconds=policy.payment_limit_s)
     if limit <= at:
-        cancel(moves, "not_paid_in_time", "timer", limit)
+        cancel(moves, "not_paid_in_time", "timer", limit, policy)
 
 
-def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
-    """The parcel stays with its store. Another attention that stands already is the graver one."""
+def _time_is_up(moves: Moves, parcel: Parcel, due: datetime) -> None:
+    """The store has not answered, or not handed over, in time.
+
+    In the latter case the parcel stays with its store. Another attention that stands already is the graver one."""
+    if parcel.state is ParcelState.OFFERED:
+        expire(moves, parcel, due)
+        return
     order = moves.order
     parcel.due = None
     detail = f"{parcel.location} accepted {parcel.id} but has not handed it over in time"
@@ -152,7 +159,7 @@ def dispatch(
     order = moves.order
     order.attempt = decision.attempt
     if decision.outcome == "none" and order.payment.method == "later" and order.dispatched_at is None:
-        sell_out(moves, now)
+        sell_out(moves, now, policy)
         return
     if decision.outcome == "none":
         _backorder(moves, now, decision.reason, _retry_pause(order, now, policy))
@@ -249,7 +256,7 @@ def _stage(order: OrderState) -> Stage:
 
 
 def _due(order: OrderState, policy: Policy) -> datetime | None:
-    moments = [p.due for p in in_state(order, UNSHIPPED) if p.due is not None]
+    moments = [due for p in in_state(order, UNSHIPPED) for due in (p.due, p.request_due) if due is not None]
     if order.awaits_payment and not order.cancelled:
         moments.append(order.placed_at + timedelta(seconds=policy.payment_limit_s))
         if order.hold_until is not None and not order.hold_ended:

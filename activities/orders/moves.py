@@ -86,7 +86,7 @@ def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> No
     moves.post(parcel, "released", changes, reason=reason, slot=parcel.slot)
     parcel.state = state
     parcel.reason = reason
-    parcel.due = None
+    parcel.due = parcel.request_due = None
 
 
 def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: ParcelState, by: str) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from activities.orders.commands import cancel
+from activities.orders.cancelling import cancel
 from activities.orders.moves import Moves, in_state, withdraw
 from contracts.orders import InboxEvent, Parcel, ParcelState
+from contracts.routing import Policy
 
 
 def hold(moves: Moves, parcel: Parcel, at: datetime, seconds: int) -> None:
@@ -67,7 +68,7 @@ def take_payment(moves: Moves, event: InboxEvent, at: datetime) -> None:
         announce(moves, held, at)
 
 
-def sell_out(moves: Moves, at: datetime) -> None:
+def sell_out(moves: Moves, at: datetime, policy: Policy) -> None:
     """Not all the goods are to be had for an order that no store has been asked for yet.
 
     While some are held nothing is given back here, because routing has closed its books: the hold ends at once instead.
@@ -76,7 +77,7 @@ def sell_out(moves: Moves, at: datetime) -> None:
     if in_state(order, (ParcelState.HELD,)):
         order.hold_until = at
     else:
-        cancel(moves, "sold_out_before_payment", "routing", at)
+        cancel(moves, "sold_out_before_payment", "routing", at, policy)
 
 
 def end_hold(moves: Moves, at: datetime) -> None:

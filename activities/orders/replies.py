@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from activities.orders.cancelling import agree, insist
 from activities.orders.moves import Moves, ease, exclude, withdraw
 from contracts.orders import InboxEvent, Item, Parcel, ParcelState
 from contracts.stock import Change
@@ -56,6 +57,8 @@ def take_reply(moves: Moves, event: InboxEvent, at: datetime) -> None:
             "This parcel was offered to another store.",
             "Answer only for parcels on your own stream.",
         )
+    elif event.kind.startswith("reply.cancellation_"):
+        _answer_request(moves, parcel, event, at)
     elif parcel.state in _ENDED:
         code, detail, remedy = _ENDED[parcel.state]
         _refuse(moves, event, code, "parcel", detail, remedy)
@@ -80,6 +83,8 @@ def _forward(moves: Moves, parcel: Parcel, target: ParcelState, event: InboxEven
     parcel.state = target
     if _RANK[target] >= _RANK[ParcelState.SHIPPED]:
         parcel.due = None
+        if parcel.request == "cancel_requested":
+            parcel.request, parcel.request_due = "cancel_refused", None
         ease(moves.order)
     parcel.tracking = event.data.get("tracking") or parcel.tracking
     moves.note(f"parcel.{target}", at, parcel=parcel.id, location=parcel.location, by=event.by)
@@ -111,7 +116,28 @@ def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> No
         _forward(moves, parcel, ParcelState.ACCEPTED, event, at)
         return
     parcel.state, parcel.reason, parcel.due = ParcelState.REJECTED, reason, None
+    if parcel.request == "cancel_requested":
+        parcel.request, parcel.request_due = "cancel_accepted", None
     ease(moves.order)
+
+
+def _answer_request(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> None:
+    """Whether the store gives the parcel up. The same answer again changes nothing; what has left has left."""
+    answered = "cancel_accepted" if event.kind == "reply.cancellation_accepted" else "cancel_refused"
+    if parcel.request == "cancel_requested" and answered == "cancel_accepted":
+        agree(moves, parcel, at, event.by)
+        ease(moves.order)
+    elif parcel.request == "cancel_requested":
+        insist(moves, parcel, at, event.by)
+    elif parcel.request != answered:
+        _refuse(
+            moves,
+            event,
+            "nothing_asked" if parcel.request == "none" else "answered_before",
+            "kind",
+            f"Nothing is asked about this parcel; it is {parcel.state}.",
+            "Answer only parcel.cancellation_requested, once and in time. Reject the parcel if you cannot ship it.",
+        )
 
 
 def _refused_items(moves: Moves, parcel: Parcel, event: InboxEvent) -> list[Item]:

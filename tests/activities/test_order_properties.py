@@ -119,6 +119,13 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(reply("rejected", about, at=self.now, reason=reason, quantities={str(line): units}))
             self.step_if(seen)
 
+    @rule(number=which, kind=st.sampled_from(["cancellation_accepted", "cancellation_refused"]), seen=at_once)
+    def answer_a_request(self, number: int, kind: str, seen: bool) -> None:
+        asked = [parcel for _, parcel in self.shop.parcels() if parcel.request != "none"]
+        for about in one_of(asked or self.parcels(), number):
+            self.inbox.append(reply(kind, about, at=self.now))
+            self.step_if(seen)
+
     @rule(number=which)
     def say_it_again(self, number: int) -> None:
         for said in one_of(self.inbox, number):
@@ -128,12 +135,13 @@ class Orders(RuleBasedStateMachine):
         number=which,
         kind=st.sampled_from(["cancel", "retry", "reroute", "release"]),
         one=st.none() | st.integers(1, 3),
+        force=st.sampled_from([None, None, True]),
         seen=at_once,
     )
-    def order_about(self, number: int, kind: Any, one: int | None, seen: bool) -> None:
+    def order_about(self, number: int, kind: Any, one: int | None, force: bool | None, seen: bool) -> None:
         for order_id in one_of(sorted(self.placed), number):
             parcel = f"{order_id}.p{one}" if one else None
-            self.inbox.append(command(kind, order_id, at=self.now, parcel=parcel))
+            self.inbox.append(command(kind, order_id, at=self.now, parcel=parcel, force=force))
             self.step_if(seen)
 
     @rule(store=st.sampled_from(STORES), sku=st.sampled_from(SKUS), units=st.integers(1, 5))

@@ -149,6 +149,8 @@ async def test_cancelling_before_shipping_undoes_everything(world: World) -> Non
     await world.answer(order, parcel, "accepted", "packed")
     await world.reaches(order, "packed")
     await world.say(order, "command.cancel", reason="changed my mind", by="customer")
+    await world.until(order, lambda r: (r["cancellation"] or {}).get("outcome") == "pending", "asked")
+    await world.answer(order, parcel, "cancellation_accepted")
     assert await batch.result() == {"cancelled": 1}
     row = await world.order(order)
     assert row["cancellation"]["outcome"] == "cancelled"

@@ -56,9 +56,14 @@ def list_orders(
 
 
 @app.command()
-def cancel(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
-    """Cancel what has not been shipped, and give its money back."""
-    _command(order, "cancellation", reason, wait)
+def cancel(
+    order: OrderId,
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Do not ask the stores that have accepted.")] = False,
+    wait: Wait = 10,
+) -> None:
+    """Cancel what has not been shipped, and give its money back. Stores that have accepted are asked first."""
+    _command(order, "cancellation", reason, wait, **({"force": True} if force else {}))
 
 
 @app.command()
@@ -102,7 +107,7 @@ def _api() -> Any:
     return Api(Settings())
 
 
-def _command(order: str, command: str, reason: str, wait_s: int, **more: str) -> None:
+def _command(order: str, command: str, reason: str, wait_s: int, **more: object) -> None:
     _send(order, command, {"reason": reason, **more}, wait_s)
 
 

@@ -197,6 +197,8 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
             f"The parcel is already {parcel['state']}.",
             "What has left the store comes back as a return, not as a rejection.",
         )
+    if order["stage"] in TERMINAL and reply.kind.startswith("cancellation_"):
+        return None
     if order["stage"] in TERMINAL and parcel["state"] not in ("shipped", "delivered"):
         return _Refused(
             *told,

@@ -1,7 +1,7 @@
 """Takes commands about an order down in the inbox, where the batch that carries the order finds them."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from contracts.base import milliseconds
 from contracts.orders import UNSHIPPED, CommandKind, InboxEvent, Stage
@@ -70,7 +70,7 @@ async def write_command(
     kind: CommandKind,
     *,
     by: str,
-    reason: str,
+    data: dict[str, Any],
     parcel: str | None,
     request_id: str,
 ) -> str:
@@ -82,6 +82,6 @@ async def write_command(
         received_at=milliseconds(datetime.now(UTC)),
         by=by,
         parcel=parcel,
-        data={"reason": reason},
+        data=data,
     )
     return await write_event(mongo, wakes, order, event)

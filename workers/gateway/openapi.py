@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.orders import CommandRequest, OrderPlacement, PaymentReport
+from contracts.orders import CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
@@ -21,6 +21,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     OrderPlacement,
     OrderBatch,
     CommandRequest,
+    CancelRequest,
     RerouteRequest,
     PaymentReport,
     LocationBatch,
