@@ -48,6 +48,14 @@ class ParcelWithdrawn(Document):
     reason: str
 
 
+class AddressChanged(Document):
+    """`parcel.address_changed.v1`, to the store: the parcel goes elsewhere; a label with the old address is void."""
+
+    parcel: str
+    order: str
+    ship_to: dict[str, Any]
+
+
 class CancellationRequested(Document):
     """`parcel.cancellation_requested.v1`, to the store: may this parcel, which you have accepted, be cancelled?"""
 
@@ -86,7 +94,7 @@ class OrderDispatched(Document):
 
 class OrderChanged(Document):
     """`order.<event>.v1`, to the retailer: backordered, shipped, delivered, closed, cancelled, attention, hold_ended,
-    payment_refused."""
+    payment_refused, address_refused."""
 
     order: str
     stage: str

@@ -260,6 +260,7 @@ class InboxEvent(Document):
         "command.retry",
         "command.reroute",
         "command.release",
+        "command.address",
         "payment.outcome",
         "payment.received",
         "stock.arrived",
@@ -284,6 +285,7 @@ URGENT = frozenset(
         "command.retry",
         "command.reroute",
         "command.release",
+        "command.address",
         "payment.outcome",
         "payment.received",
         "stock.arrived",
@@ -302,6 +304,12 @@ class PaymentReport(Request):
 
     amount: Amount = Field(description="All of the order's total, in minor units.")
     reference: str = Field(min_length=1, max_length=100, pattern=r"^[!-~]+$", description="Your own id of the payment.")
+
+
+class AddressChange(Request):
+    """Where the order is to go instead, as long as nothing of it has been shipped."""
+
+    ship_to: ShipTo
 
 
 class CommandRequest(Request):

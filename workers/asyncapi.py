@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, create_model
 
 from contracts.events import (
     REPLY_TYPE,
+    AddressChanged,
     CancellationAnswered,
     CancellationRequested,
     CloudEvent,
@@ -41,6 +42,12 @@ _AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _ORDER = "order-01kjt3w9x8c4m2p7q5"
 _PARCEL = f"{_ORDER}.p1"
 _STORE = "store-hangzhou-1"
+_SHIP_TO = {
+    "name": "王芳",
+    "address": "杭州市西湖区文三路 90 号",
+    "division": "330106",
+    "point": {"lat": 30.2741, "lon": 120.1551, "datum": "WGS84"},
+}
 
 _INTRODUCTION = f"""\
 Events that Tongqu tells its partners over NATS JetStream, and the answers that partners give.
@@ -108,12 +115,7 @@ TOLD: tuple[Told, ...] = (
             parcel=_PARCEL,
             order=_ORDER,
             items=[OfferedItem(line=1, sku="tea-longjing-250g", quantity=2)],
-            ship_to={
-                "name": "王芳",
-                "address": "杭州市西湖区文三路 90 号",
-                "division": "330106",
-                "point": {"lat": 30.2741, "lon": 120.1551, "datum": "WGS84"},
-            },
+            ship_to=_SHIP_TO,
             answer_by=_AT + timedelta(minutes=30),
         ),
     ),
@@ -123,6 +125,13 @@ TOLD: tuple[Told, ...] = (
         "Do not ship this parcel any more; put its goods back on the shelf.",
         _PARCEL,
         ParcelWithdrawn(parcel=_PARCEL, order=_ORDER, reason="no_answer"),
+    ),
+    Told(
+        "parcel.address_changed.v1",
+        _LOCATION,
+        "Send this parcel to another address. A label with the old one is void.",
+        _PARCEL,
+        AddressChanged(parcel=_PARCEL, order=_ORDER, ship_to=_SHIP_TO),
     ),
     Told(
         "parcel.cancellation_requested.v1",
@@ -176,6 +185,7 @@ TOLD: tuple[Told, ...] = (
         _ORDER,
         OrderRefunded(order=_ORDER, refunded=13600, reason="sold_out_before_payment"),
     ),
+    _changed("address_refused", "The address was not changed: something has left.", "shipped", "already_shipped"),
     _changed("attention", "The order waits for a person; `reason` says why.", "accepted", "ship_overdue"),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
+from activities.orders.address import change_address
 from activities.orders.cancelling import cancel, resolve, silence
 from activities.orders.commands import release, reroute, retry, take_short
 from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
@@ -83,6 +84,8 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
     elif event.kind == "command.cancel":
         reason = str(event.data.get("reason") or "requested")
         cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))
+    elif event.kind == "command.address":
+        change_address(moves, event, at)
     elif order.cancelled and event.kind != "command.retry":
         return
     elif event.kind == "command.retry":

@@ -78,6 +78,23 @@ def pay(
 
 
 @app.command()
+def address(
+    order: OrderId,
+    division: Annotated[str, typer.Option(help="GB/T 2260 or ISO 3166-2:BR code of the new address.")],
+    lat: Annotated[float, typer.Option(help="Latitude in degrees.")],
+    lon: Annotated[float, typer.Option(help="Longitude in degrees.")],
+    datum: Annotated[str, typer.Option(help="Of the point: WGS84, GCJ02 or BD09.")] = "WGS84",
+    line: Annotated[str | None, typer.Option("--address", help="The address in words.")] = None,
+    name: Annotated[str | None, typer.Option(help="Who receives it.")] = None,
+    wait: Wait = 10,
+) -> None:
+    """Send an order to another address, as long as nothing of it has been shipped."""
+    words = {key: value for key, value in (("name", name), ("address", line)) if value is not None}
+    point = {"lat": lat, "lon": lon, "datum": datum}
+    _send(order, "address", {"ship_to": {**words, "division": division, "point": point}}, wait)
+
+
+@app.command()
 def retry(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
     """Clear what holds the order up and let every store be asked once more."""
     _command(order, "retry", reason, wait)

@@ -39,6 +39,14 @@ CARD_ORDER: dict[str, Any] = {
 }
 LATER_ORDER: dict[str, Any] = {**ORDER, "id": "shop-100043", "payment": {"method": "later"}, "customer": "c-20481"}
 PAYMENT: dict[str, Any] = {"amount": 18000, "reference": "wx-4200002811"}
+ADDRESS: dict[str, Any] = {
+    "ship_to": {
+        "name": "王芳",
+        "address": "宁波市鄞州区百丈东路 200 号",
+        "division": "330212",
+        "point": {"lat": 29.8683, "lon": 121.5764, "datum": "GCJ02"},
+    }
+}
 ORDERS: dict[str, Any] = {"orders": [ORDER, CARD_ORDER]}
 LOCATIONS: dict[str, Any] = {
     "locations": [

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.orders import CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
@@ -24,6 +24,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     CancelRequest,
     RerouteRequest,
     PaymentReport,
+    AddressChange,
     LocationBatch,
     StockBatch,
     Problem,
