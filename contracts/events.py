@@ -101,6 +101,28 @@ class OrderChanged(Document):
     reason: str | None = None
 
 
+class ReturnAnnounced(Document):
+    """`return.announced.v1`, to the location: these goods are to come back to you."""
+
+    id: str = Field(alias="return")
+    order: str
+    parcel: str
+    items: list[OfferedItem]
+    reason: str
+
+
+class ReturnChanged(Document):
+    """`return.changed.v1`, to the retailer. `amount`: minor units that it takes off the order's price, when known."""
+
+    id: str = Field(alias="return")
+    order: str
+    parcel: str
+    state: str
+    reason: str
+    amount: int | None = None
+    note: str | None = None
+
+
 class OrderRefunded(Document):
     """`order.refunded.v1`, to the retailer: money went back after the order had ended. Sums in minor units."""
 

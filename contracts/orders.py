@@ -10,6 +10,7 @@ from contracts.divisions import DivisionCode
 from contracts.geo import Point
 from contracts.ids import OrderId, Sku
 from contracts.money import Amount, Currency
+from contracts.parcels import GONE as GONE
 from contracts.parcels import LIVE as LIVE
 from contracts.parcels import SPOKEN_FOR as SPOKEN_FOR
 from contracts.parcels import UNSHIPPED as UNSHIPPED
@@ -89,7 +90,8 @@ class OrderPlacement(Request):
 
 
 class Stage(StrEnum):
-    """Where an order stands. The last two are terminal; `cancelling` waits for the money to be given back."""
+    """Where an order stands. The last two are terminal; `cancelling` waits for the money to be given back, and so does
+    `refunding`, after goods came back or were lost."""
 
     PLACED = "placed"
     PAYING = "paying"
@@ -101,6 +103,7 @@ class Stage(StrEnum):
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLING = "cancelling"
+    REFUNDING = "refunding"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 
@@ -256,6 +259,9 @@ class InboxEvent(Document):
         "reply.delivered",
         "reply.cancellation_accepted",
         "reply.cancellation_refused",
+        "reply.lost",
+        "reply.refused_at_door",
+        "return.received",
         "command.cancel",
         "command.retry",
         "command.reroute",
@@ -281,6 +287,9 @@ URGENT = frozenset(
         "reply.rejected",
         "reply.cancellation_accepted",
         "reply.cancellation_refused",
+        "reply.lost",
+        "reply.refused_at_door",
+        "return.received",
         "command.cancel",
         "command.retry",
         "command.reroute",
@@ -295,7 +304,7 @@ URGENT = frozenset(
 """Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
 
 
-REOPENS = frozenset({"payment.received"})
+REOPENS = frozenset({"payment.received", "reply.lost", "return.received"})
 """Kinds that also move an order that has ended: it is carried again until its money is right."""
 
 

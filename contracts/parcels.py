@@ -7,7 +7,8 @@ from contracts.base import Document, Moment
 
 
 class ParcelState(StrEnum):
-    """`held`: reserved while a payment is awaited, and its location has not been told of it."""
+    """`held`: reserved while a payment is awaited, and its location has not been told of it. `returning`: the customer
+    would not take it; `returned`: it is back. Goods that a customer sends back later leave the parcel `delivered`."""
 
     HELD = "held"
     OFFERED = "offered"
@@ -15,14 +16,17 @@ class ParcelState(StrEnum):
     PACKED = "packed"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    LOST = "lost"
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
 
 
-LIVE = frozenset(
-    {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED, ParcelState.DELIVERED}
-)
+GONE = frozenset({ParcelState.SHIPPED, ParcelState.DELIVERED, ParcelState.RETURNING, ParcelState.RETURNED})
+"""States of a parcel whose goods have left, and are paid but for those that came back."""
+LIVE = GONE | {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED}
 """States of a parcel whose goods go, or went, to the customer."""
 UNSHIPPED = frozenset({ParcelState.HELD, ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
 """States of a parcel whose goods are reserved and still at the store."""
@@ -35,9 +39,12 @@ Request = Literal["none", "cancel_requested", "cancel_accepted", "cancel_refused
 
 
 class Item(Document):
+    """Units of a line. `returned`: how many of them the customer does not pay, because they came back or were lost."""
+
     line: int
     sku: str
     quantity: int
+    returned: int = 0
 
     def offered(self) -> dict[str, int | str]:
         """As a location is told of it."""

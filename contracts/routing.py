@@ -63,6 +63,12 @@ class Policy(Document):
     cancel_answer_s: int = Field(
         default=4 * 3600, ge=1, description="A store's time to say whether what it accepted can be cancelled."
     )
+    return_window_s: int = Field(
+        default=7 * 86400, ge=0, description="From delivery: returns asked for by then need nobody's approval."
+    )
+    return_arrival_s: int = Field(
+        default=14 * 86400, ge=1, description="From approval, or refusal at the door: how long goods are waited for."
+    )
     payment_limit_s: int = Field(
         default=24 * 3600, ge=1, description="From placing: an order that awaits its payment longer is cancelled."
     )

@@ -14,6 +14,7 @@ from activities.orders.money import balance, declined_for_good, needs_authorisat
 from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
+from activities.orders.returning import take_door_refusal, take_loss, take_return
 from contracts.ids import parcel_id
 from contracts.orders import (
     LIVE,
@@ -36,7 +37,9 @@ _STAGE_OF_PARCEL = {
     ParcelState.ACCEPTED: Stage.ACCEPTED,
     ParcelState.PACKED: Stage.PACKED,
     ParcelState.SHIPPED: Stage.SHIPPED,
+    ParcelState.RETURNING: Stage.SHIPPED,
     ParcelState.DELIVERED: Stage.DELIVERED,
+    ParcelState.RETURNED: Stage.DELIVERED,
 }
 _BY_PROGRESS = list(_STAGE_OF_PARCEL)
 _MILESTONES = (Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED)
@@ -73,7 +76,13 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
 
 def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None:
     order = moves.order
-    if event.kind.startswith("reply."):
+    if event.kind == "reply.lost":
+        take_loss(moves, event, at)
+    elif event.kind == "reply.refused_at_door":
+        take_door_refusal(moves, event, at, policy)
+    elif event.kind == "return.received":
+        take_return(moves, event, at)
+    elif event.kind.startswith("reply."):
         take_reply(moves, event, at)
     elif event.kind == "payment.outcome":
         take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
@@ -226,18 +235,25 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
         moves.note(f"stage.{order.stage}", now)
         if order.stage in TERMINAL and moves.before.closed_at is not None:
             moves.tell_retailer("refunded", refunded=order.payment.refunded, reason=order.reason)
-        for stage in () if moves.before.closed_at else _told(moves.before.stage, order.stage):
+        for stage in () if order.closed_at and moves.before.closed_at else _told(moves.before.stage, order):
             moves.tell_retailer(stage, stage=stage, reason=order.reason)
     if order.attention and order.attention != moves.before.attention:
         moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
     return moves
 
 
-def _told(before: Stage, after: Stage) -> tuple[Stage, ...]:
-    """Stages that the retailer hears of. A step may pass several milestones at once: each is told."""
+def _told(before: Stage, order: OrderState) -> tuple[Stage, ...]:
+    """Stages that the retailer hears of. A step may pass several milestones at once: each is told.
+
+    Nothing is called delivered of which no parcel was.
+    """
+    after = order.stage
     if after in _MILESTONES:
         passed = _MILESTONES.index(before) + 1 if before in _MILESTONES else 0
-        return _MILESTONES[passed : _MILESTONES.index(after) + 1]
+        passed = _MILESTONES.index(Stage.CLOSED) if before is Stage.REFUNDING else passed
+        delivered = bool(in_state(order, (ParcelState.DELIVERED,)))
+        told = _MILESTONES[passed : _MILESTONES.index(after) + 1]
+        return tuple(stage for stage in told if delivered or stage is not Stage.DELIVERED)
     return (after,) if after in (Stage.BACKORDERED, Stage.CANCELLED) else ()
 
 
@@ -252,10 +268,10 @@ def _stage(order: OrderState) -> Stage:
         if order.held:
             return Stage.HELD
         return Stage.BACKORDERED if order.retry_at is not None else Stage.PLACED
-    least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index)
-    if least is ParcelState.DELIVERED and settled(order):
+    least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index, default=None)
+    if least in (None, ParcelState.DELIVERED, ParcelState.RETURNED) and settled(order):
         return Stage.CLOSED
-    return _STAGE_OF_PARCEL[least]
+    return Stage.REFUNDING if least is None or order.closed_at else _STAGE_OF_PARCEL[least]
 
 
 def _due(order: OrderState, policy: Policy) -> datetime | None:

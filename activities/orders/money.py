@@ -1,11 +1,21 @@
 """What should be done with an order's money, worked out from what was shipped; never from what happened before."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from activities.orders.moves import Moves, residual
 from contracts.ids import payment_key
-from contracts.orders import SPOKEN_FOR, UNSHIPPED, Attention, Charge, OrderState, ParcelState, Payment, PaymentIntent
+from contracts.orders import (
+    GONE,
+    SPOKEN_FOR,
+    UNSHIPPED,
+    Attention,
+    Charge,
+    OrderState,
+    ParcelState,
+    Payment,
+    PaymentIntent,
+)
 from contracts.payments import AUTHORISATION_EXPIRED, PaymentOperation, PaymentOutcome
 from contracts.routing import Policy
 
@@ -13,16 +23,39 @@ _DONE = {"authorise": "authorised", "capture": "captured", "void": "voided", "re
 
 
 def kept_value(order: OrderState) -> int:
-    """Minor units of the goods that were shipped: each line's share of the total, by units, rounded down."""
-    return _value(order, (ParcelState.SHIPPED, ParcelState.DELIVERED))
+    """Minor units of the goods that left and did not come back: each line's share of the total, by units, rounded
+    down."""
+    return _value(order, _units(order, GONE))
 
 
-def _value(order: OrderState, states: Collection[ParcelState]) -> int:
+def wanted_value(order: OrderState) -> int:
+    """What the order will have cost when everything has come that is still wanted; more than that is given back."""
+    if order.cancelled:
+        return _value(order, _units(order, SPOKEN_FOR))
+    returned = {line.line: 0 for line in order.lines}
+    for parcel in order.parcels:
+        for item in parcel.items:
+            returned[item.line] += item.returned
+    return _value(order, {line.line: line.quantity - returned[line.line] for line in order.lines})
+
+
+def owes_nothing(order: OrderState) -> bool:
+    """Whether all that is to be given back was given back."""
+    pay = order.payment
+    open_refunds = any(i.operation == "refund" and i.state in ("todo", "failed", "declined") for i in pay.intents)
+    return not open_refunds and pay.captured - pay.refunded <= wanted_value(order)
+
+
+def _units(order: OrderState, states: Collection[ParcelState]) -> dict[int, int]:
     units: dict[int, int] = {}
     for parcel in order.parcels:
         if parcel.state in states:
             for item in parcel.items:
-                units[item.line] = units.get(item.line, 0) + item.quantity
+                units[item.line] = units.get(item.line, 0) + item.quantity - item.returned
+    return units
+
+
+def _value(order: OrderState, units: Mapping[int, int]) -> int:
     return sum(line.amount * units.get(line.line, 0) // line.quantity for line in order.lines)
 
 
@@ -56,15 +89,15 @@ def balance(order: OrderState) -> None:
         return
     kept, paid = kept_value(order), pay.captured - pay.refunded
     final = not residual(order) and not any(p.state in UNSHIPPED for p in order.parcels)
-    wanted = _value(order, SPOKEN_FOR) if order.cancelled else order.total
+    wanted = wanted_value(order)
     if needs_authorisation(order) and wanted > paid:
         _intend(order, "authorise", wanted - paid)
     elif pay.authorised and kept > paid:
         _intend(order, "capture", min(pay.authorised, kept - paid))
     elif final and pay.authorised:
         _intend(order, "void", pay.authorised)
-    elif final and paid > kept:
-        _refund(order, paid - kept)
+    elif paid > wanted:
+        _refund(order, paid - wanted)
 
 
 def _refund(order: OrderState, amount: int) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.returns import Return
 from contracts.stock import Change, MovementKind
 from contracts.subjects import RETAILER
 
@@ -45,6 +46,9 @@ class Moves:
     tells: list[Tell] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
+    refunds: dict[str, int] = field(default_factory=dict)
+    """By return: what it takes off the order's price, in minor units."""
     route: bool = False
     posted: int = 0
 
@@ -60,8 +64,9 @@ class Moves:
     def post(self, parcel: Parcel, kind: MovementKind, changes: list[Change], **more: Any) -> None:
         """Book a movement of a parcel's goods, under a cause that is the same whenever this step is repeated."""
         cause = f"{parcel.id}:{kind}:{self.order.version}.{self.posted}"
+        location = more.pop("location", parcel.location)
         self.posted += 1
-        self.postings.append(Posting(cause, kind, parcel.location, changes, self.order.id, **more))
+        self.postings.append(Posting(cause, kind, location, changes, self.order.id, **more))
 
     def take_postings(self) -> list[Posting]:
         """Hand over what has been posted so far."""
@@ -133,4 +138,7 @@ def residual(order: OrderState) -> dict[int, int]:
         if parcel.state in SPOKEN_FOR:
             for item in parcel.items:
                 left[item.line] -= item.quantity
+        elif parcel.state is ParcelState.LOST:
+            for item in parcel.items:
+                left[item.line] -= item.returned
     return {line: quantity for line, quantity in left.items() if quantity > 0}

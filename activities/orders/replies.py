@@ -14,6 +14,8 @@ _RANK = {
     ParcelState.PACKED: 2,
     ParcelState.SHIPPED: 3,
     ParcelState.DELIVERED: 4,
+    ParcelState.RETURNING: 5,
+    ParcelState.RETURNED: 6,
 }
 _SHELF_EMPTY = frozenset({"out_of_stock", "not_found"})
 _NOT_SELLABLE = frozenset({"damaged", "mismatch", "worn_display"})
@@ -27,6 +29,11 @@ _ENDED = {
         "parcel_withdrawn",
         "The parcel was withdrawn before this answer.",
         "Do not ship it; put the goods back on the shelf.",
+    ),
+    ParcelState.LOST: (
+        "parcel_lost",
+        "The parcel was reported as lost, and was paid back or is sent again.",
+        "Send the goods back if they turn up.",
     ),
     ParcelState.REJECTED: (
         "parcel_rejected",

@@ -82,6 +82,13 @@ async def write(
         _place_given_back(moves.order) for moves in moved if moves.order.hold_ended and not moves.before.hold_ended
     ]
 
+    opened = [{"_id": one.id, **one.model_dump(exclude={"id"})} for moves in moved for one in moves.returns]
+    refunds = [
+        UpdateOne({"_id": returned}, {"$set": {"amount": amount}, "$inc": {"version": 1}})
+        for moves in moved
+        for returned, amount in moves.refunds.items()
+    ]
+
     async def work(session: Session) -> None:
         if booked:
             await book(mongo, session, booked, planned_on)
@@ -94,6 +101,10 @@ async def write(
             await mongo.outbox.insert_many(events, ordered=False, session=session)
         if places:
             await mongo.holds.bulk_write(places, ordered=False, session=session)
+        if opened:
+            await mongo.returns.insert_many(opened, ordered=False, session=session)
+        if refunds:
+            await mongo.returns.bulk_write(refunds, ordered=False, session=session)
         if drained:
             await mongo.inbox.update_many({"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session)
 
@@ -140,6 +151,6 @@ def _freed(booked: Iterable[Movement]) -> dict[str, int]:
     for movement in booked:
         for change in movement.changes:
             units = change.on_hand - change.reserved
-            if movement.kind == "released" and units > 0:
+            if movement.kind in ("released", "returned") and units > 0:
                 freed[change.sku] += units
     return dict(freed)

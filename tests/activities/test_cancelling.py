@@ -14,9 +14,9 @@ TWO: Levels = {"near": {"tea": 10}, "far": {"tea": 10}}
 HALVES: Levels = {"near": {"tea": 1}, "far": {"cup": 1}}
 
 
-def asked(kind: str = "accepted", **placed: object) -> Shop:
+def asked(kind: str = "accepted") -> Shop:
     """One order whose store has accepted (or packed) it at 60 s and was asked at 90 s to give it up."""
-    shop = opened(TWO, ("tea", 3), price=0, **placed)
+    shop = opened(TWO, ("tea", 3), price=0)
     answer(shop, kind, 60)
     shop.step(later(90), command("cancel", at=later(90)))
     return shop

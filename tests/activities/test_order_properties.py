@@ -13,6 +13,7 @@ from activities.orders.advance import advance, conclude
 from activities.orders.money import kept_value
 from activities.orders.moves import Moves, residual
 from activities.orders.routing import StockSeen, decide
+from contracts.ids import order_of_parcel
 from contracts.orders import LIVE, SPOKEN_FOR, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
 from contracts.orders import PaymentIntent as Intent
 from contracts.routing import Policy
@@ -62,6 +63,7 @@ class Orders(RuleBasedStateMachine):
         self.ended: dict[str, Stage] = {}
         self.told: Counter[tuple[str, str]] = Counter()
         self.placed: dict[str, OrderState] = {}
+        self.back = 0
         for wanted, method in first:
             self.place(wanted, method, price=100, fee=7)
         for number in range(len(self.open_intents())):
@@ -126,6 +128,36 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(reply(kind, about, at=self.now))
             self.step_if(seen)
 
+    @rule(number=which, wish=st.sampled_from(["refund", "replacement"]), seen=at_once)
+    def lose(self, number: int, wish: str, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            self.inbox.append(
+                event("reply.lost", order_of_parcel(about.id), by="carrier", at=self.now, parcel=about.id, wish=wish)
+            )
+            self.step_if(seen)
+
+    @rule(number=which, seen=at_once)
+    def refuse_at_the_door(self, number: int, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            order_id = order_of_parcel(about.id)
+            self.inbox.append(event("reply.refused_at_door", order_id, by="carrier", at=self.now, parcel=about.id))
+            self.step_if(seen)
+
+    @rule(number=which, units=st.integers(1, 4), store=st.sampled_from(STORES), seen=at_once)
+    def come_back(self, number: int, units: int, store: str, seen: bool) -> None:
+        """Some of a parcel comes back, or all of it, to any store; some units are damaged."""
+        gone = [parcel for _, parcel in self.shop.parcels(ParcelState.DELIVERED, ParcelState.RETURNING)]
+        for about in one_of(gone, number):
+            self.back += 1
+            rows = [
+                {"line": item.line, "sellable": (units := min(units, item.quantity)) // 2, "refund": units}
+                for item in about.items
+            ]
+            data: dict[str, Any] = {"return": f"r{self.back}", "location": store, "lines": rows}
+            order_id = order_of_parcel(about.id)
+            self.inbox.append(event("return.received", order_id, by=store, at=self.now, parcel=about.id, **data))
+            self.step_if(seen)
+
     @rule(number=which)
     def say_it_again(self, number: int) -> None:
         for said in one_of(self.inbox, number):
@@ -166,7 +198,7 @@ class Orders(RuleBasedStateMachine):
         """A customer pays what was to be paid later: in time, too late, or after the order was cancelled."""
         unpaid = [about for about in self.shop.orders.values() if about.awaits_payment]
         for about in one_of(unpaid, number):
-            paid = {"reference": f"paid-{about.id}", "amount": about.total}
+            paid: dict[str, Any] = {"reference": f"paid-{about.id}", "amount": about.total}
             self.inbox.append(event("payment.received", about.id, by="api", at=self.now, **paid))
             self.step_if(seen)
 
@@ -254,8 +286,11 @@ class Orders(RuleBasedStateMachine):
             cancelled = about.cancellation is not None and about.cancellation.outcome != "refused"
             live: Counter[int] = Counter()
             for parcel in about.parcels:
+                assert all(0 <= item.returned <= item.quantity for item in parcel.items)
                 if parcel.state in SPOKEN_FOR:
                     live.update({item.line: item.quantity for item in parcel.items})
+                elif parcel.state is ParcelState.LOST:
+                    live.update({item.line: item.returned for item in parcel.items})
             for line in about.lines:
                 left = line.quantity - live[line.line]
                 assert left >= 0
@@ -265,7 +300,8 @@ class Orders(RuleBasedStateMachine):
     def what_has_ended_stays_ended_and_its_money_is_right(self) -> None:
         for about in self.shop.orders.values():
             late = about.payment.receipt is not None and about.stage is Stage.CANCELLING
-            assert late or about.stage is self.ended.get(about.id, about.stage)
+            again = late or any(p.state is ParcelState.LOST or any(i.returned for i in p.items) for p in about.parcels)
+            assert again or about.stage is self.ended.get(about.id, about.stage)
             if about.stage in TERMINAL:
                 self.ended[about.id] = about.stage
                 pay = about.payment
@@ -279,7 +315,8 @@ class Orders(RuleBasedStateMachine):
         """It has a deadline, a payment to make, a person to look at it, or all its goods are on their way."""
         for about in self.shop.orders.values():
             live = {parcel.state for parcel in about.parcels if parcel.state in LIVE}
-            under_way = not residual(about) and ParcelState.SHIPPED in live and not live & UNSHIPPED
+            moving = live & {ParcelState.SHIPPED, ParcelState.RETURNING}
+            under_way = not residual(about) and moving and not live & UNSHIPPED
             watched = about.due or about.pay_at or about.attention or about.stage is Stage.HELD
             assert about.stage in TERMINAL or watched or under_way
 
@@ -316,6 +353,8 @@ class Orders(RuleBasedStateMachine):
                 self.receive(*place, 50)
         for _, parcel in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
             self.inbox.append(reply("delivered", parcel, at=self.now))
+        for number in range(len(self.shop.parcels(ParcelState.RETURNING))):
+            self.come_back(number, 9, "near", seen=False)
         for number in range(len(self.shop.orders)):
             self.report_payment(number, seen=False)
         for about in self.shop.orders.values():

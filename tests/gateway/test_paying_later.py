@@ -7,7 +7,7 @@ from infra.mongo import Mongo
 from tests.gateway.carrying import Carrier
 from tests.gateway.running import Api, fresh, order
 
-LATER = {"payment": {"method": "later"}}
+LATER: dict[str, Any] = {"payment": {"method": "later"}}
 MOST = 5
 
 

@@ -1,7 +1,5 @@
 """Orders that are paid later on the time-skipping server: the hold, its end, and payments that come too late."""
 
-from infra.mongo import Mongo
-from infra.reopening import reopen
 from tests.workflows.world import World
 
 LATER = {"payment": {"method": "later"}, "customer": "c-1"}
@@ -66,15 +64,8 @@ async def test_a_payment_for_an_order_that_had_ended_is_given_back_by_a_new_batc
     await held(world, order)
     await world.say(order, "command.cancel", reason="no more", by="customer")
     assert await batch.result() == {"cancelled": 1}
-    mongo: Mongo = world.mongo
-    event = {"order": order, "batch": None, "kind": "payment.received", "received_at": await world.now(), "by": "shop"}
-    paid = {"data": {"amount": 1000, "reference": "wx-1"}, "parcel": None, "drained": None}
-    await mongo.inbox.insert_one({"_id": f"{order}-paid", **event, **paid})
-    assert await reopen(mongo, [order]) == 1
-    assert await reopen(mongo, [order]) == 0
-    again = await world.start(order)
-    await mongo.inbox.update_one({"_id": f"{order}-paid"}, {"$set": {"batch": again.id}})
-    await world.ring({again.id})
+    await world.say_of_ended(order, "payment.received", amount=1000, reference="wx-1", by="shop")
+    again = await world.carry_again(order)
     await world.until(order, lambda r: r["payment"]["refunded"] == 1000, "refunded")
     assert await again.result() == {"cancelled": 1}
     assert (await world.told("retailer"))[-1] == "order.refunded.v1"

@@ -94,6 +94,29 @@ def address(
     _send(order, "address", {"ship_to": {**words, "division": division, "point": point}}, wait)
 
 
+@app.command("return")
+def open_return(
+    order: OrderId,
+    parcel: Annotated[str, typer.Option(help="The parcel's id.")],
+    reason: Annotated[str, typer.Option(help="Such as changed_mind, damaged, refused_at_door, lost.")],
+    units: Annotated[
+        list[str] | None, typer.Option(help="line=units, such as 1=2; again for further lines; without it, all of it.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Send what was lost once more.")] = False,
+) -> None:
+    """Goods come back, or never arrived: open a return."""
+    from workers.cli.console import CommandFailed, out, plain
+
+    body: dict[str, Any] = {"parcel": parcel, "reason": reason, "wish": "replacement" if replace else "refund"}
+    try:
+        named = {line: int(number) for line, _, number in (pair.partition("=") for pair in units or [])}
+    except ValueError as error:
+        raise CommandFailed("--units: name them as line=units, such as 1=2.") from error
+    answer = _api().post("v1", "orders", order, "returns", body={**body, **({"quantities": named} if named else {})})
+    state = answer.body.get("state", "taken down")
+    out.print(f"return {plain(answer.body['id'])} of {plain(order)}: {plain(state)}")
+
+
 @app.command()
 def retry(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
     """Clear what holds the order up and let every store be asked once more."""

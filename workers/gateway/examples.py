@@ -47,6 +47,10 @@ ADDRESS: dict[str, Any] = {
         "point": {"lat": 29.8683, "lon": 121.5764, "datum": "GCJ02"},
     }
 }
+RETURN: dict[str, Any] = {"parcel": "shop-100042.p1", "quantities": {"1": 1}, "reason": "changed_mind"}
+LOST: dict[str, Any] = {"parcel": "shop-100042.p1", "reason": "lost", "wish": "replacement"}
+SENDING: dict[str, Any] = {"tracking": "SF1390276642185"}
+RETURN_RECEIPT: dict[str, Any] = {"lines": [{"line": 1, "sellable": 1}]}
 ORDERS: dict[str, Any] = {"orders": [ORDER, CARD_ORDER]}
 LOCATIONS: dict[str, Any] = {
     "locations": [

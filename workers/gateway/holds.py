@@ -23,7 +23,7 @@ _WRITTEN_WITHIN = timedelta(minutes=2)
 class Holds:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._policies = Policies(mongo)
+        self.policies = Policies(mongo)
 
     async def take(self, order: Mapping[str, Any]) -> None:
         """Take a place for an order that is about to be written. Raises Refusal when it may have none."""
@@ -35,7 +35,7 @@ class Holds:
             raise refused([Fault("customer", "missing", detail, "Send your own id of the customer.")])
         if await self._mongo.orders.find_one({"_id": order["_id"]}, {"_id": 1}):
             return
-        policy = await self._policies.current()
+        policy = await self.policies.current()
         place = {"order": order["_id"], "at": order["placed_at"]}
         if await self._take(customer, place, policy.holds_per_customer):
             return

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
@@ -25,6 +26,9 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     RerouteRequest,
     PaymentReport,
     AddressChange,
+    ReturnRequest,
+    ReturnSending,
+    ReturnReceipt,
     LocationBatch,
     StockBatch,
     Problem,
