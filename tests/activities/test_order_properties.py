@@ -146,6 +146,9 @@ class Orders(RuleBasedStateMachine):
     @rule(number=which, units=st.integers(1, 4), store=st.sampled_from(STORES), seen=at_once)
     def come_back(self, number: int, units: int, store: str, seen: bool) -> None:
         """Some of a parcel comes back, or all of it, to any store; some units are damaged."""
+        for _, about in one_of(self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED), number):
+            self.inbox.append(reply("delivered", about, at=self.now))
+            self.step(set())
         gone = [parcel for _, parcel in self.shop.parcels(ParcelState.DELIVERED, ParcelState.RETURNING)]
         for about in one_of(gone, number):
             self.back += 1
@@ -225,7 +228,7 @@ class Orders(RuleBasedStateMachine):
         for moves in moved.values():
             if moves.order.payment.receipt and not moves.before.payment.receipt:
                 self.provider.taken[moves.order.id] = moves.order.total
-        freed = {c.sku for row in self.shop.ledger[rows:] if row.kind == "released" for c in row.changes}
+        freed = {c.sku for row in self.shop.ledger[rows:] if row.kind in ("released", "returned") for c in row.changes}
         self.inbox += [told for sku in sorted(freed) for told in self.shop.woken(sku, self.now)]
 
     # What there is.
