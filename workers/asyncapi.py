@@ -26,6 +26,8 @@ from contracts.events import (
     Reply,
     ReplyEvent,
     ReplyRefused,
+    ReturnAnnounced,
+    ReturnChanged,
 )
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 
@@ -41,6 +43,7 @@ _HEADERS = {
 _AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _ORDER = "order-01kjt3w9x8c4m2p7q5"
 _PARCEL = f"{_ORDER}.p1"
+_RETURN = f"{_ORDER}.r1"
 _STORE = "store-hangzhou-1"
 _SHIP_TO = {
     "name": "王芳",
@@ -96,7 +99,7 @@ class Told:
         event = self.model(
             id=f"{_ORDER}:4:0", type=self.kind, subject=self.subject, time=_AT, sequence="17", data=self.data
         )
-        return event.model_dump(mode="json", exclude_none=True)
+        return event.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def _changed(event: str, meaning: str, stage: str, reason: str | None = None) -> Told:
@@ -184,6 +187,37 @@ TOLD: tuple[Told, ...] = (
         "Money of an order that had ended was given back. `refunded` is all of it so far, in minor units.",
         _ORDER,
         OrderRefunded(order=_ORDER, refunded=13600, reason="sold_out_before_payment"),
+    ),
+    Told(
+        "return.announced.v1",
+        _LOCATION,
+        "These goods are to come back to you. Say in which condition when they are there.",
+        _RETURN,
+        ReturnAnnounced.model_validate(
+            {
+                "return": _RETURN,
+                "order": _ORDER,
+                "parcel": _PARCEL,
+                "items": [{"line": 1, "sku": "tea-longjing-250g", "quantity": 1}],
+                "reason": "changed_mind",
+            }
+        ),
+    ),
+    Told(
+        "return.changed.v1",
+        RETAILER,
+        "A return has come so far. `amount`, in minor units, is what it takes off the order's price, when known.",
+        _RETURN,
+        ReturnChanged.model_validate(
+            {
+                "return": _RETURN,
+                "order": _ORDER,
+                "parcel": _PARCEL,
+                "state": "closed",
+                "reason": "changed_mind",
+                "amount": 6800,
+            }
+        ),
     ),
     _changed("address_refused", "The address was not changed: something has left.", "shipped", "already_shipped"),
     _changed("attention", "The order waits for a person; `reason` says why.", "accepted", "ship_overdue"),
