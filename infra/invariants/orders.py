@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts.orders import GONE, SPOKEN_FOR, TERMINAL, UNSHIPPED
+from contracts.orders import GONE, SPOKEN_FOR, TERMINAL, UNSHIPPED, ParcelState
 from infra.invariants.findings import EXAMPLES_SHOWN, Finding, Invariant, found
 from infra.mongo import Mongo, Session
 
@@ -20,7 +20,7 @@ WAITING = Invariant(
 )
 ITEMS = Invariant(
     "orders.items",
-    "the parcels on their way carry no more of a line than was ordered, and nothing else",
+    "parcels carry, or have lost, no more of a line than was ordered, and nothing else",
     "Find the parcel that is too many in the order's timeline and release the order before a store ships it.",
 )
 ENDED = Invariant(
@@ -33,7 +33,12 @@ MONEY = Invariant(
     "of an order that ended, captured less refunded is the value of what was shipped, and nothing is held",
     "Compare the order's payment intents with the provider's record, and put the difference right there.",
 )
-INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY]
+REFUNDED = Invariant(
+    "orders.refunded",
+    "no order has given back more than it took",
+    "Compare the order's payment intents with the provider's record, and claim the difference back.",
+)
+INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY, REFUNDED]
 
 WAITING_LONGEST = timedelta(seconds=60)
 
@@ -57,6 +62,13 @@ async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
             "has ended with a parcel at a store",
         ),
         *await _unsettled(mongo, session),
+        *await _matching(
+            mongo,
+            session,
+            REFUNDED,
+            {"payment.refunded": {"$gt": 0}, "$expr": {"$gt": ["$payment.refunded", "$payment.captured"]}},
+            "has given back more than it took",
+        ),
     ]
 
 
@@ -146,7 +158,8 @@ def _parcels_in(states: list[str]) -> dict[str, Any]:
 
 
 def _too_many() -> dict[str, Any]:
-    over = {"$gt": [_units_of_line(_SPOKEN_FOR), "$$line.quantity"]}
+    gone = _units_of_line([str(ParcelState.LOST)], "returned")
+    over = {"$gt": [{"$add": [_units_of_line(_SPOKEN_FOR), gone]}, "$$line.quantity"]}
     return {"$anyElementTrue": [{"$map": {"input": "$lines", "as": "line", "in": over}}]}
 
 
