@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
-from activities.orders.policies import Policies
+from activities.orders.policies import Policies, policy_for
 from activities.returns.advance import ReturnMoves, advance_return
 from activities.stock.booking import Stale
 from contracts.events import CloudEvent
@@ -51,7 +51,8 @@ class ReturnActivities:
             raise LookupError(f"return {step.id} is of order {row['order']}, which does not exist")
         returned = Return.model_validate({"id": row["_id"], **row})
         state = OrderState.model_validate({"id": order["_id"], **order})
-        moves = advance_return(returned, state, step.now, await self._policies.current())
+        policy = policy_for(await self._policies.in_force(), state.channel, state.division)
+        moves = advance_return(returned, state, step.now, policy)
         await self._write(moves, step, order["batch"])
         return moves
 

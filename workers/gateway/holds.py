@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.orders.policies import Policies
+from activities.orders.policies import Policies, policy_for
 from contracts.base import milliseconds
 from contracts.refusals import Refusal
 from infra.mongo import DuplicateKeyError, Mongo
@@ -35,7 +35,7 @@ class Holds:
             raise refused([Fault("customer", "missing", detail, "Send your own id of the customer.")])
         if await self._mongo.orders.find_one({"_id": order["_id"]}, {"_id": 1}):
             return
-        policy = await self.policies.current()
+        policy = policy_for(await self.policies.in_force(), order["channel"], order["division"])
         place = {"order": order["_id"], "at": order["placed_at"]}
         if await self._take(customer, place, policy.holds_per_customer):
             return

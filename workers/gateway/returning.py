@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from activities.orders.policies import Policies
+from activities.orders.policies import Policies, policy_for
 from contracts.orders import ParcelState
 from contracts.refusals import Refusal
 from contracts.returns import (
@@ -62,7 +62,7 @@ async def open_return(
 ) -> ReturnDocument:
     """Write a return down, once for a request. Two requests at once take the next number by turns, so that each sees
     the units of the other. Raises Refusal for units that are not there or come back already."""
-    policy = await policies.current()
+    policy = policy_for(await policies.in_force(), order["channel"], order["division"])
     for _ in range(_TRIES):
         known = [dict(row) async for row in mongo.returns.find({"order": order["_id"]})]
         # Read after the returns: units that are booked in between are then counted twice, and not left out.
