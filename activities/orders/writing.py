@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.orders.moves import Moves, Posting
 from activities.orders.network import Availability
+from activities.stock.arrivals import left_waiting
 from activities.stock.booking import Stale, book, still_at
 from contracts.events import CloudEvent
 from contracts.fulfilment import Advance
@@ -31,6 +32,8 @@ class Written:
 
     changed: list[OrderState] = field(default_factory=list)
     freed: dict[str, int] = field(default_factory=dict)
+    left_waiting: list[OrderState] = field(default_factory=list)
+    """Orders that were told of stock and could not use it."""
 
 
 def movements(postings: Iterable[Posting], stock: Availability | None, at: datetime) -> list[Movement]:
@@ -111,7 +114,8 @@ async def write(
     await mongo.transaction(work)
     await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
     changed = [moves.order for moves in moved if moves.order.stage != moves.before.stage]
-    return Written({moves.order.id for moves in moved}, changed, _freed(booked))
+    waiting = [moves.order for moves in moved if left_waiting(moves.order, moves.drained)]
+    return Written({moves.order.id for moves in moved}, changed, _freed(booked), waiting)
 
 
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
