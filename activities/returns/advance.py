@@ -16,7 +16,7 @@ from contracts.returns import AWAITED, ENDED, NEVER_HAD, Return, ReturnEntry, Re
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
 
-_LOOK_AGAIN = timedelta(seconds=30)
+_LOOK_AGAIN = timedelta(seconds=5)
 _LOOK_AT_MOST = timedelta(hours=6)
 
 

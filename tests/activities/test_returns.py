@@ -96,7 +96,7 @@ class TestReceipt:
             "location": "far",
             "lines": [{"line": 1, "sellable": 1, "damaged": 0, "missing": 1, "refund": 1}],
         }
-        assert (moves.returned.state, moves.returned.next_due) == (ReturnState.RECEIVED, later(39))
+        assert (moves.returned.state, moves.returned.next_due) == (ReturnState.RECEIVED, later(14))
 
     def test_goods_the_customer_never_had_are_paid_whatever_is_missing(self) -> None:
         moves = step(opened("refused_at_door", ReturnState.IN_TRANSIT), later(9), came(later(9), damaged=1))
@@ -150,11 +150,11 @@ class TestEnd:
         received = step(opened(state=ReturnState.APPROVED), later(9), came(later(9), sellable=2)).returned
         waits = []
         now = later(9)
-        for _ in range(12):
+        for _ in range(16):
             after = step(received, now).returned.next_due
             assert after is not None
             waits.append((after - now).total_seconds())
             now = after
-        assert waits[0] == 30
+        assert waits[0] == 5
         assert waits == sorted(waits)
         assert waits[-1] <= 6 * 3600

@@ -144,6 +144,7 @@ def _open(caller: Caller, order_id: str) -> Work:
     ),
 )
 async def list_returns(request: Request, caller: Reads, order_id: OrderIdInPath) -> Response:
+    """Goods that come back, came back, or were lost, with their states and amounts."""
     gateway = gateway_of(request)
     await find_order(gateway, order_id)
     found = gateway.mongo.returns.find({"order": order_id}).sort("opened_at", 1)
@@ -155,6 +156,7 @@ async def list_returns(request: Request, caller: Reads, order_id: OrderIdInPath)
     **operation("See a return", {200: _SEEN[200]}, scope=Scope.ORDERS_READ, problems=[404]),
 )
 async def see_return(request: Request, caller: Reads, return_id: ReturnIdInPath) -> Response:
+    """Its state, its units by condition, its timeline, and what it takes off the order's price."""
     return answer(return_view(await find_return(gateway_of(request).mongo, return_id))).response()
 
 
