@@ -101,9 +101,9 @@ async def test_a_parcel_lost_after_it_was_called_delivered_is_sent_again(world: 
     await world.say_of_ended(order, "reply.lost", parcel=parcel, by="carrier", wish="replacement")
     again = await world.carry_again(order)
     second = await world.offered_to(order, "far")
-    assert await (await world.follow(f"{parcel}.lost")).result() == "closed"
     await world.answer(order, second, "shipped", "delivered")
     assert await again.result() == {"closed": 1}
+    assert await (await world.follow(f"{parcel}.lost")).result() == "closed"
     pay = (await world.order(order))["payment"]
     assert (pay["captured"], pay["refunded"]) == (3000, 0)
     assert await world.levels() == {"near/tea": (2, 0), "far/tea": (2, 0)}
