@@ -112,12 +112,12 @@ def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> No
     refused = _refused_items(moves, parcel, event)
     if not refused:
         return
-    _give_back(moves, parcel, refused, reason)
+    kept = _without(parcel.items, refused)
+    _give_back(moves, parcel, refused, reason, slot=None if kept else parcel.slot)
     _adjust(moves, parcel, refused, reason)
     moves.order.refusals += 1
     exclude(moves.order, parcel.location)
     moves.note("parcel.rejected", at, parcel=parcel.id, location=parcel.location, reason=reason, by=event.by)
-    kept = _without(parcel.items, refused)
     if kept:
         parcel.items = kept
         _forward(moves, parcel, ParcelState.ACCEPTED, event, at)
@@ -172,8 +172,10 @@ def _without(items: list[Item], refused: list[Item]) -> list[Item]:
     return [item for item in left if item.quantity > 0]
 
 
-def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
-    moves.post(parcel, "released", [Change(sku=i.sku, reserved=-i.quantity) for i in items], reason=reason)
+def _give_back(moves: Moves, parcel: Parcel, items: list[Item], reason: str, slot: str | None) -> None:
+    """`slot`: the hour of the store's capacity that is free again, when nothing of the parcel stays."""
+    changes = [Change(sku=i.sku, reserved=-i.quantity) for i in items]
+    moves.post(parcel, "released", changes, reason=reason, slot=slot)
 
 
 def _adjust(moves: Moves, parcel: Parcel, items: list[Item], reason: str) -> None:
