@@ -48,6 +48,31 @@ class ParcelWithdrawn(Document):
     reason: str
 
 
+class AddressChanged(Document):
+    """`parcel.address_changed.v1`, to the store: the parcel goes elsewhere; a label with the old address is void."""
+
+    parcel: str
+    order: str
+    ship_to: dict[str, Any]
+
+
+class CancellationRequested(Document):
+    """`parcel.cancellation_requested.v1`, to the store: may this parcel, which you have accepted, be cancelled?"""
+
+    parcel: str
+    order: str
+    reason: str
+    answer_by: Moment
+
+
+class CancellationAnswered(Document):
+    """`order.cancellation_answered.v1`, to the retailer: stores were asked, and all or some of the order goes on."""
+
+    order: str
+    outcome: Literal["partly", "refused"]
+    reason: str
+
+
 class ReplyRefused(Document):
     """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do."""
 
@@ -68,20 +93,59 @@ class OrderDispatched(Document):
 
 
 class OrderChanged(Document):
-    """`order.backordered|shipped|delivered|closed|cancelled|attention.v1`, to the retailer."""
+    """`order.<event>.v1`, to the retailer: backordered, shipped, delivered, closed, cancelled, attention, hold_ended,
+    payment_refused, address_refused."""
 
     order: str
     stage: str
     reason: str | None = None
 
 
+class ReturnAnnounced(Document):
+    """`return.announced.v1`, to the location: these goods are to come back to you."""
+
+    id: str = Field(alias="return")
+    order: str
+    parcel: str
+    items: list[OfferedItem]
+    reason: str
+
+
+class ReturnChanged(Document):
+    """`return.changed.v1`, to the retailer. `amount`: minor units that it takes off the order's price, when known."""
+
+    id: str = Field(alias="return")
+    order: str
+    parcel: str
+    state: str
+    reason: str
+    amount: int | None = None
+    note: str | None = None
+
+
+class OrderRefunded(Document):
+    """`order.refunded.v1`, to the retailer: money went back after the order had ended. Sums in minor units."""
+
+    order: str
+    refunded: int
+    """All that was given back so far."""
+    reason: str | None = None
+
+
 REPLY_TYPE = "parcel.replies.v1"
-ReplyKind = Literal["accepted", "rejected", "packed", "shipped", "delivered"]
-RejectReason = Literal["out_of_stock", "damaged", "too_busy", "closed", "other"]
+ReplyKind = Literal[
+    "accepted", "rejected", "packed", "shipped", "delivered", "cancellation_accepted", "cancellation_refused"
+]
+"""The last two answer `parcel.cancellation_requested.v1`."""
+RejectReason = Literal[
+    "out_of_stock", "not_found", "damaged", "mismatch", "worn_display", "too_busy", "closed", "other"
+]
+"""`out_of_stock`, `not_found`: the shelf is empty. `damaged`, `mismatch` (other goods than thought), `worn_display`:
+the refused units cannot be sold. With the rest the shelf is as it was thought to be."""
 
 
 class Reply(Request):
-    """What a store says about one parcel. `lines` narrows a rejection to some lines of the parcel."""
+    """What a store says about one parcel. `lines` and `quantities` narrow a rejection to some lines or units of it."""
 
     id: EventId
     parcel: str = Field(min_length=1, max_length=100)
@@ -89,6 +153,12 @@ class Reply(Request):
     reason: RejectReason | None = Field(default=None, description="Needed for `rejected`.")
     lines: list[Annotated[int, Field(ge=1, le=10_000)]] | None = Field(
         default=None, min_length=1, max_length=200, description="Only with `rejected`."
+    )
+    quantities: dict[Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, strict=True)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Only with `rejected`: units that are refused, by line; the line's other units are shipped.",
     )
     tracking: str | None = Field(default=None, max_length=100, description="Carrier's number, with `shipped`.")
 

@@ -10,6 +10,13 @@ from contracts.divisions import DivisionCode
 from contracts.geo import Point
 from contracts.ids import OrderId, Sku
 from contracts.money import Amount, Currency
+from contracts.parcels import GONE as GONE
+from contracts.parcels import LIVE as LIVE
+from contracts.parcels import SPOKEN_FOR as SPOKEN_FOR
+from contracts.parcels import UNSHIPPED as UNSHIPPED
+from contracts.parcels import Item as Item
+from contracts.parcels import Parcel as Parcel
+from contracts.parcels import ParcelState as ParcelState
 
 LINES_MAX = 200
 QUANTITY_MAX = 100_000
@@ -37,9 +44,12 @@ class ShipTo(Request):
 
 
 class PaymentMeans(Request):
-    """`prepaid`: the money is already with the retailer. `card`: authorised now, captured as parcels ship."""
+    """`prepaid`: the money is already with the retailer. `card`: authorised now, captured as parcels ship.
 
-    method: Literal["prepaid", "card"] = "prepaid"
+    `later`: the goods are held for a while, and offered to stores when the payment is reported.
+    """
+
+    method: Literal["prepaid", "card", "later"] = "prepaid"
     token: str | None = Field(default=None, min_length=1, max_length=200)
 
     @model_validator(mode="after")
@@ -80,7 +90,8 @@ class OrderPlacement(Request):
 
 
 class Stage(StrEnum):
-    """Where an order stands. The last two are terminal; `cancelling` waits for the money to be given back."""
+    """Where an order stands. The last two are terminal; `cancelling` waits for the money to be given back, and so does
+    `refunding`, after goods came back or were lost."""
 
     PLACED = "placed"
     PAYING = "paying"
@@ -92,60 +103,12 @@ class Stage(StrEnum):
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLING = "cancelling"
+    REFUNDING = "refunding"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 
 
 TERMINAL = frozenset({Stage.CLOSED, Stage.CANCELLED})
-
-
-class ParcelState(StrEnum):
-    OFFERED = "offered"
-    ACCEPTED = "accepted"
-    PACKED = "packed"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-
-
-LIVE = frozenset(
-    {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED, ParcelState.DELIVERED}
-)
-"""States of a parcel whose goods go, or went, to the customer."""
-UNSHIPPED = frozenset({ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
-"""States of a parcel whose goods are reserved and still at the store."""
-
-
-class Item(Document):
-    line: int
-    sku: str
-    quantity: int
-
-
-class Parcel(Document):
-    """Goods of one order from one location, offered to it and followed until the customer has them."""
-
-    id: str
-    location: str
-    items: list[Item]
-    state: ParcelState
-    distance_km: float | None = None
-    attempt: int
-    due: Moment | None = None
-    """When the store's time to answer (offered) or to hand over (accepted, packed) ends."""
-    ship_within_s: int
-    reason: str | None = None
-    tracking: str | None = None
-    slot: str | None = None
-    """The local hour in which it counts against its location's capacity, such as 2026-11-23T14."""
-    service: str | None = None
-    """The carrier's service that was planned, `<carrier>/<service>`."""
-    freight: int = 0
-    """What the planned service asks, in minor units."""
-    promised_at: Moment | None = None
-    """When it should be delivered, as planned when it was offered."""
 
 
 class OrderLine(Document):
@@ -168,17 +131,31 @@ class PaymentIntent(Document):
     state: Literal["todo", "done", "declined", "failed", "dropped"] = "todo"
     tries: int = 0
     not_before: Moment | None = None
+    reference: str | None = None
+    """The charge that is to be refunded, where there are several."""
+
+
+class Charge(Document):
+    """What was captured under one authorisation; an order has several when one lapsed before its goods left."""
+
+    reference: str | None
+    captured: int = 0
+    refunded: int = 0
 
 
 class Payment(Document):
     """The money of an order, in minor units. `authorised` is what is still held and not captured."""
 
-    method: Literal["prepaid", "card"]
+    method: Literal["prepaid", "card", "later"]
     token: str | None = None
     reference: str | None = None
     authorised: int = 0
     captured: int = 0
     refunded: int = 0
+    receipt: str | None = None
+    """The reference under which a payment that was awaited came."""
+    charges: list[Charge] = []
+    """By card: what was captured and refunded, by authorisation."""
     intents: list[PaymentIntent] = []
 
 
@@ -194,8 +171,9 @@ class Cancellation(Document):
     reason: str
     by: str
     at: Moment
-    outcome: Literal["cancelled", "partly", "refused"]
-    """partly: what had been shipped is kept, the rest is cancelled; refused: everything had been shipped."""
+    outcome: Literal["pending", "cancelled", "partly", "refused"]
+    """pending: stores that have accepted are asked; partly: what had been shipped, or is not given up by its store, is
+    kept, the rest is cancelled; refused: everything had been shipped or is kept."""
 
 
 class OrderState(Document):
@@ -233,11 +211,20 @@ class OrderState(Document):
     """When the payment provider is to be called (again); None when there is nothing to do there."""
     held: bool = False
     """Released by an operator: not routed until retried."""
+    hold_until: Moment | None = None
+    """Until when goods are held for a payment that is awaited; once set it is never put off."""
+    hold_ended: bool = False
+    """The payment came or did not come in time: no more goods are held for it, and its customer's place is free."""
     version: int = 0
 
     @property
     def open(self) -> bool:
         return self.stage not in TERMINAL
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether nobody has paid yet and nobody is to be asked either: the payment is reported when it comes."""
+        return self.payment.method == "later" and self.payment.receipt is None and self.total > 0
 
     @property
     def cancelled(self) -> bool:
@@ -270,11 +257,18 @@ class InboxEvent(Document):
         "reply.packed",
         "reply.shipped",
         "reply.delivered",
+        "reply.cancellation_accepted",
+        "reply.cancellation_refused",
+        "reply.lost",
+        "reply.refused_at_door",
+        "return.received",
         "command.cancel",
         "command.retry",
         "command.reroute",
         "command.release",
+        "command.address",
         "payment.outcome",
+        "payment.received",
         "stock.arrived",
         "stock.short",
     ]
@@ -291,11 +285,18 @@ class InboxEvent(Document):
 URGENT = frozenset(
     {
         "reply.rejected",
+        "reply.cancellation_accepted",
+        "reply.cancellation_refused",
+        "reply.lost",
+        "reply.refused_at_door",
+        "return.received",
         "command.cancel",
         "command.retry",
         "command.reroute",
         "command.release",
+        "command.address",
         "payment.outcome",
+        "payment.received",
         "stock.arrived",
         "stock.short",
     }
@@ -303,7 +304,30 @@ URGENT = frozenset(
 """Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
 
 
+REOPENS = frozenset({"payment.received", "reply.lost", "return.received"})
+"""Kinds that also move an order that has ended: it is carried again until its money is right."""
+
+
+class PaymentReport(Request):
+    """A payment that came for an order which awaits it. The same `reference` reported again changes nothing."""
+
+    amount: Amount = Field(description="All of the order's total, in minor units.")
+    reference: str = Field(min_length=1, max_length=100, pattern=r"^[!-~]+$", description="Your own id of the payment.")
+
+
+class AddressChange(Request):
+    """Where the order is to go instead, as long as nothing of it has been shipped."""
+
+    ship_to: ShipTo
+
+
 class CommandRequest(Request):
     """An operator's or caller's command. The reason is kept with the order."""
 
     reason: str = Field(min_length=1, max_length=500)
+
+
+class CancelRequest(CommandRequest):
+    """Stores that have accepted are asked whether they give their parcels up; `force` takes these away unasked."""
+
+    force: bool = Field(default=False, strict=True, description="For operators.")

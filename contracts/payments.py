@@ -19,6 +19,9 @@ INSTRUCTIONS_PER_REQUEST: Final = 200
 # The one 409 that is not a refusal: the first request under this key has no answer yet.
 IN_PROGRESS: Final = "request-in-progress"
 
+# A capture or void that comes when the authorisation has lapsed: nothing is held any more, authorise anew.
+AUTHORISATION_EXPIRED: Final = "authorisation-expired"
+
 RESOURCES: Final[dict[PaymentOperation, str]] = {
     "authorise": "authorisations",
     "capture": "captures",

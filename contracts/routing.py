@@ -60,6 +60,18 @@ class Policy(Document):
     payment_retry_s: int = Field(default=30, ge=1)
     hold_s: int = Field(default=30 * 60, ge=1, description="How long goods are held for a payment that is awaited.")
     holds_per_customer: int = Field(default=5, ge=1, description="Orders of one customer that may await payment.")
+    cancel_answer_s: int = Field(
+        default=4 * 3600, ge=1, description="A store's time to say whether what it accepted can be cancelled."
+    )
+    return_window_s: int = Field(
+        default=7 * 86400, ge=0, description="From delivery: returns asked for by then need nobody's approval."
+    )
+    return_arrival_s: int = Field(
+        default=14 * 86400, ge=1, description="From approval, or refusal at the door: how long goods are waited for."
+    )
+    payment_limit_s: int = Field(
+        default=24 * 3600, ge=1, description="From placing: an order that awaits its payment longer is cancelled."
+    )
     late_margin_s: int = Field(default=4 * 3600, ge=0, description="A parcel predicted later than this is told late.")
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId, Sku
 
-MovementKind = Literal["counted", "received", "reserved", "released", "shipped", "adjusted"]
+MovementKind = Literal["counted", "received", "reserved", "released", "shipped", "adjusted", "returned"]
 
 
 class StockUpsert(Request):

@@ -113,6 +113,8 @@ class Store:
         if event["type"] == "parcel.offered.v1":
             if self._memory.keep(self.location, event["data"]):
                 self._start(self._handle(event["data"]))
+        elif event["type"] == "parcel.cancellation_requested.v1":
+            self._say(event["data"], "cancellation_accepted")
         elif event["type"] == "parcel.withdrawn.v1":
             self._withdrawn.add(event["data"]["parcel"])
             self._memory.finish(event["data"]["parcel"])

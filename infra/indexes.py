@@ -39,6 +39,11 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ),
         ([("sent_at", 1)], {"expireAfterSeconds": OUTBOX_KEPT_S, "name": "kept"}),
     ],
+    "returns": [
+        ([("order", 1)], {}),
+        ([("started", 1)], {"partialFilterExpression": {"started": False}}),
+        ([("next_due", 1)], {}),
+    ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
 }

@@ -83,6 +83,7 @@ class Mongo:
         self.policies: Collection = self.db["policies"]
         self.carriers: Collection = self.db["carriers"]
         self.expectations: Collection = self.db["expectations"]
+        self.holds: Collection = self.db["holds"]
         self.returns: Collection = self.db["returns"]
         self.entries: Collection = self.db["entries"]
         self.commission_rules: Collection = self.db["commission_rules"]

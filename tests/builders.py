@@ -91,7 +91,7 @@ def demand(
 def placement(
     *lines: tuple[str, int],
     price: int = 100,
-    method: Literal["prepaid", "card"] = "prepaid",
+    method: Literal["prepaid", "card", "later"] = "prepaid",
     discount: int = 0,
     shipping_fee: int = 0,
     **changes: Any,

@@ -12,16 +12,22 @@ from pydantic import BaseModel, Field, create_model
 
 from contracts.events import (
     REPLY_TYPE,
+    AddressChanged,
+    CancellationAnswered,
+    CancellationRequested,
     CloudEvent,
     OfferedItem,
     OrderChanged,
     OrderDispatched,
+    OrderRefunded,
     ParcelOffered,
     ParcelWithdrawn,
     Replies,
     Reply,
     ReplyEvent,
     ReplyRefused,
+    ReturnAnnounced,
+    ReturnChanged,
 )
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 
@@ -37,7 +43,14 @@ _HEADERS = {
 _AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _ORDER = "order-01kjt3w9x8c4m2p7q5"
 _PARCEL = f"{_ORDER}.p1"
+_RETURN = f"{_ORDER}.r1"
 _STORE = "store-hangzhou-1"
+_SHIP_TO = {
+    "name": "王芳",
+    "address": "杭州市西湖区文三路 90 号",
+    "division": "330106",
+    "point": {"lat": 30.2741, "lon": 120.1551, "datum": "WGS84"},
+}
 
 _INTRODUCTION = f"""\
 Events that Tongqu tells its partners over NATS JetStream, and the answers that partners give.
@@ -86,7 +99,7 @@ class Told:
         event = self.model(
             id=f"{_ORDER}:4:0", type=self.kind, subject=self.subject, time=_AT, sequence="17", data=self.data
         )
-        return event.model_dump(mode="json", exclude_none=True)
+        return event.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def _changed(event: str, meaning: str, stage: str, reason: str | None = None) -> Told:
@@ -105,12 +118,7 @@ TOLD: tuple[Told, ...] = (
             parcel=_PARCEL,
             order=_ORDER,
             items=[OfferedItem(line=1, sku="tea-longjing-250g", quantity=2)],
-            ship_to={
-                "name": "王芳",
-                "address": "杭州市西湖区文三路 90 号",
-                "division": "330106",
-                "point": {"lat": 30.2741, "lon": 120.1551, "datum": "WGS84"},
-            },
+            ship_to=_SHIP_TO,
             answer_by=_AT + timedelta(minutes=30),
         ),
     ),
@@ -120,6 +128,21 @@ TOLD: tuple[Told, ...] = (
         "Do not ship this parcel any more; put its goods back on the shelf.",
         _PARCEL,
         ParcelWithdrawn(parcel=_PARCEL, order=_ORDER, reason="no_answer"),
+    ),
+    Told(
+        "parcel.address_changed.v1",
+        _LOCATION,
+        "Send this parcel to another address. A label with the old one is void.",
+        _PARCEL,
+        AddressChanged(parcel=_PARCEL, order=_ORDER, ship_to=_SHIP_TO),
+    ),
+    Told(
+        "parcel.cancellation_requested.v1",
+        _LOCATION,
+        "May this parcel, which you have accepted, be cancelled? Answer `cancellation_accepted` or "
+        "`cancellation_refused` before `answer_by`; later it is cancelled, unless you have packed it.",
+        _PARCEL,
+        CancellationRequested(parcel=_PARCEL, order=_ORDER, reason="customer", answer_by=_AT + timedelta(hours=4)),
     ),
     Told(
         "reply.refused.v1",
@@ -147,6 +170,56 @@ TOLD: tuple[Told, ...] = (
     _changed("delivered", "Every parcel of the order was delivered.", "delivered"),
     _changed("closed", "The order is complete: delivered and paid. Nothing follows.", "closed"),
     _changed("cancelled", "The order is cancelled and its money given back. Nothing follows.", "cancelled", "customer"),
+    Told(
+        "order.cancellation_answered.v1",
+        RETAILER,
+        "The order was to be cancelled, and stores that had accepted keep all (`refused`) or some of it (`partly`).",
+        _ORDER,
+        CancellationAnswered(order=_ORDER, outcome="partly", reason="customer"),
+    ),
+    _changed("hold_ended", "Nobody paid in time; the goods are held no more.", "paying", "not_paid_in_time"),
+    _changed(
+        "payment_refused", "A payment was reported that is not awaited; give it back.", "paying", "wx-1: paid_before"
+    ),
+    Told(
+        "order.refunded.v1",
+        RETAILER,
+        "Money of an order that had ended was given back. `refunded` is all of it so far, in minor units.",
+        _ORDER,
+        OrderRefunded(order=_ORDER, refunded=13600, reason="sold_out_before_payment"),
+    ),
+    Told(
+        "return.announced.v1",
+        _LOCATION,
+        "These goods are to come back to you. Say in which condition when they are there.",
+        _RETURN,
+        ReturnAnnounced.model_validate(
+            {
+                "return": _RETURN,
+                "order": _ORDER,
+                "parcel": _PARCEL,
+                "items": [{"line": 1, "sku": "tea-longjing-250g", "quantity": 1}],
+                "reason": "changed_mind",
+            }
+        ),
+    ),
+    Told(
+        "return.changed.v1",
+        RETAILER,
+        "A return has come so far. `amount`, in minor units, is what it takes off the order's price, when known.",
+        _RETURN,
+        ReturnChanged.model_validate(
+            {
+                "return": _RETURN,
+                "order": _ORDER,
+                "parcel": _PARCEL,
+                "state": "closed",
+                "reason": "changed_mind",
+                "amount": 6800,
+            }
+        ),
+    ),
+    _changed("address_refused", "The address was not changed: something has left.", "shipped", "already_shipped"),
     _changed("attention", "The order waits for a person; `reason` says why.", "accepted", "ship_overdue"),
 )
 

@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
+from activities.returns.carrying import ReturnActivities
 from contracts.fulfilment import TASK_QUEUE
 from contracts.subjects import WAKE_INBOX
 from infra.mongo import Mongo
@@ -34,11 +35,12 @@ async def run(settings: Settings) -> None:
     async with HttpPaymentGateway(settings.require("payment_url")) as gateway:
         orders = BatchActivities(mongo, ring)
         payments = PaymentActivities(mongo, gateway)
+        returns = ReturnActivities(mongo, ring)
         worker = Worker(
             temporal,
             task_queue=TASK_QUEUE,
             workflows=WORKFLOWS,
-            activities=[orders.advance, payments.settle],
+            activities=[orders.advance, payments.settle, returns.advance],
             workflow_runner=sandbox(),
             max_concurrent_activities=50,
             graceful_shutdown_timeout=timedelta(seconds=10),

@@ -2,8 +2,8 @@
 
 A payment is authorised once, captured in parts, voided for the whole rest, refunded in parts. What customers
 paid before the order came to us is declared with `POST /v1/prepaid` (one or a list); a refund that names no
-reference is checked against that. Tokens that begin with `tok_decline`, `tok_slow` or `tok_flaky` steer the
-answer. It may be killed at any moment: what was answered is on disk, what was not is either whole or absent.
+reference is checked against that. Tokens that begin with `tok_decline`, `tok_slow`, `tok_flaky` or `tok_expire`
+steer the answer. It may be killed at any moment: what was answered is on disk, what was not is either whole or absent.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.payments import (
+    AUTHORISATION_EXPIRED,
     IDEMPOTENCY_HEADER,
     IN_PROGRESS,
     REPLAYED_HEADER,
@@ -39,8 +40,8 @@ from contracts.payments import (
     PaymentOutcome,
     PrepaidPayment,
 )
+from workers.payment_behaviour import Behaviour
 
-FLAKY_FAILURES: Final = 2
 CARD_DECLINED: Final = "card-declined"
 INVALID: Final = "invalid-request"
 KEY_REUSED: Final = "key-reused-with-other-body"
@@ -106,34 +107,6 @@ def changed(payment: Payment, operation: PaymentOperation, amount: int) -> Payme
     return replace(payment, **{column: getattr(payment, column) + amount})
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How often and when things go wrong; drawn from seed and key, so that no order of arrival changes it."""
-
-    decline_rate: float
-    fail_rate: float
-    delay_ms: float
-    slow_ms: float
-    seed: int
-
-    def declines(self, i: PaymentInstruction) -> bool:
-        chance = self.decline_rate if i.operation == "authorise" else 0.0
-        return (i.token or "").startswith("tok_decline") or self._draw("decline", i.key) < chance
-
-    def fails(self, i: PaymentInstruction, failures: int) -> bool:
-        flaky = (i.token or "").startswith("tok_flaky") and failures < FLAKY_FAILURES
-        return flaky or self._draw("fail", i.key, failures) < self.fail_rate
-
-    def delay_s(self, instructions: Sequence[PaymentInstruction]) -> float:
-        slow = any((i.token or "").startswith("tok_slow") for i in instructions)
-        jitter = 0.5 + self._draw("delay", *(i.key for i in instructions[:1]))
-        return (self.delay_ms * jitter + self.slow_ms * slow) / 1000
-
-    def _draw(self, *of: object) -> float:
-        digest = blake2b(repr((self.seed, *of)).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64
-
-
 class Answer(NamedTuple):
     outcome: PaymentOutcome
     replayed: bool = False
@@ -185,6 +158,9 @@ class Ledger:
         try:
             if self._behaviour.declines(i):
                 raise Refused(CARD_DECLINED, "The customer's bank declined.")
+            if i.reference and self._behaviour.expires(i, self._authorisations(i.order)):
+                self._lapse(i.reference)
+                raise Refused(AUTHORISATION_EXPIRED, "The authorisation has lapsed; authorise anew.")
             payment = self._authorised(i) if i.operation == "authorise" else self._changed(i)
         except Refused as refused:
             return refusal(i.key, refused.code, refused.detail)
@@ -195,6 +171,13 @@ class Ledger:
         if earlier is not None and earlier.currency != i.currency:
             raise Refused("other-currency", f"The order was paid in {earlier.currency} before.")
         return Payment(new_reference(), i.order, i.currency, prepaid=False, authorised=i.amount)
+
+    def _authorisations(self, order: str) -> int:
+        return int(self._sql.execute("SELECT count(*) FROM payments WHERE order_id = ?", (order,)).fetchone()[0])
+
+    def _lapse(self, reference: str) -> None:
+        """Nothing is held any more of what was not captured."""
+        self._sql.execute("UPDATE payments SET voided = authorised - captured WHERE reference = ?", (reference,))
 
     def _changed(self, i: PaymentInstruction) -> Payment:
         """Without a reference, only a prepaid payment can be meant: one declared before, or by this instruction."""

@@ -1,5 +1,6 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
 from workflows.fulfilment import OrderFulfilment
+from workflows.returns import OrderReturn
 
-WORKFLOWS = [OrderFulfilment]
+WORKFLOWS = [OrderFulfilment, OrderReturn]

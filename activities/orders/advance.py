@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from activities.orders.commands import cancel, release, reroute, retry, take_short
-from activities.orders.money import balance, needs_authorisation, settled, take_outcome
+from activities.orders.address import change_address
+from activities.orders.cancelling import cancel, resolve, silence
+from activities.orders.commands import release, reroute, retry, take_short
+from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
 from activities.orders.moves import Moves, begin, in_state, residual
+from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
+from activities.orders.returning import take_door_refusal, take_loss, take_return
 from contracts.ids import parcel_id
 from contracts.orders import (
     LIVE,
@@ -33,12 +37,14 @@ _STAGE_OF_PARCEL = {
     ParcelState.ACCEPTED: Stage.ACCEPTED,
     ParcelState.PACKED: Stage.PACKED,
     ParcelState.SHIPPED: Stage.SHIPPED,
+    ParcelState.RETURNING: Stage.SHIPPED,
     ParcelState.DELIVERED: Stage.DELIVERED,
+    ParcelState.RETURNED: Stage.DELIVERED,
 }
 _BY_PROGRESS = list(_STAGE_OF_PARCEL)
 _MILESTONES = (Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED)
 _FIRST_RETRY = timedelta(minutes=1)
-_LACKED_STOCK = frozenset({"out_of_stock", "stock_short"})
+_LACKED_STOCK = frozenset({"out_of_stock", "not_found", "stock_short"})
 
 
 def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, policy: Policy) -> Moves:
@@ -51,12 +57,14 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     for event in sorted(events, key=lambda e: (e.received_at, e.id)):
         _deadlines(moves, min(event.received_at, now), policy)
         _take(moves, event, min(event.received_at, now), policy)
+        resolve(moves, min(event.received_at, now))
         moves.drained.append(event.id)
     _deadlines(moves, now, policy)
     order = moves.order
     wanted = residual(order)
     stopped = order.attention is not None and order.attention.code != "ship_overdue"
-    moves.route = bool(wanted) and not (order.held or stopped or needs_authorisation(order))
+    unpaid = needs_authorisation(order) or (order.awaits_payment and order.hold_ended)
+    moves.route = bool(wanted) and not (order.held or stopped or unpaid)
     if moves.route and order.retry_at is not None:
         moves.route = order.retry_at <= now
     if moves.route and order.refusals >= policy.max_refusals:
@@ -68,14 +76,25 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
 
 def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None:
     order = moves.order
-    if event.kind.startswith("reply."):
+    if event.kind == "reply.lost":
+        take_loss(moves, event, at)
+    elif event.kind == "reply.refused_at_door":
+        take_door_refusal(moves, event, at, policy)
+    elif event.kind == "return.received":
+        take_return(moves, event, at)
+    elif event.kind.startswith("reply."):
         take_reply(moves, event, at)
     elif event.kind == "payment.outcome":
         take_outcome(moves, PaymentOutcome.model_validate(event.data), at, policy)
-        if any(i.operation == "authorise" and i.state == "declined" for i in order.payment.intents):
-            cancel(moves, "payment_declined", "payment", at)
+        if declined_for_good(order):
+            cancel(moves, "payment_declined", "payment", at, policy)
+    elif event.kind == "payment.received":
+        take_payment(moves, event, at)
     elif event.kind == "command.cancel":
-        cancel(moves, str(event.data.get("reason") or "requested"), event.by, at)
+        reason = str(event.data.get("reason") or "requested")
+        cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))
+    elif event.kind == "command.address":
+        change_address(moves, event, at)
     elif order.cancelled and event.kind != "command.retry":
         return
     elif event.kind == "command.retry":
@@ -104,25 +123,40 @@ def _try_with_arrived(order: OrderState) -> None:
 
 def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
     order = moves.order
-    for due, parcel in sorted(((p.due, p) for p in order.parcels if p.due is not None), key=itemgetter(0)):
-        if due > at:
-            break
-        if parcel.state is ParcelState.OFFERED:
-            expire(moves, parcel, due)
-        else:
-            _overdue(moves, parcel, due)
+    if order.awaits_payment and not order.cancelled:
+        _payment_deadlines(moves, at, policy)
+    answers = [(p.request_due, p, silence) for p in order.parcels if p.request_due is not None]
+    handing = [(p.due, p, _time_is_up) for p in order.parcels if p.due is not None]
+    for due, parcel, ended in sorted([*handing, *answers], key=itemgetter(0)):
+        if due <= at and due in (parcel.due, parcel.request_due):
+            ended(moves, parcel, due)
+    resolve(moves, at)
     if order.retry_at is not None and order.backordered_at is not None:
         limit = order.backordered_at + timedelta(seconds=policy.backorder_limit_s)
         if limit <= at:
-            cancel(moves, "no_stock_within_limit", "timer", limit)
+            cancel(moves, "no_stock_within_limit", "timer", limit, policy)
         elif order.retry_at <= at:
             _try_with_arrived(order)
             if at - order.backordered_at >= timedelta(seconds=policy.backorder_retry_s):
                 order.excluded = []
 
 
-def _overdue(moves: Moves, parcel: Parcel, due: datetime) -> None:
-    """The parcel stays with its store. Another attention that stands already is the graver one."""
+def _payment_deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
+    order = moves.order
+    if order.hold_until is not None and order.hold_until <= at and not order.hold_ended:
+        end_hold(moves, order.hold_until)
+    limit = order.placed_at + timedelta(seconds=policy.payment_limit_s)
+    if limit <= at:
+        cancel(moves, "not_paid_in_time", "timer", limit, policy)
+
+
+def _time_is_up(moves: Moves, parcel: Parcel, due: datetime) -> None:
+    """The store has not answered, or not handed over, in time.
+
+    In the latter case the parcel stays with its store. Another attention that stands already is the graver one."""
+    if parcel.state is ParcelState.OFFERED:
+        expire(moves, parcel, due)
+        return
     order = moves.order
     parcel.due = None
     detail = f"{parcel.location} accepted {parcel.id} but has not handed it over in time"
@@ -136,11 +170,13 @@ def dispatch(
     """Reserve and offer what the router decided. `times`: seconds to answer and to hand over, by location."""
     order = moves.order
     order.attempt = decision.attempt
+    if decision.outcome == "none" and order.payment.method == "later" and order.dispatched_at is None:
+        sell_out(moves, now, policy)
+        return
     if decision.outcome == "none":
         _backorder(moves, now, decision.reason, _retry_pause(order, now, policy))
         return
     order.retry_at = order.reason = None
-    order.dispatched_at = order.dispatched_at or now
     for allocation in decision.allocations:
         accept_s, ship_s = times[allocation.location]
         parcel = Parcel(
@@ -150,7 +186,7 @@ def dispatch(
             state=ParcelState.OFFERED,
             distance_km=allocation.distance_km,
             attempt=order.attempt,
-            due=now + timedelta(seconds=accept_s),
+            accept_within_s=accept_s,
             ship_within_s=ship_s,
             slot=allocation.slot,
             service=allocation.service,
@@ -160,19 +196,12 @@ def dispatch(
         order.parcels.append(parcel)
         goods = [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items]
         moves.post(parcel, "reserved", goods, slot=parcel.slot)
-        moves.note("parcel.offered", now, parcel=parcel.id, location=parcel.location, reason=decision.reason)
-        moves.tell(
-            parcel.location,
-            "parcel.offered.v1",
-            parcel.id,
-            parcel=parcel.id,
-            order=order.id,
-            items=[item.model_dump() for item in parcel.items],
-            ship_to=order.ship_to,
-            answer_by=parcel.due,
-        )
-    sent = [{"parcel": p.id, "location": p.location} for p in order.parcels if p.attempt == order.attempt]
-    moves.tell_retailer("dispatched", attempt=order.attempt, parcels=sent)
+        if order.awaits_payment:
+            hold(moves, parcel, now, policy.hold_s)
+        else:
+            offer(moves, parcel, now, decision.reason)
+    if not order.awaits_payment:
+        announce(moves, [parcel for parcel in order.parcels if parcel.attempt == order.attempt], now)
 
 
 def _backorder(moves: Moves, now: datetime, reason: str, pause: timedelta) -> None:
@@ -193,6 +222,8 @@ def _retry_pause(order: OrderState, now: datetime, policy: Policy) -> timedelta:
 def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     """Balance the money, name the stage, set the next deadline and tell the retailer what changed."""
     order = moves.order
+    if order.payment.method == "later" and (order.cancelled or not order.awaits_payment):
+        order.hold_ended = True
     balance(order)
     order.stage = _stage(order)
     todo = [intent for intent in order.payment.intents if intent.state == "todo"]
@@ -202,38 +233,53 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     order.due = None if order.stage in TERMINAL else _due(order, policy)
     if order.stage != moves.before.stage:
         moves.note(f"stage.{order.stage}", now)
-        for stage in _told(moves.before.stage, order.stage):
+        if order.stage in TERMINAL and moves.before.closed_at is not None:
+            moves.tell_retailer("refunded", refunded=order.payment.refunded, reason=order.reason)
+        for stage in () if order.closed_at and moves.before.closed_at else _told(moves.before.stage, order):
             moves.tell_retailer(stage, stage=stage, reason=order.reason)
     if order.attention and order.attention != moves.before.attention:
         moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
     return moves
 
 
-def _told(before: Stage, after: Stage) -> tuple[Stage, ...]:
-    """Stages that the retailer hears of. A step may pass several milestones at once: each is told."""
+def _told(before: Stage, order: OrderState) -> tuple[Stage, ...]:
+    """Stages that the retailer hears of. A step may pass several milestones at once: each is told.
+
+    Nothing is called delivered of which no parcel was.
+    """
+    after = order.stage
     if after in _MILESTONES:
         passed = _MILESTONES.index(before) + 1 if before in _MILESTONES else 0
-        return _MILESTONES[passed : _MILESTONES.index(after) + 1]
+        passed = _MILESTONES.index(Stage.CLOSED) if before is Stage.REFUNDING else passed
+        delivered = bool(in_state(order, (ParcelState.DELIVERED,)))
+        told = _MILESTONES[passed : _MILESTONES.index(after) + 1]
+        return tuple(stage for stage in told if delivered or stage is not Stage.DELIVERED)
     return (after,) if after in (Stage.BACKORDERED, Stage.CANCELLED) else ()
 
 
 def _stage(order: OrderState) -> Stage:
     if order.cancellation and order.cancellation.outcome == "cancelled":
         return Stage.CANCELLED if settled(order) else Stage.CANCELLING
+    if order.awaits_payment:
+        return Stage.HELD if order.held else Stage.PAYING
     if residual(order):
         if needs_authorisation(order):
             return Stage.PAYING
         if order.held:
             return Stage.HELD
         return Stage.BACKORDERED if order.retry_at is not None else Stage.PLACED
-    least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index)
-    if least is ParcelState.DELIVERED and settled(order):
+    least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index, default=None)
+    if least in (None, ParcelState.DELIVERED, ParcelState.RETURNED) and settled(order):
         return Stage.CLOSED
-    return _STAGE_OF_PARCEL[least]
+    return Stage.REFUNDING if least is None or order.closed_at else _STAGE_OF_PARCEL[least]
 
 
 def _due(order: OrderState, policy: Policy) -> datetime | None:
-    moments = [p.due for p in in_state(order, UNSHIPPED) if p.due is not None]
+    moments = [due for p in in_state(order, UNSHIPPED) for due in (p.due, p.request_due) if due is not None]
+    if order.awaits_payment and not order.cancelled:
+        moments.append(order.placed_at + timedelta(seconds=policy.payment_limit_s))
+        if order.hold_until is not None and not order.hold_ended:
+            moments.append(order.hold_until)
     if order.retry_at is not None and order.backordered_at is not None:
         moments.append(order.retry_at)
         moments.append(order.backordered_at + timedelta(seconds=policy.backorder_limit_s))

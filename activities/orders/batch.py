@@ -17,7 +17,7 @@ from activities.orders.progress import progress
 from activities.orders.reassigning import reassign
 from activities.orders.routing import StockSeen, demand_of, route, uneasy
 from activities.orders.writing import Written, movements, write
-from activities.stock.arrivals import wake_waiting
+from activities.stock.arrivals import pass_on, wake_waiting
 from activities.stock.booking import Stale
 from activities.stock.found import book_found
 from activities.stock.planner import Planner
@@ -68,6 +68,8 @@ class BatchActivities:
             written = await self._until_written(step)
         if written.freed:
             await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
+        if written.left_waiting:
+            await self._ring(await pass_on(self._mongo, written.left_waiting, step.now, written.moved))
         changed: dict[str, list[str]] = defaultdict(list)
         for order in written.changed:
             changed[order.stage].append(order.id)

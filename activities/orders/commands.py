@@ -1,35 +1,10 @@
-"""What operators, callers and the stock desk may ask of an order: cancel, retry, reroute, release."""
+"""What operators, callers and the stock desk may ask of an order besides cancelling it: retry, reroute, release."""
 
 from datetime import datetime, timedelta
 
 from activities.orders.money import reopen
-from activities.orders.moves import Moves, ease, exclude, in_state, overdue, residual, withdraw
-from contracts.orders import UNSHIPPED, Cancellation, InboxEvent, ParcelState
-
-
-def cancel(moves: Moves, reason: str, by: str, at: datetime) -> None:
-    """Cancel what has not been shipped. What has been shipped is kept and paid for."""
-    order = moves.order
-    if order.cancelled:
-        return
-    shipped = in_state(order, (ParcelState.SHIPPED, ParcelState.DELIVERED))
-    unshipped = in_state(order, UNSHIPPED)
-    if shipped and not unshipped and not residual(order):
-        order.cancellation = Cancellation(reason=reason, by=by, at=at, outcome="refused")
-        moves.refused.append("already_shipped")
-        moves.note("cancellation.refused", at, reason="already_shipped", by=by)
-        return
-    for parcel in unshipped:
-        withdraw(moves, parcel, "order_cancelled", at, ParcelState.WITHDRAWN, by)
-    order.cancellation = Cancellation(reason=reason, by=by, at=at, outcome="partly" if shipped else "cancelled")
-    order.reason = reason
-    order.attention = None
-    order.held = False
-    order.retry_at = None
-    reopen(order)
-    moves.note(
-        f"order.cancelled_{order.cancellation.outcome}" if shipped else "order.cancelled", at, reason=reason, by=by
-    )
+from activities.orders.moves import Moves, ease, exclude, in_state, overdue, withdraw
+from contracts.orders import UNSHIPPED, InboxEvent, ParcelState
 
 
 def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
@@ -73,7 +48,7 @@ def release(moves: Moves, event: InboxEvent, at: datetime) -> None:
 
 def take_short(moves: Moves, event: InboxEvent, at: datetime) -> None:
     """A count found fewer goods than were promised: plan a parcel anew that its store has not accepted yet."""
-    for parcel in in_state(moves.order, (ParcelState.OFFERED,)):
+    for parcel in in_state(moves.order, (ParcelState.HELD, ParcelState.OFFERED)):
         if parcel.id == event.parcel:
             exclude(moves.order, parcel.location)
             withdraw(moves, parcel, "stock_short", at, ParcelState.WITHDRAWN, event.by)

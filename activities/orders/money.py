@@ -1,24 +1,62 @@
 """What should be done with an order's money, worked out from what was shipped; never from what happened before."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from activities.orders.moves import Moves, residual
 from contracts.ids import payment_key
-from contracts.orders import UNSHIPPED, Attention, OrderState, ParcelState, PaymentIntent
-from contracts.payments import PaymentOperation, PaymentOutcome
+from contracts.orders import (
+    GONE,
+    SPOKEN_FOR,
+    UNSHIPPED,
+    Attention,
+    Charge,
+    OrderState,
+    ParcelState,
+    Payment,
+    PaymentIntent,
+)
+from contracts.payments import AUTHORISATION_EXPIRED, PaymentOperation, PaymentOutcome
 from contracts.routing import Policy
 
 _DONE = {"authorise": "authorised", "capture": "captured", "void": "voided", "refund": "refunded"}
 
 
 def kept_value(order: OrderState) -> int:
-    """Minor units of the goods that were shipped: each line's share of the total, by units, rounded down."""
-    shipped: dict[int, int] = {}
+    """Minor units of the goods that left and did not come back: each line's share of the total, by units, rounded
+    down."""
+    return _value(order, _units(order, GONE))
+
+
+def wanted_value(order: OrderState) -> int:
+    """What the order will have cost when everything has come that is still wanted; more than that is given back."""
+    if order.cancelled:
+        return _value(order, _units(order, SPOKEN_FOR))
+    returned = {line.line: 0 for line in order.lines}
     for parcel in order.parcels:
-        if parcel.state in (ParcelState.SHIPPED, ParcelState.DELIVERED):
+        for item in parcel.items:
+            returned[item.line] += item.returned
+    return _value(order, {line.line: line.quantity - returned[line.line] for line in order.lines})
+
+
+def owes_nothing(order: OrderState) -> bool:
+    """Whether all that is to be given back was given back."""
+    pay = order.payment
+    open_refunds = any(i.operation == "refund" and i.state in ("todo", "failed", "declined") for i in pay.intents)
+    return not open_refunds and pay.captured - pay.refunded <= wanted_value(order)
+
+
+def _units(order: OrderState, states: Collection[ParcelState]) -> dict[int, int]:
+    units: dict[int, int] = {}
+    for parcel in order.parcels:
+        if parcel.state in states:
             for item in parcel.items:
-                shipped[item.line] = shipped.get(item.line, 0) + item.quantity
-    return sum(line.amount * shipped.get(line.line, 0) // line.quantity for line in order.lines)
+                units[item.line] = units.get(item.line, 0) + item.quantity - item.returned
+    return units
+
+
+def _value(order: OrderState, units: Mapping[int, int]) -> int:
+    return sum(line.amount * units.get(line.line, 0) // line.quantity for line in order.lines)
 
 
 def settled(order: OrderState) -> bool:
@@ -32,8 +70,16 @@ def settled(order: OrderState) -> bool:
 
 
 def needs_authorisation(order: OrderState) -> bool:
+    """Nothing was authorised yet, or what was has lapsed."""
     pay = order.payment
     return pay.method == "card" and pay.reference is None and order.total > 0
+
+
+def declined_for_good(order: OrderState) -> bool:
+    """The customer's bank has said no before anything was shipped: the order cannot be."""
+    return any(i.operation == "authorise" and i.state == "declined" for i in order.payment.intents) and not kept_value(
+        order
+    )
 
 
 def balance(order: OrderState) -> None:
@@ -41,22 +87,33 @@ def balance(order: OrderState) -> None:
     pay = order.payment
     if any(intent.state in ("todo", "failed", "declined") for intent in pay.intents):
         return
-    kept = kept_value(order)
+    kept, paid = kept_value(order), pay.captured - pay.refunded
     final = not residual(order) and not any(p.state in UNSHIPPED for p in order.parcels)
-    if needs_authorisation(order):
-        if not order.cancellation:
-            _intend(order, "authorise", order.total)
-    elif pay.authorised and kept > pay.captured:
-        _intend(order, "capture", min(pay.authorised, kept - pay.captured))
+    wanted = wanted_value(order)
+    if needs_authorisation(order) and wanted > paid:
+        _intend(order, "authorise", wanted - paid)
+    elif pay.authorised and kept > paid:
+        _intend(order, "capture", min(pay.authorised, kept - paid))
     elif final and pay.authorised:
         _intend(order, "void", pay.authorised)
-    elif final and pay.captured - pay.refunded > kept:
-        _intend(order, "refund", pay.captured - pay.refunded - kept)
+    elif paid > wanted:
+        _refund(order, paid - wanted)
 
 
-def _intend(order: OrderState, operation: PaymentOperation, amount: int) -> None:
+def _refund(order: OrderState, amount: int) -> None:
+    """From the charge that has something left; what is more than that comes in turn."""
+    for charge in order.payment.charges:
+        left = charge.captured - charge.refunded
+        if left > 0:
+            _intend(order, "refund", min(amount, left), charge.reference)
+            return
+    _intend(order, "refund", amount)
+
+
+def _intend(order: OrderState, operation: PaymentOperation, amount: int, reference: str | None = None) -> None:
     number = len(order.payment.intents) + 1
-    intent = PaymentIntent(key=payment_key(order.id, operation, number), operation=operation, amount=amount)
+    key = payment_key(order.id, operation, number)
+    intent = PaymentIntent(key=key, operation=operation, amount=amount, reference=reference)
     order.payment.intents.append(intent)
 
 
@@ -75,13 +132,25 @@ def take_outcome(moves: Moves, outcome: PaymentOutcome, at: datetime, policy: Po
         moves.note(f"payment.{_DONE[intent.operation]}", at, by="payment")
     elif outcome.status == "failed":
         _try_again(moves, intent, outcome, at, policy)
+    elif outcome.code == AUTHORISATION_EXPIRED and intent.operation in ("capture", "void"):
+        intent.state = "dropped"
+        order.payment.authorised, order.payment.reference = 0, None
+        moves.note("payment.expired", at, by="payment")
     else:
-        intent.state = "declined"
-        reason = outcome.code or "declined"
-        moves.note("payment.declined", at, reason=reason, by="payment")
-        if intent.operation != "authorise":
-            detail = f"{intent.operation} of {intent.amount} was declined: {outcome.detail or reason}"
-            order.attention = Attention(code="payment_declined", detail=detail, at=at)
+        _declined(moves, intent, outcome, at)
+
+
+def _declined(moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at: datetime) -> None:
+    """Goods that have left and are not paid are a debt: a person must look, and the order is not closed."""
+    order = moves.order
+    intent.state = "declined"
+    reason = outcome.code or "declined"
+    moves.note("payment.declined", at, reason=reason, by="payment")
+    if not declined_for_good(order):
+        owed = kept_value(order) - order.payment.captured + order.payment.refunded
+        debt = f"; {owed} is owed for goods that were shipped" if owed > 0 and intent.operation == "authorise" else ""
+        detail = f"{intent.operation} of {intent.amount} was declined: {outcome.detail or reason}{debt}"
+        order.attention = Attention(code="payment_declined", detail=detail, at=at)
 
 
 def _book(order: OrderState, intent: PaymentIntent, reference: str | None) -> None:
@@ -93,10 +162,21 @@ def _book(order: OrderState, intent: PaymentIntent, reference: str | None) -> No
     elif intent.operation == "capture":
         pay.authorised -= intent.amount
         pay.captured += intent.amount
+        _charge(pay, pay.reference).captured += intent.amount
     elif intent.operation == "void":
         pay.authorised = 0
     else:
         pay.refunded += intent.amount
+        if pay.method == "card":
+            _charge(pay, intent.reference or pay.reference).refunded += intent.amount
+
+
+def _charge(pay: Payment, reference: str | None) -> Charge:
+    found = next((charge for charge in pay.charges if charge.reference == reference), None)
+    if found is None:
+        found = Charge(reference=reference)
+        pay.charges.append(found)
+    return found
 
 
 def _try_again(moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at: datetime, policy: Policy) -> None:
@@ -114,10 +194,12 @@ def _try_again(moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at:
 def reopen(order: OrderState) -> None:
     """Let failed intents be tried again under the same key, and declined ones under a new one.
 
-    `tries` is not reset: answers are told apart by key and try. A declined authorisation has cancelled the order.
+    `tries` is not reset: answers are told apart by key and try. A declined authorisation has cancelled the order,
+    unless goods had left by then.
     """
+    for_good = declined_for_good(order)
     for intent in order.payment.intents:
         if intent.state == "failed":
             intent.state, intent.not_before = "todo", None
-        elif intent.state == "declined" and intent.operation != "authorise":
+        elif intent.state == "declined" and not (intent.operation == "authorise" and for_good):
             intent.state = "dropped"

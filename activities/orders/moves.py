@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contracts.orders import LIVE, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.returns import Return
 from contracts.stock import Change, MovementKind
 from contracts.subjects import RETAILER
 
@@ -45,6 +46,9 @@ class Moves:
     tells: list[Tell] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
+    refunds: dict[str, int] = field(default_factory=dict)
+    """By return: what it takes off the order's price, in minor units."""
     route: bool = False
     posted: int = 0
 
@@ -60,8 +64,9 @@ class Moves:
     def post(self, parcel: Parcel, kind: MovementKind, changes: list[Change], **more: Any) -> None:
         """Book a movement of a parcel's goods, under a cause that is the same whenever this step is repeated."""
         cause = f"{parcel.id}:{kind}:{self.order.version}.{self.posted}"
+        location = more.pop("location", parcel.location)
         self.posted += 1
-        self.postings.append(Posting(cause, kind, parcel.location, changes, self.order.id, **more))
+        self.postings.append(Posting(cause, kind, location, changes, self.order.id, **more))
 
     def take_postings(self) -> list[Posting]:
         """Hand over what has been posted so far."""
@@ -76,6 +81,7 @@ def begin(order: OrderState) -> Moves:
     copy.excluded = list(order.excluded)
     copy.payment = order.payment.model_copy()
     copy.payment.intents = [intent.model_copy() for intent in order.payment.intents]
+    copy.payment.charges = [charge.model_copy() for charge in order.payment.charges]
     return Moves(order=copy, before=order)
 
 
@@ -85,14 +91,18 @@ def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> No
     moves.post(parcel, "released", changes, reason=reason, slot=parcel.slot)
     parcel.state = state
     parcel.reason = reason
-    parcel.due = None
+    parcel.due = parcel.request_due = None
 
 
 def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: ParcelState, by: str) -> None:
-    """Take a parcel away from its store, and tell the store."""
+    """Take a parcel away from its store, and tell the store if it has heard of it."""
+    offered = parcel.state is not ParcelState.HELD
     release(moves, parcel, state, reason)
     moves.note(f"parcel.{state}", at, parcel=parcel.id, location=parcel.location, reason=reason, by=by)
-    moves.tell(parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason)
+    if offered:
+        moves.tell(
+            parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason
+        )
 
 
 def exclude(order: OrderState, location: str) -> None:
@@ -120,12 +130,15 @@ def in_state(order: OrderState, states: Iterable[ParcelState]) -> list[Parcel]:
 
 
 def residual(order: OrderState) -> dict[int, int]:
-    """Units per line that no live parcel carries and that are still wanted."""
+    """Units per line that no parcel carries or holds and that are still wanted."""
     if order.cancelled:
         return {}
     left = {line.line: line.quantity for line in order.lines}
     for parcel in order.parcels:
-        if parcel.state in LIVE:
+        if parcel.state in SPOKEN_FOR:
             for item in parcel.items:
                 left[item.line] -= item.quantity
+        elif parcel.state is ParcelState.LOST:
+            for item in parcel.items:
+                left[item.line] -= item.returned
     return {line: quantity for line, quantity in left.items() if quantity > 0}

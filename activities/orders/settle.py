@@ -63,8 +63,8 @@ def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstr
                 amount=intent.amount,
                 currency=row["currency"],
                 token=payment.token,
-                reference=payment.reference,
-                paid=payment.captured if payment.method == "prepaid" else None,
+                reference=intent.reference or payment.reference,
+                paid=payment.captured if payment.method != "card" else None,
             ),
             intent.tries,
         )

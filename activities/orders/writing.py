@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.orders.moves import Moves, Posting
 from activities.orders.network import Availability
+from activities.stock.arrivals import left_waiting
 from activities.stock.booking import Stale, book, still_at
 from contracts.events import CloudEvent
 from contracts.fulfilment import Advance
@@ -31,6 +32,8 @@ class Written:
 
     changed: list[OrderState] = field(default_factory=list)
     freed: dict[str, int] = field(default_factory=dict)
+    left_waiting: list[OrderState] = field(default_factory=list)
+    """Orders that were told of stock and could not use it."""
 
 
 def movements(postings: Iterable[Posting], stock: Availability | None, at: datetime) -> list[Movement]:
@@ -78,6 +81,16 @@ async def write(
     orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
     events = [event for moves in moved for event in _outbox(moves, step.now)]
     drained = [event for moves in moved for event in moves.drained]
+    places = [
+        _place_given_back(moves.order) for moves in moved if moves.order.hold_ended and not moves.before.hold_ended
+    ]
+
+    opened = [{"_id": one.id, **one.model_dump(exclude={"id"})} for moves in moved for one in moves.returns]
+    refunds = [
+        UpdateOne({"_id": returned}, {"$set": {"amount": amount}, "$inc": {"version": 1}})
+        for moves in moved
+        for returned, amount in moves.refunds.items()
+    ]
 
     async def work(session: Session) -> None:
         if booked:
@@ -89,13 +102,20 @@ async def write(
             raise Stale
         if events:
             await mongo.outbox.insert_many(events, ordered=False, session=session)
+        if places:
+            await mongo.holds.bulk_write(places, ordered=False, session=session)
+        if opened:
+            await mongo.returns.insert_many(opened, ordered=False, session=session)
+        if refunds:
+            await mongo.returns.bulk_write(refunds, ordered=False, session=session)
         if drained:
             await mongo.inbox.update_many({"_id": {"$in": drained}}, {"$set": {"drained": step.now}}, session=session)
 
     await mongo.transaction(work)
     await count_refusals(mongo, "order", [code for moves in moved for code in moves.refused])
     changed = [moves.order for moves in moved if moves.order.stage != moves.before.stage]
-    return Written({moves.order.id for moves in moved}, changed, _freed(booked))
+    waiting = [moves.order for moves in moved if left_waiting(moves.order, moves.drained)]
+    return Written({moves.order.id for moves in moved}, changed, _freed(booked), waiting)
 
 
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
@@ -115,6 +135,11 @@ def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> Upda
     return UpdateOne({"_id": order.id, "version": order.version}, changes)
 
 
+def _place_given_back(order: OrderState) -> UpdateOne:
+    """Of the orders that may await payment, the customer has one less."""
+    return UpdateOne({"_id": order.customer}, {"$pull": {"places": {"order": order.id}}})
+
+
 def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
     """One document for each event, in the order in which they are to be told (`key` grows)."""
     rows = []
@@ -130,6 +155,6 @@ def _freed(booked: Iterable[Movement]) -> dict[str, int]:
     for movement in booked:
         for change in movement.changes:
             units = change.on_hand - change.reserved
-            if movement.kind == "released" and units > 0:
+            if movement.kind in ("released", "returned") and units > 0:
                 freed[change.sku] += units
     return dict(freed)

@@ -4,11 +4,12 @@ from typing import Any
 
 from nats.js import JetStreamContext
 
-from infra.invariants import events, orders, payments, stock
+from infra.invariants import events, orders, payments, returns, stock
 from infra.invariants.events import Outbox, check_outbox, check_stream, look_at_stream, read_outbox
 from infra.invariants.findings import Finding, Invariant, Severity
 from infra.invariants.orders import check_orders
 from infra.invariants.payments import check_payments, read_paid
+from infra.invariants.returns import check_returns
 from infra.invariants.stock import check_stock
 from infra.mongo import Mongo, Session
 
@@ -19,6 +20,7 @@ INVARIANTS: list[Invariant] = [
     *orders.INVARIANTS,
     *events.INVARIANTS,
     *payments.INVARIANTS,
+    *returns.INVARIANTS,
 ]
 
 
@@ -44,7 +46,11 @@ async def check(mongo: Mongo, js: JetStreamContext | None, payment_url: str | No
     before = await look_at_stream(js) if js else None
 
     async def read(session: Session) -> tuple[list[Finding], Outbox, list[dict[str, Any]]]:
-        findings = [*await check_stock(mongo, session), *await check_orders(mongo, session)]
+        findings = [
+            *await check_stock(mongo, session),
+            *await check_orders(mongo, session),
+            *await check_returns(mongo, session),
+        ]
         paid = await read_paid(mongo, session) if payment_url else []
         return findings, await read_outbox(mongo, session, before), paid
 

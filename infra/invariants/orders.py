@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts.orders import LIVE, TERMINAL, UNSHIPPED, ParcelState
+from contracts.orders import GONE, SPOKEN_FOR, TERMINAL, UNSHIPPED, ParcelState
 from infra.invariants.findings import EXAMPLES_SHOWN, Finding, Invariant, found
 from infra.mongo import Mongo, Session
 
@@ -20,7 +20,7 @@ WAITING = Invariant(
 )
 ITEMS = Invariant(
     "orders.items",
-    "the parcels on their way carry no more of a line than was ordered, and nothing else",
+    "parcels carry, or have lost, no more of a line than was ordered, and nothing else",
     "Find the parcel that is too many in the order's timeline and release the order before a store ships it.",
 )
 ENDED = Invariant(
@@ -33,15 +33,20 @@ MONEY = Invariant(
     "of an order that ended, captured less refunded is the value of what was shipped, and nothing is held",
     "Compare the order's payment intents with the provider's record, and put the difference right there.",
 )
-INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY]
+REFUNDED = Invariant(
+    "orders.refunded",
+    "no order has given back more than it took",
+    "Compare the order's payment intents with the provider's record, and claim the difference back.",
+)
+INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY, REFUNDED]
 
 WAITING_LONGEST = timedelta(seconds=60)
 
 _TERMINAL = [str(stage) for stage in TERMINAL]
-_LIVE = [str(state) for state in LIVE]
+_SPOKEN_FOR = [str(state) for state in SPOKEN_FOR]
 _UNSHIPPED = [str(state) for state in UNSHIPPED]
 _UNDONE = ["todo", "failed"]
-_GONE = [str(ParcelState.SHIPPED), str(ParcelState.DELIVERED)]
+_GONE = [str(state) for state in GONE]
 
 
 async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
@@ -57,6 +62,13 @@ async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
             "has ended with a parcel at a store",
         ),
         *await _unsettled(mongo, session),
+        *await _matching(
+            mongo,
+            session,
+            REFUNDED,
+            {"payment.refunded": {"$gt": 0}, "$expr": {"$gt": ["$payment.refunded", "$payment.captured"]}},
+            "has given back more than it took",
+        ),
     ]
 
 
@@ -123,20 +135,21 @@ async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
 
 
 def kept_value() -> dict[str, Any]:
-    """Minor units of what was shipped, as an expression over an order's document.
+    """Minor units of what was shipped and did not come back, as an expression over an order's document.
 
     Worked out here for itself, in decimals on the server, so that a mistake of the order path is not
     repeated by its check.
     """
-    worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, _units_of_line(_GONE)]}
+    kept = {"$subtract": [_units_of_line(_GONE), _units_of_line(_GONE, "returned")]}
+    worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, kept]}
     share = {"$floor": {"$divide": [worth, "$$line.quantity"]}}
     return {"$toLong": {"$sum": {"$map": {"input": "$lines", "as": "line", "in": share}}}}
 
 
-def _units_of_line(states: list[str]) -> dict[str, Any]:
-    """Units of `$$line` in the order's parcels of these states."""
+def _units_of_line(states: list[str], count: str = "quantity") -> dict[str, Any]:
+    """Units of `$$line` in the order's parcels of these states. Orders of an earlier day know of no returned ones."""
     of_line = {"$filter": {"input": "$$parcel.items", "as": "item", "cond": {"$eq": ["$$item.line", "$$line.line"]}}}
-    in_parcel = {"$sum": {"$map": {"input": of_line, "as": "item", "in": "$$item.quantity"}}}
+    in_parcel = {"$sum": {"$map": {"input": of_line, "as": "item", "in": {"$ifNull": [f"$$item.{count}", 0]}}}}
     return {"$sum": {"$map": {"input": _parcels_in(states), "as": "parcel", "in": in_parcel}}}
 
 
@@ -145,7 +158,8 @@ def _parcels_in(states: list[str]) -> dict[str, Any]:
 
 
 def _too_many() -> dict[str, Any]:
-    over = {"$gt": [_units_of_line(_LIVE), "$$line.quantity"]}
+    gone = _units_of_line([str(ParcelState.LOST)], "returned")
+    over = {"$gt": [{"$add": [_units_of_line(_SPOKEN_FOR), gone]}, "$$line.quantity"]}
     return {"$anyElementTrue": [{"$map": {"input": "$lines", "as": "line", "in": over}}]}
 
 
@@ -154,4 +168,4 @@ def _foreign() -> dict[str, Any]:
     ordered = {"$map": {"input": "$lines", "as": "line", "in": {"line": "$$line.line", "sku": "$$line.sku"}}}
     items = {"$map": {"input": "$$parcel.items", "as": "item", "in": {"line": "$$item.line", "sku": "$$item.sku"}}}
     strange = {"$not": [{"$setIsSubset": [items, ordered]}]}
-    return {"$anyElementTrue": [{"$map": {"input": _parcels_in(_LIVE), "as": "parcel", "in": strange}}]}
+    return {"$anyElementTrue": [{"$map": {"input": _parcels_in(_SPOKEN_FOR), "as": "parcel", "in": strange}}]}

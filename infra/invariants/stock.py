@@ -26,7 +26,7 @@ EXCESS = Invariant(
 )
 RESERVATIONS = Invariant(
     "stock.reservations",
-    "what is reserved is what the offered, accepted and packed parcels hold",
+    "what is reserved is what the held, offered, accepted and packed parcels hold",
     "Compare the level's ledger rows with the parcels of the orders they name.",
 )
 LEDGER_LEVELS = Invariant(

@@ -27,11 +27,11 @@ class TestCancel:
         assert [(tell.type, tell.data["reason"]) for tell in moves.tells] == [("order.cancelled.v1", "changed my mind")]
 
     @pytest.mark.parametrize("kind", [None, "accepted", "packed"])
-    def test_up_to_shipping_everything_is_undone_and_the_store_is_told(self, kind: str | None) -> None:
+    def test_before_acceptance_or_by_force_everything_is_undone_and_the_store_is_told(self, kind: str | None) -> None:
         shop = opened(TWO, ("tea", 3), price=0)
         if kind:
             answer(shop, kind, 60)
-        moves = shop.step(later(90), command("cancel", at=later(90)))["order-1"]
+        moves = shop.step(later(90), command("cancel", at=later(90), force=kind is not None))["order-1"]
         assert (the(shop).stage, the(shop).closed_at, the(shop).due) == (Stage.CANCELLED, later(90), None)
         assert (last(shop).state, last(shop).reason, last(shop).due) == (
             ParcelState.WITHDRAWN,

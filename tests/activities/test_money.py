@@ -344,3 +344,63 @@ class TestAttention:
         attention = the(shop).attention
         assert attention is not None
         assert attention.code == "payment_declined"
+
+
+def expired(shop: Shop, seconds: float) -> None:
+    """The open intent is answered: the authorisation has lapsed."""
+    pay(shop, seconds, "declined", code="authorisation-expired", detail="it has lapsed")
+
+
+class TestLapsedAuthorisation:
+    def test_a_capture_is_authorised_anew_and_then_made(self) -> None:
+        shop = authorised(("tea", 3))
+        ship(shop, 60, kind="delivered")
+        expired(shop, 61)
+        assert intents(shop)[1:] == [("capture", 300, "dropped"), ("authorise", 300, "todo")]
+        assert (the(shop).attention, money(shop), the(shop).stage) == (None, (0, 0, 0), Stage.DELIVERED)
+        pay(shop, 62, reference="auth-2")
+        assert intents(shop)[3:] == [("capture", 300, "todo")]
+        pay(shop, 63)
+        assert (the(shop).stage, money(shop)) == (Stage.CLOSED, (0, 300, 0))
+
+    def test_a_bank_that_says_no_leaves_a_debt_that_is_never_closed_silently(self) -> None:
+        shop = authorised(("tea", 3))
+        ship(shop, 60, kind="delivered")
+        expired(shop, 61)
+        pay(shop, 62, "declined", code="card_expired")
+        attention = the(shop).attention
+        assert attention is not None
+        assert (attention.code, the(shop).stage, the(shop).cancellation) == ("payment_declined", Stage.DELIVERED, None)
+        assert "300 is owed" in attention.detail
+        for seconds in (70, 80):
+            shop.step(later(seconds), command("retry", at=later(seconds)))
+            assert intents(shop)[-1] == ("authorise", 300, "todo")
+            pay(shop, seconds + 1, "declined")
+            assert (the(shop).stage, the(shop).due, the(shop).pay_at) == (Stage.DELIVERED, None, None)
+        shop.step(later(90), command("retry", at=later(90)))
+        pay(shop, 91, reference="auth-2")
+        pay(shop, 92)
+        assert (the(shop).stage, the(shop).attention, money(shop)) == (Stage.CLOSED, None, (0, 300, 0))
+        assert len({intent.key for intent in the(shop).payment.intents}) == len(the(shop).payment.intents)
+
+    def test_each_charge_is_refunded_under_its_own_reference(self) -> None:
+        shop = authorised(("tea", 1), ("cup", 2), levels=TWO_HALVES)
+        ship(shop, 60, 0)
+        pay(shop, 61)
+        ship(shop, 62, 1)
+        expired(shop, 63)
+        assert intents(shop)[-1] == ("authorise", 200, "todo")
+        pay(shop, 64, reference="auth-2")
+        pay(shop, 65)
+        charges = [(charge.reference, charge.captured) for charge in the(shop).payment.charges]
+        assert charges == [("auth-1", 100), ("auth-2", 200)]
+
+    def test_a_lapsed_authorisation_needs_no_void(self) -> None:
+        shop = authorised(("tea", 3))
+        cancel(shop, 60)
+        expired(shop, 61)
+        assert (the(shop).stage, money(shop), intents(shop)[-1]) == (
+            Stage.CANCELLED,
+            (0, 0, 0),
+            ("void", 300, "dropped"),
+        )

@@ -13,7 +13,8 @@ from activities.orders.advance import advance, conclude
 from activities.orders.money import kept_value
 from activities.orders.moves import Moves, residual
 from activities.orders.routing import StockSeen, decide
-from contracts.orders import LIVE, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
+from contracts.ids import order_of_parcel
+from contracts.orders import LIVE, SPOKEN_FOR, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
 from contracts.orders import PaymentIntent as Intent
 from contracts.routing import Policy
 from tests.builders import NOW, command, event, location, network, order, reply
@@ -22,8 +23,9 @@ from tests.shop import Place, Provider, Shop
 POLICY = Policy(max_refusals=2, backorder_retry_s=1_200, backorder_limit_s=12_000, payment_tries=2, payment_retry_s=60)
 SKUS = ("tea", "cup")
 STORES = ("near", "middle", "far", "nowhere")
-REASONS = ("out_of_stock", "damaged", "too_busy", "closed", "other")
+REASONS = ("out_of_stock", "not_found", "damaged", "mismatch", "worn_display", "too_busy", "closed", "other")
 NEXT = {
+    ParcelState.HELD: "accepted",
     ParcelState.OFFERED: "accepted",
     ParcelState.ACCEPTED: "packed",
     ParcelState.PACKED: "shipped",
@@ -33,11 +35,11 @@ ORDERS_MAX = 6
 STEPS_TO_THE_END = 80
 
 T = TypeVar("T")
-Method = Literal["prepaid", "card"]
+Method = Literal["prepaid", "card", "later"]
 Wanted = list[tuple[str, int]]
 
 wanted_lines = st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 4)), min_size=1, max_size=3)
-methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card"])
+methods: st.SearchStrategy[Method] = st.sampled_from(["prepaid", "card", "later"])
 which = st.integers(0, 60)
 """Chooses one of what there is."""
 at_once = st.sampled_from([True, True, False])
@@ -61,6 +63,7 @@ class Orders(RuleBasedStateMachine):
         self.ended: dict[str, Stage] = {}
         self.told: Counter[tuple[str, str]] = Counter()
         self.placed: dict[str, OrderState] = {}
+        self.back = 0
         for wanted, method in first:
             self.place(wanted, method, price=100, fee=7)
         for number in range(len(self.open_intents())):
@@ -112,6 +115,52 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(reply("rejected", about, at=self.now, reason=reason, lines=named))
             self.step_if(seen)
 
+    @rule(number=which, reason=st.sampled_from(REASONS), units=st.integers(1, 4), line=st.integers(1, 3), seen=at_once)
+    def reject_units(self, number: int, reason: str, units: int, line: int, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            self.inbox.append(reply("rejected", about, at=self.now, reason=reason, quantities={str(line): units}))
+            self.step_if(seen)
+
+    @rule(number=which, kind=st.sampled_from(["cancellation_accepted", "cancellation_refused"]), seen=at_once)
+    def answer_a_request(self, number: int, kind: str, seen: bool) -> None:
+        asked = [parcel for _, parcel in self.shop.parcels() if parcel.request != "none"]
+        for about in one_of(asked or self.parcels(), number):
+            self.inbox.append(reply(kind, about, at=self.now))
+            self.step_if(seen)
+
+    @rule(number=which, wish=st.sampled_from(["refund", "replacement"]), seen=at_once)
+    def lose(self, number: int, wish: str, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            self.inbox.append(
+                event("reply.lost", order_of_parcel(about.id), by="carrier", at=self.now, parcel=about.id, wish=wish)
+            )
+            self.step_if(seen)
+
+    @rule(number=which, seen=at_once)
+    def refuse_at_the_door(self, number: int, seen: bool) -> None:
+        for about in one_of(self.parcels(), number):
+            order_id = order_of_parcel(about.id)
+            self.inbox.append(event("reply.refused_at_door", order_id, by="carrier", at=self.now, parcel=about.id))
+            self.step_if(seen)
+
+    @rule(number=which, units=st.integers(1, 4), store=st.sampled_from(STORES), seen=at_once)
+    def come_back(self, number: int, units: int, store: str, seen: bool) -> None:
+        """Some of a parcel comes back, or all of it, to any store; some units are damaged."""
+        for _, about in one_of(self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED), number):
+            self.inbox.append(reply("delivered", about, at=self.now))
+            self.step(set())
+        gone = [parcel for _, parcel in self.shop.parcels(ParcelState.DELIVERED, ParcelState.RETURNING)]
+        for about in one_of(gone, number):
+            self.back += 1
+            rows = [
+                {"line": item.line, "sellable": (units := min(units, item.quantity)) // 2, "refund": units}
+                for item in about.items
+            ]
+            data: dict[str, Any] = {"return": f"r{self.back}", "location": store, "lines": rows}
+            order_id = order_of_parcel(about.id)
+            self.inbox.append(event("return.received", order_id, by=store, at=self.now, parcel=about.id, **data))
+            self.step_if(seen)
+
     @rule(number=which)
     def say_it_again(self, number: int) -> None:
         for said in one_of(self.inbox, number):
@@ -121,12 +170,13 @@ class Orders(RuleBasedStateMachine):
         number=which,
         kind=st.sampled_from(["cancel", "retry", "reroute", "release"]),
         one=st.none() | st.integers(1, 3),
+        force=st.sampled_from([None, None, True]),
         seen=at_once,
     )
-    def order_about(self, number: int, kind: Any, one: int | None, seen: bool) -> None:
+    def order_about(self, number: int, kind: Any, one: int | None, force: bool | None, seen: bool) -> None:
         for order_id in one_of(sorted(self.placed), number):
             parcel = f"{order_id}.p{one}" if one else None
-            self.inbox.append(command(kind, order_id, at=self.now, parcel=parcel))
+            self.inbox.append(command(kind, order_id, at=self.now, parcel=parcel, force=force))
             self.step_if(seen)
 
     @rule(store=st.sampled_from(STORES), sku=st.sampled_from(SKUS), units=st.integers(1, 5))
@@ -144,6 +194,15 @@ class Orders(RuleBasedStateMachine):
             reference = f"auth-{about.id}" if status == "done" else None
             data = {"key": intent.key, "status": status, "reference": reference}
             self.inbox.append(event("payment.outcome", about.id, by="payment", at=self.now, **data))
+            self.step_if(seen)
+
+    @rule(number=which, seen=at_once)
+    def report_payment(self, number: int, seen: bool) -> None:
+        """A customer pays what was to be paid later: in time, too late, or after the order was cancelled."""
+        unpaid = [about for about in self.shop.orders.values() if about.awaits_payment]
+        for about in one_of(unpaid, number):
+            paid: dict[str, Any] = {"reference": f"paid-{about.id}", "amount": about.total}
+            self.inbox.append(event("payment.received", about.id, by="api", at=self.now, **paid))
             self.step_if(seen)
 
     @rule(seconds=st.sampled_from([1, 60, 60, 300, 300, 900, 1_800]))
@@ -166,7 +225,10 @@ class Orders(RuleBasedStateMachine):
         moved = self.shop.step(self.now, *seen)
         assert all(units <= missing.get(place, 0) for place, units in self.missing().items())
         self.note_offers(moved)
-        freed = {c.sku for row in self.shop.ledger[rows:] if row.kind == "released" for c in row.changes}
+        for moves in moved.values():
+            if moves.order.payment.receipt and not moves.before.payment.receipt:
+                self.provider.taken[moves.order.id] = moves.order.total
+        freed = {c.sku for row in self.shop.ledger[rows:] if row.kind in ("released", "returned") for c in row.changes}
         self.inbox += [told for sku in sorted(freed) for told in self.shop.woken(sku, self.now)]
 
     # What there is.
@@ -227,8 +289,11 @@ class Orders(RuleBasedStateMachine):
             cancelled = about.cancellation is not None and about.cancellation.outcome != "refused"
             live: Counter[int] = Counter()
             for parcel in about.parcels:
-                if parcel.state in LIVE:
+                assert all(0 <= item.returned <= item.quantity for item in parcel.items)
+                if parcel.state in SPOKEN_FOR:
                     live.update({item.line: item.quantity for item in parcel.items})
+                elif parcel.state is ParcelState.LOST:
+                    live.update({item.line: item.returned for item in parcel.items})
             for line in about.lines:
                 left = line.quantity - live[line.line]
                 assert left >= 0
@@ -237,7 +302,9 @@ class Orders(RuleBasedStateMachine):
     @invariant()
     def what_has_ended_stays_ended_and_its_money_is_right(self) -> None:
         for about in self.shop.orders.values():
-            assert about.stage is self.ended.get(about.id, about.stage)
+            late = about.payment.receipt is not None and about.stage is Stage.CANCELLING
+            again = late or any(p.state is ParcelState.LOST or any(i.returned for i in p.items) for p in about.parcels)
+            assert again or about.stage is self.ended.get(about.id, about.stage)
             if about.stage in TERMINAL:
                 self.ended[about.id] = about.stage
                 pay = about.payment
@@ -251,7 +318,8 @@ class Orders(RuleBasedStateMachine):
         """It has a deadline, a payment to make, a person to look at it, or all its goods are on their way."""
         for about in self.shop.orders.values():
             live = {parcel.state for parcel in about.parcels if parcel.state in LIVE}
-            under_way = not residual(about) and ParcelState.SHIPPED in live and not live & UNSHIPPED
+            moving = live & {ParcelState.SHIPPED, ParcelState.RETURNING}
+            under_way = not residual(about) and moving and not live & UNSHIPPED
             watched = about.due or about.pay_at or about.attention or about.stage is Stage.HELD
             assert about.stage in TERMINAL or watched or under_way
 
@@ -259,8 +327,10 @@ class Orders(RuleBasedStateMachine):
     def stores_hear_of_each_parcel_once_and_once_of_its_withdrawal(self) -> None:
         for _, about in self.shop.parcels():
             taken = about.state in (ParcelState.WITHDRAWN, ParcelState.EXPIRED)
-            assert self.told["parcel.offered.v1", about.id] == 1
-            assert self.told["parcel.withdrawn.v1", about.id] == int(taken)
+            offered = self.told["parcel.offered.v1", about.id]
+            only_held = about.state is ParcelState.HELD or (about.state is ParcelState.WITHDRAWN and not offered)
+            assert offered == int(not only_held)
+            assert self.told["parcel.withdrawn.v1", about.id] == int(taken and not only_held)
 
     def teardown(self) -> None:
         """With goods on the shelves, willing stores and a working provider, every order comes to its end."""
@@ -286,6 +356,10 @@ class Orders(RuleBasedStateMachine):
                 self.receive(*place, 50)
         for _, parcel in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
             self.inbox.append(reply("delivered", parcel, at=self.now))
+        for number in range(len(self.shop.parcels(ParcelState.RETURNING))):
+            self.come_back(number, 9, "near", seen=False)
+        for number in range(len(self.shop.orders)):
+            self.report_payment(number, seen=False)
         for about in self.shop.orders.values():
             if about.attention or about.held:
                 self.inbox.append(command("retry", about.id, at=self.now))

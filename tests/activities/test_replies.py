@@ -116,7 +116,17 @@ class TestForward:
 class TestRejection:
     @pytest.mark.parametrize(
         ("reason", "on_hand"),
-        [("out_of_stock", 0), ("damaged", 7), ("too_busy", 10), ("closed", 10), ("other", 10), (None, 10)],
+        [
+            ("out_of_stock", 0),
+            ("not_found", 0),
+            ("damaged", 7),
+            ("mismatch", 7),
+            ("worn_display", 7),
+            ("too_busy", 10),
+            ("closed", 10),
+            ("other", 10),
+            (None, 10),
+        ],
     )
     def test_each_reason_has_its_effect_on_the_shelf_and_the_next_store_is_asked(
         self, reason: str | None, on_hand: int
@@ -235,6 +245,56 @@ class TestRejectionByLine:
         shop.step(later(90), reply("shipped", first(shop), at=later(90)))
         assert (near(shop, "tea").on_hand, near(shop, "cup").on_hand) == (7, 10)
         assert shop.promised() == {("far", "cup"): 2}
+
+
+class TestRejectionByUnits:
+    @pytest.mark.parametrize(("reason", "on_hand"), [("not_found", 1), ("mismatch", 8), ("too_busy", 10)])
+    def test_of_three_units_one_is_found_and_shipped_and_two_come_from_another_store(
+        self, reason: str, on_hand: int
+    ) -> None:
+        shop = offered(("tea", 3), ("cup", 1))
+        shop.step(later(60), reply("rejected", first(shop), at=later(60), reason=reason, quantities={"1": 2}))
+        kept, moved = the(shop).parcels
+        assert (kept.state, [(i.line, i.quantity) for i in kept.items]) == (ParcelState.ACCEPTED, [(1, 1), (2, 1)])
+        assert (moved.location, [(i.line, i.quantity) for i in moved.items]) == ("far", [(1, 2)])
+        assert (near(shop).on_hand, near(shop).reserved) == (on_hand, 1)
+        shop.step(later(90), reply("shipped", kept, at=later(90)))
+        assert (near(shop).on_hand, near(shop).reserved) == (on_hand - 1, 0)
+
+    def test_units_and_lines_may_be_refused_together(self) -> None:
+        shop = offered(("tea", 3), ("cup", 2))
+        about = reply("rejected", first(shop), at=later(60), reason="damaged", lines=[2], quantities={"1": 1})
+        shop.step(later(60), about)
+        assert [(i.line, i.quantity) for i in first(shop).items] == [(1, 2)]
+        assert (near(shop, "tea").on_hand, near(shop, "cup").on_hand) == (9, 8)
+
+    def test_all_units_of_all_lines_are_the_parcel(self) -> None:
+        shop = offered(("tea", 3))
+        shop.step(later(60), reply("rejected", first(shop), at=later(60), reason="closed", quantities={"1": 3}))
+        assert first(shop).state is ParcelState.REJECTED
+
+    @pytest.mark.parametrize(
+        ("quantities", "code"), [({"1": 4}, "too_many_units"), ({"9": 1}, "unknown_line"), ({"1": 1, "9": 1}, None)]
+    )
+    def test_more_than_the_parcel_has_is_refused_and_changes_nothing(
+        self, quantities: dict[str, int], code: str | None
+    ) -> None:
+        shop = offered(("tea", 3))
+        about = reply("rejected", first(shop), at=later(60), reason="damaged", quantities=quantities)
+        moves = shop.step(later(60), about)["order-1"]
+        assert moves.refused == [code or "unknown_line"]
+        assert refusal(moves)["field"] == "quantities"
+        assert (first(shop).state, len(shop.ledger)) == (ParcelState.OFFERED, 1)
+
+    def test_after_it_has_left_or_was_given_away_a_refusal_of_units_is_harmless(self) -> None:
+        shop = offered(("tea", 3))
+        shop.step(later(60), reply("shipped", first(shop), at=later(60)))
+        units = reply("rejected", first(shop), at=later(61), reason="mismatch", quantities={"1": 1})
+        assert shop.step(later(61), units)["order-1"].refused == ["already_shipped"]
+        other = offered(("tea", 3))
+        late = reply("rejected", first(other), at=later(ACCEPT_S + 1), reason="mismatch", quantities={"1": 1})
+        assert other.step(later(ACCEPT_S + 1), late)["order-1"].refused == ["answer_too_late"]
+        assert near(other).on_hand == 10
 
 
 class TestRefusedAnswers:

@@ -7,13 +7,15 @@ import jsonschema  # type: ignore[import-untyped]
 import orjson
 import pytest
 
-from activities.orders.moves import Moves
+from activities.orders.moves import Moves, Tell
+from activities.returns.advance import advance_return
 from contracts.events import REPLY_TYPE, CloudEvent
 from contracts.orders import ParcelState
+from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.routing import Policy
 from contracts.subjects import RETAILER, event_subject
 from infra.outbox import Stamped
-from tests.builders import NOW, command, later, network, order, payment_outcome, reply
+from tests.builders import NOW, command, event, later, network, order, payment_outcome, reply
 from tests.shop import Shop
 from workers.asyncapi import document, text
 
@@ -66,9 +68,13 @@ def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str
     assert {kind for kind, address in heard.items() if address.startswith("evt.v1.{location}.")} == {
         "parcel.offered.v1",
         "parcel.withdrawn.v1",
+        "parcel.address_changed.v1",
+        "parcel.cancellation_requested.v1",
         "reply.refused.v1",
+        "return.announced.v1",
     }
     assert all(heard[kind] == event_subject(RETAILER, kind) for kind in heard if kind.startswith("order."))
+    assert heard["return.changed.v1"] == event_subject(RETAILER, "return.changed.v1")
     assert channels[REPLY_TYPE]["address"] == "reply.v1.{location}"
     assert described["operations"][REPLY_TYPE]["action"] == "receive"
 
@@ -93,11 +99,58 @@ def lives() -> list[Moves]:
     assert overdue is not None
     step((overdue - NOW).total_seconds() + 1)
     assert shop.orders["refused"].parcels[0].state is ParcelState.ACCEPTED
+    return [*moved, *unhappy_lives()]
+
+
+def unhappy_lives() -> list[Moves]:
+    """An order that nobody pays, one that is paid in vain, one whose store keeps it, and one that is lost."""
+    shop = Shop(network("near"), {"near": {"tea": 9}})
+    shop.place(*(order(("tea", 1), order_id=name, method="later") for name in ("unpaid", "too-late")))
+    shop.place(*(order(("tea", 1), order_id=name) for name in ("kept", "lost")))
+    moved = list(shop.step(NOW).values())
+
+    def step(seconds: float, kind: str, about: str, **data: Any) -> None:
+        told = event(kind, about, by="near", at=later(seconds), parcel=f"{about}.p1", **data)
+        moved.extend(shop.step(later(seconds), told).values())
+
+    elsewhere = {"division": "330110", "point": {"lat": 30.3, "lon": 120.0, "datum": "WGS84"}}
+    step(60, "command.address", "kept", ship_to=elsewhere)
+    step(61, "reply.packed", "kept")
+    step(62, "command.cancel", "kept", reason="customer")
+    step(63, "reply.cancellation_refused", "kept")
+    step(64, "command.cancel", "too-late", reason="customer")
+    for reference in ("wx-1", "wx-2"):
+        step(65, "payment.received", "too-late", amount=100, reference=reference)
+    moved.extend(shop.step(later(66), payment_outcome(shop.orders["too-late"], at=later(66))).values())
+    step(70, "reply.shipped", "lost")
+    step(71, "command.address", "lost", ship_to=elsewhere)
+    step(72, "reply.lost", "lost")
+    moved.extend(shop.step(later(Policy().hold_s)).values())
     return moved
 
 
+def a_return() -> list[Tell]:
+    """What is told of a return that is approved by the policy."""
+    shop = Shop(network("near"), {"near": {"tea": 9}})
+    shop.place(order(("tea", 1)))
+    shop.step(NOW)
+    asked = Return(
+        id="order-1.r1",
+        order="order-1",
+        parcel="order-1.p1",
+        location="near",
+        lines=[ReturnLine(line=1, sku="tea", quantity=1)],
+        reason="changed_mind",
+        state=ReturnState.REQUESTED,
+        by="shop",
+        opened_at=NOW,
+        approve_until=NOW,
+    )
+    return advance_return(asked, shop.orders["order-1"], NOW, Policy()).tells
+
+
 def test_whatever_the_order_path_tells_is_described_and_fits(described: dict[str, Any]) -> None:
-    told = [tell for moves in lives() for tell in moves.tells]
+    told = [*(tell for moves in lives() for tell in moves.tells), *a_return()]
     for number, tell in enumerate(told, start=1):
         event = CloudEvent(id=f"e{number}", type=tell.type, subject=tell.subject, time=NOW, data=tell.data)
         row = event.model_dump(exclude_none=True)

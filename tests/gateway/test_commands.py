@@ -123,7 +123,7 @@ async def test_a_command_moves_along_when_its_order_is_claimed_meanwhile(api: Ap
         dict(as_read),
         "cancel",
         by="tests",
-        reason="no more",
+        data={"reason": "no more"},
         parcel=None,
         request_id=fresh("request"),
     )

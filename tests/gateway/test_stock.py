@@ -121,7 +121,7 @@ async def test_arriving_stock_wakes_the_orders_that_wait_longest(api: Api, mongo
     assert (await api.get(f"/v1/orders/{orders[0]}")).body["stage"] == "backordered"
     await api.put("/v1/stock", {"items": [receipt(sku, 3, fresh("note"))]}, status=200)
     woken = [row["order"] async for row in mongo.inbox.find({"order": {"$in": orders}, "kind": "stock.arrived"})]
-    assert sorted(woken) == sorted(orders)
+    assert sorted(woken) == sorted(orders[:2])
     await carrier.step(batch)
     stages = [(await api.get(f"/v1/orders/{one}")).body["stage"] for one in orders]
     assert stages == ["dispatched", "backordered", "backordered"], "three units serve the order that waited longest"

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 from activities.orders.money import kept_value
 from contracts.orders import OrderState, ParcelState
 from contracts.payments import PaymentInstruction
+from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.stock import Change
 from contracts.subjects import EVENTS
 from infra.invariants import INVARIANTS, check, checked, orders
@@ -20,7 +21,7 @@ from infra.invariants.events import OF_STREAM
 from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
 from infra.streams import provision_streams
-from tests.builders import order, parcel
+from tests.builders import event, order, parcel
 from tests.infra.carried_orders import BATCH, CarriedOrders
 
 
@@ -306,7 +307,9 @@ def _shipped_somehow(chance: random.Random, number: int) -> OrderState:
         line.amount = chance.choice([chance.randint(0, 999), chance.randint(0, 10**12)])
     for _ in range(chance.randint(0, 3)):
         units = {line.line: chance.randint(1, line.quantity) for line in made.lines if chance.random() < 0.7}
-        parcel(made, lines=units, state=chance.choice(list(ParcelState)))
+        about = parcel(made, lines=units, state=chance.choice(list(ParcelState)))
+        for item in about.items:
+            item.returned = chance.choice([0, chance.randint(0, item.quantity)])
     return made
 
 
@@ -331,3 +334,67 @@ async def test_a_provider_that_has_other_sums_is_found(shop: CarriedOrders, paym
     findings = {finding.invariant: finding for finding in await check(shop.mongo, shop.js, payment_url)}
     assert set(findings) == {"orders.money", "payments.agreed"}
     assert "refunded 1, held 0; at the provider 300, 0, 0" in findings["payments.agreed"].examples[0]
+
+
+async def _returned(shop: CarriedOrders, units: int = 1) -> str:
+    """A return of some tea of the delivered order, received and booked as a step would."""
+    one = Return(
+        id=f"{shop.delivered}.r1",
+        order=shop.delivered,
+        parcel=f"{shop.delivered}.p1",
+        location="near",
+        lines=[ReturnLine(line=1, sku="tea", quantity=units, sellable=units)],
+        reason="changed_mind",
+        state=ReturnState.RECEIVED,
+        by="shop",
+        opened_at=datetime.now(UTC),
+        started=True,
+    )
+    await shop.mongo.returns.insert_one({"_id": one.id, **one.model_dump(exclude={"id"})})
+    row = {"line": 1, "sellable": units, "damaged": 0, "missing": 0, "refund": units}
+    data: dict[str, Any] = {"return": one.id, "location": "near", "lines": [row]}
+    came = event("return.received", shop.delivered, by="near", parcel=one.parcel, **data)
+    await shop.mongo.inbox.insert_one(came.unread(BATCH) | {"_id": f"{one.id}:received"})
+    await shop.step()
+    return one.id
+
+
+async def test_a_return_that_was_booked_is_all_well(shop: CarriedOrders) -> None:
+    returned = await _returned(shop)
+    row = await shop.mongo.returns.find_one({"_id": returned})
+    assert row is not None
+    assert row["amount"] == 100
+    assert await shop.broken() == set()
+
+
+async def test_units_that_are_marked_without_a_return_are_found(shop: CarriedOrders) -> None:
+    returned = await _returned(shop)
+    await shop.change(shop.delivered, **{"parcels.0.items.0.returned": 2})
+    assert "returns.marked" in await shop.broken()
+    await shop.change(shop.delivered, **{"parcels.0.items.0.returned": 0})
+    examples = (await shop.check())["returns.marked"].examples
+    assert examples == [f"{shop.delivered}.p1 line 1: no units are marked as returned"]
+    await shop.mongo.returns.delete_one({"_id": returned})
+    assert (
+        (await shop.check())["returns.stocked"].examples[0].endswith("0 sellable units came back, 1 are in the ledger")
+    )
+
+
+async def test_returned_goods_that_are_not_in_the_ledger_are_found(shop: CarriedOrders) -> None:
+    returned = await _returned(shop)
+    await shop.mongo.returns.update_one({"_id": returned}, {"$set": {"lines.0.sellable": 0, "lines.0.damaged": 1}})
+    assert await shop.broken() == {"returns.stocked"}
+
+
+async def test_a_return_that_nobody_follows_is_a_warning(shop: CarriedOrders) -> None:
+    returned = await _returned(shop)
+    long_ago = datetime.now(UTC) - timedelta(seconds=90)
+    await shop.mongo.returns.update_one({"_id": returned}, {"$set": {"started": False, "opened_at": long_ago}})
+    findings = await shop.check()
+    assert "returns.followed" in findings
+    assert not findings["returns.followed"].violated
+
+
+async def test_an_order_that_gave_back_more_than_it_took_is_found(shop: CarriedOrders) -> None:
+    await shop.change(shop.accepted, **{"payment.refunded": 301})
+    assert await shop.broken() == {"orders.refunded"}

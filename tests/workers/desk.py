@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
+from contracts.events import REPLY_TYPE
+from contracts.subjects import reply_subject
 from infra.mongo import Mongo
+from infra.nats import connect
 from tests.support import eventually
 from workers.shop import Shop
 from workers.system import System
@@ -39,13 +44,22 @@ class Desk:
     async def tongqu(self, *arguments: object) -> Said:
         return await run_tongqu(self.system.data_dir, *arguments)
 
-    async def place(self, sku: str = "tea", quantity: int = 1) -> str:
+    async def answers(self, store: str, *replies: dict[str, Any]) -> None:
+        """A store answers on its own subject."""
+        nats = await connect(self.system.settings.require("nats_url"), "desk")
+        event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": store, "type": REPLY_TYPE}
+        body = orjson.dumps({**event, "data": {"replies": replies}})
+        await nats.jetstream().publish(reply_subject(store), body)
+        await nats.close()
+
+    async def place(self, sku: str = "tea", quantity: int = 1, **changes: Any) -> str:
         order = f"desk-{uuid.uuid4().hex[:8]}"
         body = {
             "id": order,
             "lines": [{"line": 1, "sku": sku, "quantity": quantity, "unit_price": 1250}],
             "total": 1250 * quantity,
             "ship_to": {"division": "330106", "point": HOME},
+            **changes,
         }
         [result] = await self.shop.place([body])
         assert result["status"] == 202, result

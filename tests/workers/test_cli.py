@@ -111,6 +111,37 @@ async def test_a_reroute_finds_another_store(desk: Desk) -> None:
     assert parcels == [(NEAR, "withdrawn"), (FAR, "offered")]
 
 
+async def test_a_payment_that_is_awaited_is_reported(desk: Desk) -> None:
+    order = await desk.place(payment={"method": "later"}, customer="c-1")
+    await desk.reaches(order, "paying")
+    shown = (await desk.tongqu("order", "show", order)).out
+    assert "goods held" in shown and "held" in shown
+    wrong = await desk.tongqu("order", "pay", order, "--amount", "1", "--reference", "wx-1")
+    assert (wrong.status, "amount" in wrong.out) == (1, True)
+    assert "is dispatched" in (await desk.tongqu("order", "pay", order, "--amount", "1250", "--reference", "wx-1")).out
+
+
+async def test_an_order_is_sent_to_another_address(desk: Desk) -> None:
+    order = await desk.dispatched()
+    where = ("--division", "110101", "--lat", "39.9", "--lon", "116.4", "--name", "王芳")
+    assert "is dispatched" in (await desk.tongqu("order", "address", order, *where)).out
+    moved = await desk.order(order)
+    assert (moved["division"], moved["parcels"][-1]["location"]) == ("110101", FAR)
+
+
+async def test_goods_come_back(desk: Desk) -> None:
+    order = await desk.dispatched(quantity=2)
+    early = await desk.tongqu("order", "return", order, "--parcel", f"{order}.p1", "--reason", "changed_mind")
+    assert (early.status, "not_returnable" in early.out) == (1, True)
+    shipped = {"id": f"{order}:1", "parcel": f"{order}.p1", "kind": "delivered"}
+    await desk.answers(NEAR, shipped)
+    await desk.reaches(order, "closed")
+    arguments = ("--parcel", f"{order}.p1", "--reason", "changed_mind", "--units")
+    assert "line=units" in (await desk.tongqu("order", "return", order, *arguments, "one")).out
+    said = await desk.tongqu("order", "return", order, *arguments, "1=1")
+    assert f"return {order}.r1 of {order}: requested" in said.out
+
+
 async def test_what_is_not_waited_for_is_said_to_be_unknown(desk: Desk) -> None:
     order = await desk.dispatched()
     said = await desk.tongqu("order", "release", order, "--reason", "later", "--wait", "0")

@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
+from activities.returns.carrying import ReturnActivities
 from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
@@ -38,11 +39,12 @@ async def world(
     world = World(mongo, time_skipping_env, task_queue=name)
     async with HttpPaymentGateway(payment_url) as gateway:
         orders = BatchActivities(mongo, world.ring)
+        returns = ReturnActivities(mongo, world.ring)
         async with Worker(
             time_skipping_env.client,
             task_queue=name,
             workflows=WORKFLOWS,
-            activities=[orders.advance, PaymentActivities(mongo, gateway).settle],
+            activities=[orders.advance, PaymentActivities(mongo, gateway).settle, returns.advance],
             workflow_runner=sandbox(),
             max_cached_workflows=max_cached_workflows,
         ):

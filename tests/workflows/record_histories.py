@@ -5,13 +5,14 @@ import re
 from temporalio.client import WorkflowHandle
 
 from tests.workflows.test_replay import HISTORIES
+from tests.workflows.test_returns import closed_order, opened
 from tests.workflows.world import World
 
 
-async def _keep(name: str, handle: WorkflowHandle[object, object]) -> None:
+async def _keep(name: str, handle: WorkflowHandle[object, object], workflow: str = "OrderFulfilment") -> None:
     history = await handle.fetch_history()
     anonymous = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
-    (HISTORIES / f"OrderFulfilment.{name}.json").write_text(anonymous)
+    (HISTORIES / f"{workflow}.{name}.json").write_text(anonymous)
 
 
 async def test_record_a_delivered_order(world: World) -> None:
@@ -46,3 +47,24 @@ async def test_record_a_batch_that_an_operator_cancelled(world: World) -> None:
     await world.answer(orders[0], parcel, "delivered")
     await batch.result()
     await _keep("cancelled_by_operator", batch)
+
+
+async def test_record_a_return_that_is_paid_back(world: World) -> None:
+    order, parcel = await closed_order(world)
+    returned = await opened(world, order, parcel, 2)
+    process = await world.follow(returned)
+    await world.return_is(returned, "approved")
+    await world.say_of_return(returned, "sent", tracking="SF1")
+    await world.return_is(returned, "in_transit")
+    await world.say_of_return(returned, "received", lines=[{"line": 1, "sellable": 2, "damaged": 0, "missing": 0}])
+    await (await world.carry_again(order)).result()
+    await process.result()
+    await _keep("paid_back", process, "OrderReturn")
+
+
+async def test_record_a_return_that_never_arrives(world: World) -> None:
+    order, parcel = await closed_order(world)
+    process = await world.follow(await opened(world, order, parcel, 1))
+    await world.pass_time(days=15)
+    await process.result()
+    await _keep("never_arrived", process, "OrderReturn")

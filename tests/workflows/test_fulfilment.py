@@ -84,6 +84,20 @@ async def test_a_rejected_line_is_sent_from_another_store_and_the_rest_stays(wor
     assert (await world.order(order))["payment"]["captured"] == 2000
 
 
+async def test_units_that_are_not_found_are_sent_from_another_store(world: World) -> None:
+    await world.open_stores({"near": {"tea": 5}, "far": {"tea": 5}})
+    order, batch = await world.begin(("tea", 3))
+    first = await world.offered_to(order, "near")
+    for _ in range(2):
+        await world.say(order, "reply.rejected", parcel=first, by="near", reason="not_found", quantities={"1": 2})
+    second = await world.offered_to(order, "far")
+    assert await world.levels() == {"near/tea": (1, 1), "far/tea": (5, 2)}
+    await world.answer(order, first, "shipped", "delivered")
+    await world.answer(order, second, "shipped", "delivered")
+    assert await batch.result() == {"closed": 1}
+    assert (await world.order(order))["payment"]["refunded"] == 0
+
+
 async def test_after_three_refusals_the_order_waits_and_is_cancelled_at_its_limit(world: World) -> None:
     await world.open_stores({"near": {"tea": 1}, "mid": {"tea": 1}, "far": {"tea": 1}})
     order, batch = await world.begin(("tea", 1))
@@ -135,6 +149,8 @@ async def test_cancelling_before_shipping_undoes_everything(world: World) -> Non
     await world.answer(order, parcel, "accepted", "packed")
     await world.reaches(order, "packed")
     await world.say(order, "command.cancel", reason="changed my mind", by="customer")
+    await world.until(order, lambda r: (r["cancellation"] or {}).get("outcome") == "pending", "asked")
+    await world.answer(order, parcel, "cancellation_accepted")
     assert await batch.result() == {"cancelled": 1}
     row = await world.order(order)
     assert row["cancellation"]["outcome"] == "cancelled"

@@ -15,8 +15,10 @@ from contracts.fulfilment import BELL, TASK_QUEUE, WORKFLOW, Batch
 from contracts.geo import Point
 from contracts.orders import OrderPlacement
 from contracts.partners import LocationUpsert
+from contracts.returns import RETURN_WORKFLOW
 from contracts.stock import Change, Movement
 from infra.mongo import Mongo, Session
+from infra.reopening import reopen
 
 HANGZHOU = Point(lat=30.27, lon=120.15, datum="WGS84")
 _FAR = {"near": 0.0, "mid": 1.0, "far": 3.0}
@@ -93,6 +95,8 @@ class World:
         batch = Batch(id=f"batch-{self.prefix}-{next(self._batches)}", size=len(orders))
         await self.mongo.batches.insert_one({"_id": batch.id, "status": "claimed", "size": batch.size})
         await self.mongo.orders.update_many({"_id": {"$in": list(orders)}}, {"$set": {"batch": batch.id}})
+        unread = {"order": {"$in": list(orders)}, "drained": None}
+        await self.mongo.inbox.update_many(unread, {"$set": {"batch": batch.id}})
         return await self.env.client.start_workflow(
             WORKFLOW, batch, id=batch.id, task_queue=self._task_queue, result_type=dict[str, int]
         )
@@ -101,6 +105,34 @@ class World:
         """Place one order and start it."""
         order = await self.place(*lines, **changes)
         return order, await self.start(order)
+
+    async def carry_again(self, order: str) -> WorkflowHandle[Any, Any]:
+        """Claim an order that had ended and was reopened, as the event worker does."""
+        await self.until(order, lambda row: row["batch"] is None, "reopened")
+        return await self.start(order)
+
+    async def follow(self, returned: str) -> WorkflowHandle[Any, Any]:
+        """Start the workflow of a return, as the event worker does."""
+        return await self.env.client.start_workflow(
+            RETURN_WORKFLOW, returned, id=returned, task_queue=self._task_queue, result_type=str
+        )
+
+    async def say_of_return(self, returned: str, kind: str, **data: Any) -> None:
+        """Tell a return something, as the gateway does."""
+        event = {"id": f"{kind}:{next(self._numbers)}", "kind": kind, "at": await self.now(), "by": "tester"}
+        said = {"$push": {"unread": {**event, "data": data}}, "$inc": {"version": 1}}
+        await self.mongo.returns.update_one({"_id": returned}, said)
+        await self.ring({returned})
+
+    async def return_is(self, returned: str, state: str) -> dict[str, Any]:
+        """Wait, in real time, until a return is in a state."""
+        row: dict[str, Any] | None = None
+        for _ in range(400):
+            row = await self.mongo.returns.find_one({"_id": returned})
+            if row is not None and row["state"] == state:
+                return row
+            await asyncio.sleep(0.025)
+        raise AssertionError(f"{returned} never came to be {state}: {row}")
 
     async def order(self, order: str) -> dict[str, Any]:
         found = await self.mongo.orders.find_one({"_id": order})
@@ -130,6 +162,16 @@ class World:
 
     async def say(self, order: str, kind: str, **more: Any) -> str:
         """Write an event to the inbox and ring the bell. Its id, so that it can be said again."""
+        written, batch = await self._write(order, kind, **more)
+        await self.ring({batch})
+        return written
+
+    async def say_of_ended(self, order: str, kind: str, **more: Any) -> None:
+        """Write an event for an order that has ended, and have it carried again."""
+        await self._write(order, kind, **more)
+        await reopen(self.mongo, [order])
+
+    async def _write(self, order: str, kind: str, **more: Any) -> tuple[str, str]:
         row = await self.order(order)
         event = {
             "_id": more.pop("id", f"{order}:{kind}:{next(self._numbers)}"),
@@ -143,8 +185,7 @@ class World:
             "drained": None,
         }
         await self.mongo.inbox.insert_one(event)
-        await self.ring({row["batch"]})
-        return str(event["_id"])
+        return str(event["_id"]), row["batch"]
 
     async def answer(self, order: str, parcel: str, *kinds: str, **more: Any) -> None:
         """The store that a parcel was offered to answers for it."""

@@ -56,9 +56,65 @@ def list_orders(
 
 
 @app.command()
-def cancel(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
-    """Cancel what has not been shipped, and give its money back."""
-    _command(order, "cancellation", reason, wait)
+def cancel(
+    order: OrderId,
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Do not ask the stores that have accepted.")] = False,
+    wait: Wait = 10,
+) -> None:
+    """Cancel what has not been shipped, and give its money back. Stores that have accepted are asked first."""
+    _command(order, "cancellation", reason, wait, **({"force": True} if force else {}))
+
+
+@app.command()
+def pay(
+    order: OrderId,
+    amount: Annotated[int, typer.Option(min=0, help="What was paid, in minor units (fen).")],
+    reference: Annotated[str, typer.Option(help="Your own id of the payment; the same one counts once.")],
+    wait: Wait = 10,
+) -> None:
+    """Report the payment of an order that awaits it."""
+    _send(order, "payment", {"amount": amount, "reference": reference}, wait)
+
+
+@app.command()
+def address(
+    order: OrderId,
+    division: Annotated[str, typer.Option(help="GB/T 2260 or ISO 3166-2:BR code of the new address.")],
+    lat: Annotated[float, typer.Option(help="Latitude in degrees.")],
+    lon: Annotated[float, typer.Option(help="Longitude in degrees.")],
+    datum: Annotated[str, typer.Option(help="Of the point: WGS84, GCJ02 or BD09.")] = "WGS84",
+    line: Annotated[str | None, typer.Option("--address", help="The address in words.")] = None,
+    name: Annotated[str | None, typer.Option(help="Who receives it.")] = None,
+    wait: Wait = 10,
+) -> None:
+    """Send an order to another address, as long as nothing of it has been shipped."""
+    words = {key: value for key, value in (("name", name), ("address", line)) if value is not None}
+    point = {"lat": lat, "lon": lon, "datum": datum}
+    _send(order, "address", {"ship_to": {**words, "division": division, "point": point}}, wait)
+
+
+@app.command("return")
+def open_return(
+    order: OrderId,
+    parcel: Annotated[str, typer.Option(help="The parcel's id.")],
+    reason: Annotated[str, typer.Option(help="Such as changed_mind, damaged, refused_at_door, lost.")],
+    units: Annotated[
+        list[str] | None, typer.Option(help="line=units, such as 1=2; again for further lines; without it, all of it.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Send what was lost once more.")] = False,
+) -> None:
+    """Goods come back, or never arrived: open a return."""
+    from workers.cli.console import CommandFailed, out, plain
+
+    body: dict[str, Any] = {"parcel": parcel, "reason": reason, "wish": "replacement" if replace else "refund"}
+    try:
+        named = {line: int(number) for line, _, number in (pair.partition("=") for pair in units or [])}
+    except ValueError as error:
+        raise CommandFailed("--units: name them as line=units, such as 1=2.") from error
+    answer = _api().post("v1", "orders", order, "returns", body={**body, **({"quantities": named} if named else {})})
+    state = answer.body.get("state", "taken down")
+    out.print(f"return {plain(answer.body['id'])} of {plain(order)}: {plain(state)}")
 
 
 @app.command()
@@ -91,10 +147,14 @@ def _api() -> Any:
     return Api(Settings())
 
 
-def _command(order: str, command: str, reason: str, wait_s: int, **more: str) -> None:
+def _command(order: str, command: str, reason: str, wait_s: int, **more: object) -> None:
+    _send(order, command, {"reason": reason, **more}, wait_s)
+
+
+def _send(order: str, command: str, body: dict[str, Any], wait_s: int) -> None:
     from workers.cli.console import out, plain, stage
 
-    answer = _api().post("v1", "orders", order, command, body={"reason": reason, **more}, wait_s=wait_s)
+    answer = _api().post("v1", "orders", order, command, body=body, wait_s=wait_s)
     if answer.status == 200:
         outcome = answer.body.get("cancellation") if command == "cancellation" else None
         words = f", cancellation: {outcome['outcome']}" if outcome else ""

@@ -28,6 +28,8 @@ def headline(order: Row) -> Iterator[tuple[str, str]]:
     yield "placed", f"{moment(order['placed_at'])} UTC over {plain(order['channel'])}"
     if order["closed_at"]:
         yield "ended", f"{moment(order['closed_at'])} UTC"
+    if order.get("hold_until") and order["stage"] == "paying":
+        yield "goods held", f"until {moment(order['hold_until'])} UTC, for the payment"
     if order["due"]:
         yield "next deadline", f"{moment(order['due'])} UTC"
     yield "to", f"{plain(order['division'])} {_division(order['division'])}"
@@ -78,7 +80,10 @@ def _parcels(parcels: Sequence[Row]) -> Table:
     table = Table(*columns, title="parcels", title_justify="left")
     for parcel in parcels:
         items = ", ".join(f"{item['quantity']} × {plain(item['sku'])}" for item in parcel["items"])
-        note = ", ".join(plain(parcel[name]) for name in ("reason", "tracking") if parcel.get(name))
+        asked = parcel["request"].replace("_", " ") if parcel.get("request", "none") != "none" else None
+        back = sum(item.get("returned", 0) for item in parcel["items"])
+        notes = [parcel.get("reason"), asked, f"{back} not paid" if back else None, parcel.get("tracking")]
+        note = ", ".join(plain(words) for words in notes if words)
         table.add_row(
             plain(parcel["id"]),
             plain(parcel["location"]),

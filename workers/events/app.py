@@ -30,6 +30,7 @@ from infra.temporal import connect
 from workers.events.bell import Bell
 from workers.events.claims import Claims
 from workers.events.replies import Received, ReplyDesk, Unreadable
+from workers.events.returns import ReturnStarter
 from workers.events.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class EventWorker:
             desk.take, within_s=0.005, at_most=_UNDER_WAY, waiting_at_most=10 * _UNDER_WAY, at_once=1
         )
         sweep = Sweep(mongo, temporal, self.claims, self.bell)
-        loops = [self.bell.run(), self.claims.run(), sweep.run()]
+        loops = [self.bell.run(), self.claims.run(), sweep.run(), ReturnStarter(mongo, temporal).run()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
             task.add_done_callback(_end_when_it_ended)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.events import REPLY_TYPE, CloudEvent, Reply
 from contracts.ids import order_of_parcel
-from contracts.orders import TERMINAL, URGENT, InboxEvent
+from contracts.orders import TERMINAL, URGENT, InboxEvent, ParcelState
 from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
 from infra.outbox import pending
@@ -177,7 +177,7 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
     reply = answer.reply
     parcel = next((p for p in (order or {}).get("parcels", []) if p["id"] == reply.parcel), None)
     told = (answer.partner, reply.id, reply.parcel)
-    if order is None or parcel is None:
+    if order is None or parcel is None or parcel["state"] == ParcelState.HELD:
         return _Refused(
             *told, "unknown_parcel", "parcel", "There is no such parcel.", "Send the parcel id that you were offered."
         )
@@ -197,6 +197,8 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
             f"The parcel is already {parcel['state']}.",
             "What has left the store comes back as a return, not as a rejection.",
         )
+    if order["stage"] in TERMINAL and reply.kind.startswith("cancellation_"):
+        return None
     if order["stage"] in TERMINAL and parcel["state"] not in ("shipped", "delivered"):
         return _Refused(
             *told,
@@ -221,8 +223,15 @@ def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
         received_at=answer.at,
         by=answer.partner,
         parcel=reply.parcel,
-        data=reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True),
+        data=_said(reply),
     ).unread(order["batch"])
+
+
+def _said(reply: Reply) -> dict[str, Any]:
+    """What the answer adds. Names in the database are texts, so lines are too where they name units."""
+    said = reply.model_dump(include={"reason", "lines", "tracking"}, exclude_none=True)
+    units = {str(line): number for line, number in (reply.quantities or {}).items()}
+    return {**said, "quantities": units} if units else said
 
 
 def _told(refused: _Refused, now: datetime) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.fulfilment import WORKFLOW, Batch
-from contracts.orders import TERMINAL
+from contracts.orders import REOPENS, TERMINAL
 from infra.counting import count_refusals
 from infra.mongo import Mongo, UpdateOne
+from infra.reopening import reopen
 from workers.events.bell import Bell
 from workers.events.claims import Claims
 
@@ -74,10 +75,13 @@ class Sweep:
                 {"_id": {"$in": list({row["order"] for row in rows})}}, {"batch": 1, "stage": 1, "attention": 1}
             )
         }
-        updates, late = [], []
+        updates, late, again = [], [], set()
         for row in rows:
             order = orders.get(row["order"])
-            if order is None or order["stage"] in TERMINAL:
+            ended = order is not None and order["stage"] in TERMINAL
+            if ended and row["kind"] in REOPENS:
+                again.add(row["order"])
+            elif order is None or ended:
                 updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"drained": datetime.now(UTC)}}))
                 late.append("order_closed")
             elif order["batch"] != row["batch"]:
@@ -86,6 +90,8 @@ class Sweep:
                 self._bell.ask(order["batch"], urgent=False)
         if updates:
             await self._mongo.inbox.bulk_write(updates, ordered=False)
+        if await reopen(self._mongo, again):
+            self._claims.wake()
         await count_refusals(self._mongo, "order", late)
 
     @staticmethod

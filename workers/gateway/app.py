@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
-from workers.gateway import availability, commands, health, locations, orders, stock
+from workers.gateway import availability, commands, customers, health, locations, orders, returns, stock
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -25,7 +25,8 @@ Place orders, tell what lies where, and see what becomes of every order.
 """
 _TAGS = [
     {"name": "orders", "description": "Place orders and follow them."},
-    {"name": "commands", "description": "Cancel an order; for operators, retry, reroute or release it."},
+    {"name": "commands", "description": "Pay or cancel an order; for operators, retry, reroute or release it."},
+    {"name": "returns", "description": "Goods that come back, or never arrived."},
     {"name": "locations", "description": "Stores, warehouses and sellers that ship."},
     {"name": "stock", "description": "What lies where, and what can be promised."},
     {"name": "health", "description": "For those who run the system."},
@@ -52,7 +53,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for part in (orders, commands, locations, stock, availability, health):
+    for part in (orders, commands, customers, returns, locations, stock, availability, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

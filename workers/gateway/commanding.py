@@ -1,14 +1,14 @@
 """Takes commands about an order down in the inbox, where the batch that carries the order finds them."""
 
-import contextlib
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from contracts.base import milliseconds
 from contracts.orders import UNSHIPPED, CommandKind, InboxEvent, Stage
 from contracts.refusals import Refusal
-from infra.mongo import DuplicateKeyError, Mongo
+from infra.mongo import Mongo
 from workers.gateway.accept import OrderDocument
+from workers.gateway.inbox import write_event
 from workers.gateway.wakes import Wakes
 
 _SHIPPED = frozenset({Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED})
@@ -70,7 +70,7 @@ async def write_command(
     kind: CommandKind,
     *,
     by: str,
-    reason: str,
+    data: dict[str, Any],
     parcel: str | None,
     request_id: str,
 ) -> str:
@@ -82,22 +82,6 @@ async def write_command(
         received_at=milliseconds(datetime.now(UTC)),
         by=by,
         parcel=parcel,
-        data={"reason": reason},
+        data=data,
     )
-    with contextlib.suppress(DuplicateKeyError):
-        await mongo.inbox.insert_one(event.unread(order["batch"]))
-    batch = await _batch_now(mongo, event)
-    if batch is not None:
-        wakes.inbox({batch})
-    return event.id
-
-
-async def _batch_now(mongo: Mongo, event: InboxEvent) -> str | None:
-    """The order's batch, and the event moved along with it: the order may have been claimed since it was read, and
-    whoever claimed it has then not seen this event."""
-    row = await mongo.orders.find_one({"_id": event.order}, {"batch": 1})
-    batch: str | None = row["batch"] if row else None
-    await mongo.inbox.update_one(
-        {"_id": event.id, "drained": None, "batch": {"$ne": batch}}, {"$set": {"batch": batch}}
-    )
-    return batch
+    return await write_event(mongo, wakes, order, event)

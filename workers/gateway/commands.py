@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import TypeAdapter
 
-from contracts.orders import CommandKind, CommandRequest
+from contracts.orders import CancelRequest, CommandKind, CommandRequest
+from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
@@ -24,7 +25,10 @@ router = APIRouter(tags=["commands"])
 Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 
 _COMMAND: TypeAdapter[CommandRequest] = TypeAdapter(CommandRequest)
-_REROUTE: TypeAdapter[RerouteRequest] = TypeAdapter(RerouteRequest)
+_BODIES: dict[CommandKind, TypeAdapter[Any]] = {
+    "cancel": TypeAdapter(CancelRequest),
+    "reroute": TypeAdapter(RerouteRequest),
+}
 _ANSWERS = {
     202: answers_with(OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."),
     200: answers_with(OrderView, "The outcome.", Preference_Applied="wait=N, when it was waited for."),
@@ -38,10 +42,11 @@ def _command(summary: str, scope: Scope, body: type[CommandRequest] = CommandReq
     )
 
 
-@router.post("/v1/orders/{id}/cancellation", **_command("Cancel an order", Scope.ORDERS_WRITE))
+@router.post("/v1/orders/{id}/cancellation", **_command("Cancel an order", Scope.ORDERS_WRITE, CancelRequest))
 async def cancel_order(request: Request, caller: Writes, order_id: OrderIdInPath) -> Response:
-    """Cancels what has not been shipped and gives its money back. `cancellation.outcome` is then `cancelled`, or
-    `partly` when some had left already."""
+    """Cancels what has not been shipped and gives its money back. Stores that have accepted are asked first: until
+    they have answered `cancellation.outcome` is `pending`; then it is `cancelled`, `partly` or `refused`. With `force`
+    (scope operate) they are not asked."""
     return await carried_out(request, caller, _work(request, caller, order_id, "cancel"))
 
 
@@ -65,12 +70,15 @@ async def release_order(request: Request, caller: Operates, order_id: OrderIdInP
 
 def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
-        asked: CommandRequest = parse(_REROUTE, body) if kind == "reroute" else parse(_COMMAND, body)
+        asked: CommandRequest = parse(_BODIES.get(kind, _COMMAND), body)
         parcel = asked.parcel if isinstance(asked, RerouteRequest) else None
+        force = isinstance(asked, CancelRequest) and asked.force
+        if force:
+            refuse_forcing(caller)
         order = await find_order(gateway, order_id)
         if kind != "cancel":
             refuse_moving(order, kind, parcel)
-        elif cancelled_before(order):
+        elif cancelled_before(order) and not force:
             return answer(order_view(order, gateway.workflows))
         else:
             refuse_cancelling(order)
@@ -80,13 +88,25 @@ def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) ->
             order,
             kind,
             by=caller.name,
-            reason=asked.reason,
+            data={"reason": asked.reason, **({"force": True} if force else {})},
             parcel=parcel,
             request_id=request_id,
         )
         return await _outcome(gateway, request, order_id, kind, event)
 
     return work
+
+
+def refuse_forcing(caller: Caller) -> None:
+    """Raises Refusal for who is no operator."""
+    if Scope.OPERATE not in caller.scopes:
+        raise Refusal(
+            "scope_missing",
+            f"Taking parcels from stores unasked needs the scope {Scope.OPERATE}, which {caller.name} does not have.",
+            remedy="Leave force out: the stores are asked, and answer within hours.",
+            field="force",
+            status=403,
+        )
 
 
 async def _outcome(gateway: Gateway, request: Request, order_id: str, kind: CommandKind, event: str) -> Answer:

@@ -37,6 +37,20 @@ CARD_ORDER: dict[str, Any] = {
     "payment": {"method": "card", "token": "tok_1f9c"},
     "ship_to": {"division": "BR-SP", "point": {"lat": -23.5505, "lon": -46.6333, "datum": "WGS84"}},
 }
+LATER_ORDER: dict[str, Any] = {**ORDER, "id": "shop-100043", "payment": {"method": "later"}, "customer": "c-20481"}
+PAYMENT: dict[str, Any] = {"amount": 18000, "reference": "wx-4200002811"}
+ADDRESS: dict[str, Any] = {
+    "ship_to": {
+        "name": "王芳",
+        "address": "宁波市鄞州区百丈东路 200 号",
+        "division": "330212",
+        "point": {"lat": 29.8683, "lon": 121.5764, "datum": "GCJ02"},
+    }
+}
+RETURN: dict[str, Any] = {"parcel": "shop-100042.p1", "quantities": {"1": 1}, "reason": "changed_mind"}
+LOST: dict[str, Any] = {"parcel": "shop-100042.p1", "reason": "lost", "wish": "replacement"}
+SENDING: dict[str, Any] = {"tracking": "SF1390276642185"}
+RETURN_RECEIPT: dict[str, Any] = {"lines": [{"line": 1, "sellable": 1}]}
 ORDERS: dict[str, Any] = {"orders": [ORDER, CARD_ORDER]}
 LOCATIONS: dict[str, Any] = {
     "locations": [

@@ -8,7 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.orders import CommandRequest, OrderPlacement
+from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
@@ -21,7 +22,13 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     OrderPlacement,
     OrderBatch,
     CommandRequest,
+    CancelRequest,
     RerouteRequest,
+    PaymentReport,
+    AddressChange,
+    ReturnRequest,
+    ReturnSending,
+    ReturnReceipt,
     LocationBatch,
     StockBatch,
     Problem,
@@ -36,11 +43,13 @@ _REASONS = {
     413: "The body is larger than 8 MiB.",
     415: "The body is not JSON.",
     422: "Something in the request is wrong; see `field` and `remedy`.",
+    429: "Too many at once; see Retry-After.",
     500: "The gateway failed. Nothing of the inside is told.",
     503: "Not now; see Retry-After.",
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    429: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
 }
 _ALWAYS = (401, 403, 422, 500, 503)

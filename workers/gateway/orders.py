@@ -57,7 +57,8 @@ async def find_order(gateway: Gateway, order: str) -> OrderDocument:
         },
         scope=Scope.ORDERS_WRITE,
         body=OrderPlacement,
-        examples={"prepaid": examples.ORDER, "card, Brazil": examples.CARD_ORDER},
+        examples={"prepaid": examples.ORDER, "card, Brazil": examples.CARD_ORDER, "paid later": examples.LATER_ORDER},
+        problems=[429],
     ),
 )
 async def place_order(request: Request, caller: Writes) -> Response:
@@ -70,7 +71,9 @@ async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
     unknown = await gateway.skus.unknown(skus_of(placement))
     if unknown:
         refuse_unknown(placement, unknown)
-    [placed] = await gateway.acceptance.place([document_of(placement, made_order_id(request_id))])
+    document = document_of(placement, made_order_id(request_id))
+    await gateway.holds.take(document)
+    [placed] = await gateway.acceptance.place([document])
     order = placed.document["_id"]
     if placed.outcome == "taken":
         raise id_taken(order)
@@ -89,7 +92,7 @@ async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
     ),
 )
 async def place_orders(request: Request, caller: Writes) -> Response:
-    """Every order is accepted or refused by itself, with its own status: 202, 200 (placed before), 409 or 422."""
+    """Every order is accepted or refused by itself, with its own status: 202, 200 (placed before), 409, 422 or 429."""
     return await carried_out(request, caller, _place_many)
 
 

@@ -83,7 +83,9 @@ async def _place_read(
         try:
             if unknown:
                 refuse_unknown(placement, unknown)
-            documents[index] = document_of(placement, made_ids[index])
+            document = document_of(placement, made_ids[index])
+            await gateway.holds.take(document)
+            documents[index] = document
         except Refusal as refusal:
             results[index] = _refused(gateway, index, refusal)
     if documents:

@@ -30,7 +30,7 @@ class Problem(BaseModel):
 
 
 class OrderResult(BaseModel):
-    """202: accepted now. 200: the same order was accepted before. 409, 422: refused, see `problem`."""
+    """202: accepted now. 200: the same order was accepted before. 409, 422, 429: refused, see `problem`."""
 
     index: int
     status: int

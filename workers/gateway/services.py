@@ -14,6 +14,7 @@ from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
+from workers.gateway.holds import Holds
 from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Metrics
@@ -38,6 +39,7 @@ class Gateway:
     wakes: Wakes
     skus: Skus
     acceptance: Acceptance
+    holds: Holds
     idempotency: Idempotency
     stock: StockDesk
     workflows: Workflows
@@ -80,6 +82,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         wakes=wakes,
         skus=skus,
         acceptance=acceptance,
+        holds=Holds(mongo),
         idempotency=Idempotency(mongo, limits),
         stock=StockDesk(mongo, wakes, skus),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),

@@ -10,6 +10,7 @@ from workers.gateway.stocktaking import Key
 
 _HOLDS_OFFERS = [Stage.PLACED, Stage.PAYING, Stage.BACKORDERED, Stage.HELD, Stage.DISPATCHED]
 """Stages in which an order can have a parcel that no store has accepted yet."""
+_NOT_ACCEPTED = [ParcelState.HELD, ParcelState.OFFERED]
 
 
 async def report_short(
@@ -24,7 +25,7 @@ async def report_short(
     left = dict(excess)
     events, batches = [], set()
     offered = {
-        "state": ParcelState.OFFERED,
+        "state": {"$in": _NOT_ACCEPTED},
         "location": {"$in": sorted({location for location, _ in excess})},
         "items.sku": {"$in": sorted({sku for _, sku in excess})},
     }
@@ -35,7 +36,7 @@ async def report_short(
     )
     async for order in found.sort([("placed_at", -1), ("_id", 1)]):
         for parcel in reversed(order["parcels"]):
-            if parcel["state"] == ParcelState.OFFERED and _covers(parcel, left):
+            if parcel["state"] in _NOT_ACCEPTED and _covers(parcel, left):
                 events.append(_event(order, parcel["id"], stock_version, at))
                 batches.add(order["batch"])
         if not any(units > 0 for units in left.values()):

@@ -9,7 +9,7 @@ from contracts.base import Moment
 from contracts.orders import Attention, Cancellation, OrderLine, Parcel, Stage, TimelineEntry
 from contracts.routing import Decision
 
-_MONEY = ("method", "reference", "authorised", "captured", "refunded")
+_MONEY = ("method", "reference", "receipt", "authorised", "captured", "refunded")
 _SUMMARY = (
     "channel",
     "division",
@@ -34,6 +34,7 @@ _WHOLE = (
     "backordered_at",
     "excluded",
     "held",
+    "hold_until",
     "parcels",
     "timeline",
     "decisions",
@@ -52,8 +53,9 @@ class Links(BaseModel):
 class PaymentSums(BaseModel):
     """Minor units of the order's currency. `authorised` is what is held and not captured."""
 
-    method: Literal["prepaid", "card"]
+    method: Literal["prepaid", "card", "later"]
     reference: str | None
+    receipt: str | None = Field(description="The reference under which a payment that was awaited came.")
     authorised: int
     captured: int
     refunded: int
@@ -90,6 +92,7 @@ class OrderView(OrderSummary):
     backordered_at: Moment | None
     excluded: list[str] = Field(description="Locations that are not asked again.")
     held: bool
+    hold_until: Moment | None = Field(description="Until when goods are held for a payment that is awaited.")
     parcels: list[Parcel]
     timeline: list[TimelineEntry]
     decisions: list[Decision] = Field(

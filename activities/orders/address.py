@@ -1,0 +1,53 @@
+"""A customer moves: the order goes to another address, as long as nothing of it has left a store."""
+
+from datetime import datetime
+
+from activities.orders.moves import Moves, in_state, withdraw
+from contracts.geo import to_wgs84
+from contracts.orders import LIVE, UNSHIPPED, InboxEvent, Parcel, ParcelState, ShipTo
+
+_SAME_PREFECTURE = 4
+"""Characters of a division code that two places in one prefecture share."""
+_NOT_ACCEPTED = frozenset({ParcelState.HELD, ParcelState.OFFERED})
+
+
+def change_address(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Send the order elsewhere. Within the prefecture, and once a store has accepted, its parcels keep their stores."""
+    order = moves.order
+    refusal = "already_shipped" if in_state(order, LIVE - UNSHIPPED) else "order_cancelled" if order.cancelled else None
+    if refusal:
+        moves.refused.append(refusal)
+        moves.note("address.refused", at, reason=refusal, by=event.by)
+        moves.tell_retailer("address_refused", stage=order.stage, reason=refusal)
+        return
+    ship_to = ShipTo.model_validate(event.data["ship_to"])
+    far = ship_to.division[:_SAME_PREFECTURE] != order.division[:_SAME_PREFECTURE]
+    point = to_wgs84(ship_to.point)
+    order.ship_to = ship_to.model_dump(exclude_none=True)
+    order.division, order.lat, order.lon = ship_to.division, point.lat, point.lon
+    moves.note("address.changed", at, reason=f"to {ship_to.division}", by=event.by)
+    parcels = in_state(order, UNSHIPPED)
+    if far and all(parcel.state in _NOT_ACCEPTED for parcel in parcels):
+        for parcel in parcels:
+            withdraw(moves, parcel, "address_changed", at, ParcelState.WITHDRAWN, event.by)
+        order.retry_at = None
+        return
+    for parcel in parcels:
+        _send_elsewhere(moves, parcel, at)
+
+
+def _send_elsewhere(moves: Moves, parcel: Parcel, at: datetime) -> None:
+    """Tell the store. A label that we had made shows the old address and is void."""
+    if parcel.state is ParcelState.HELD:
+        return
+    if parcel.service is not None and parcel.tracking is not None:
+        moves.note("label.voided", at, parcel=parcel.id, location=parcel.location, reason=parcel.tracking)
+        parcel.tracking = None
+    moves.tell(
+        parcel.location,
+        "parcel.address_changed.v1",
+        parcel.id,
+        parcel=parcel.id,
+        order=moves.order.id,
+        ship_to=moves.order.ship_to,
+    )

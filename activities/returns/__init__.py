@@ -1,0 +1,1 @@
+"""Steps of a return: decided by a pure state machine, written in one transaction."""

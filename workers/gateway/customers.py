@@ -1,0 +1,161 @@
+"""Routes of what happens on a customer's side after an order was placed: it is paid, and goes to another address."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter
+
+from contracts.base import milliseconds
+from contracts.orders import LIVE, UNSHIPPED, AddressChange, InboxEvent, PaymentReport
+from contracts.refusals import Refusal
+from infra.keys import Scope
+from workers.gateway import examples
+from workers.gateway.accept import OrderDocument
+from workers.gateway.answers import Answer, answer
+from workers.gateway.body import parse
+from workers.gateway.carried import Work, carried_out
+from workers.gateway.commanding import cancelled_before
+from workers.gateway.faults import Fault, refused
+from workers.gateway.inbox import write_event
+from workers.gateway.openapi import PREFER_WAIT, answers_with, operation
+from workers.gateway.orders import OrderIdInPath, Writes, find_order
+from workers.gateway.security import Caller
+from workers.gateway.services import Gateway
+from workers.gateway.views import OrderView, order_path, order_view
+from workers.gateway.waiting import seconds_to_wait, taken_in
+
+router = APIRouter(tags=["commands"])
+
+_PAYMENT: TypeAdapter[PaymentReport] = TypeAdapter(PaymentReport)
+_ADDRESS: TypeAdapter[AddressChange] = TypeAdapter(AddressChange)
+_ANSWERS = {
+    202: answers_with(OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."),
+    200: answers_with(OrderView, "The outcome.", Preference_Applied="wait=N, when it was waited for."),
+}
+
+
+@router.post(
+    "/v1/orders/{id}/payment",
+    **operation(
+        "Report the payment of an order",
+        _ANSWERS,
+        scope=Scope.ORDERS_WRITE,
+        body=PaymentReport,
+        examples={"paid": examples.PAYMENT},
+        parameters=[PREFER_WAIT],
+        problems=[404],
+    ),
+)
+async def report_payment(request: Request, caller: Writes, order_id: OrderIdInPath) -> Response:
+    """For orders with the payment method `later`. What is held for it is offered to stores; what is not held any more
+    is looked for again, and if it is sold out the order is cancelled and the payment goes back."""
+    return await carried_out(request, caller, _payment(request, caller, order_id))
+
+
+def _payment(request: Request, caller: Caller, order_id: str) -> Work:
+    async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
+        report = parse(_PAYMENT, body)
+        order = await find_order(gateway, order_id)
+        refuse_payment(order, report)
+        event = InboxEvent(
+            id=f"payment:{order_id}:{report.reference}",
+            order=order_id,
+            kind="payment.received",
+            received_at=milliseconds(datetime.now(UTC)),
+            by=caller.name,
+            data=report.model_dump(),
+        )
+        return await written_down(gateway, request, order, event)
+
+    return work
+
+
+@router.post(
+    "/v1/orders/{id}/address",
+    **operation(
+        "Send an order to another address",
+        _ANSWERS,
+        scope=Scope.ORDERS_WRITE,
+        body=AddressChange,
+        examples={"moved": examples.ADDRESS},
+        parameters=[PREFER_WAIT],
+        problems=[404],
+    ),
+)
+async def change_address(request: Request, caller: Writes, order_id: OrderIdInPath) -> Response:
+    """As long as nothing has been shipped. Offers are withdrawn and made anew when the order goes to another
+    prefecture; otherwise, and once a store has accepted, the stores are told the new address."""
+    return await carried_out(request, caller, _address(request, caller, order_id))
+
+
+def _address(request: Request, caller: Caller, order_id: str) -> Work:
+    async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
+        asked = parse(_ADDRESS, body)
+        refuse_address(await find_order(gateway, order_id))
+        event = InboxEvent(
+            id=f"address:{order_id}:{request_id}",
+            order=order_id,
+            kind="command.address",
+            received_at=milliseconds(datetime.now(UTC)),
+            by=caller.name,
+            data={"ship_to": asked.ship_to.model_dump(exclude_none=True)},
+        )
+        answered = await written_down(gateway, request, await find_order(gateway, order_id), event)
+        after = await find_order(gateway, order_id)
+        if answered.status == HTTPStatus.OK and after["ship_to"] != event.data["ship_to"]:
+            refuse_address(after)
+        return answered
+
+    return work
+
+
+def refuse_address(order: OrderDocument) -> None:
+    """Raises Refusal when some of the order has left its store, or it was cancelled."""
+    left = [parcel["id"] for parcel in order["parcels"] if parcel["state"] in LIVE - UNSHIPPED]
+    if left or cancelled_before(order):
+        why = f"its parcel {left[0]} has left the store" if left else "it was cancelled"
+        raise Refusal(
+            "already_shipped" if left else "order_cancelled",
+            f"Order {order['_id']} cannot go to another address: {why}.",
+            remedy="Let the carrier redirect the parcel, or the customer refuse it." if left else "Place a new order.",
+            field="ship_to",
+            status=409,
+        )
+
+
+def refuse_payment(order: OrderDocument, report: PaymentReport) -> None:
+    """Raises Refusal for a payment that this order does not await."""
+    pay = order["payment"]
+    if pay["method"] != "later" or order["total"] == 0:
+        raise Refusal(
+            "payment_not_awaited",
+            f"Order {order['_id']} awaits no payment: its method is {pay['method']}, its total {order['total']}.",
+            remedy="Report payments of orders that were placed with payment.method later.",
+            status=409,
+        )
+    if report.amount != order["total"]:
+        detail = f"{report.amount} was paid, but the order's total is {order['total']}."
+        remedy = "Send the order's total in minor units; give another amount back and ask for the right one."
+        raise refused([Fault("amount", "wrong_amount", detail, remedy)])
+    if pay["receipt"] not in (None, report.reference):
+        raise Refusal(
+            "already_paid",
+            f"Order {order['_id']} was paid before, under the reference {pay['receipt']}.",
+            remedy="Give this payment back to the customer.",
+            field="reference",
+            status=409,
+        )
+
+
+async def written_down(gateway: Gateway, request: Request, order: OrderDocument, event: InboxEvent) -> Answer:
+    """Write the event; tell what came of it, if the caller prefers to wait and it is known in time."""
+    await write_event(gateway.mongo, gateway.wakes, order, event)
+    seconds = seconds_to_wait(request.headers.getlist("prefer"), gateway.limits.wait_s)
+    known = seconds > 0 and await taken_in(gateway.mongo, event.id, seconds)
+    headers = {"Preference-Applied": f"wait={seconds}"} if seconds else {}
+    if not known:
+        headers["Location"] = order_path(event.order)
+    now = await find_order(gateway, event.order)
+    return answer(order_view(now, gateway.workflows), 200 if known else 202, headers)

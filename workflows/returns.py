@@ -1,0 +1,68 @@
+"""OrderReturn: follows goods that come back, or were lost, until their money is paid back."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.fulfilment import BELL
+    from contracts.returns import RETURN_ADVANCE, RETURN_WORKFLOW, ReturnProgress, ReturnStep
+
+_UNTIL_IT_WORKS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+_STEP_AT_MOST = timedelta(minutes=1)
+_LOOK_AGAIN = timedelta(hours=24)
+"""Longest wait without looking, should a bell ever be lost."""
+
+
+@workflow.defn(name=RETURN_WORKFLOW)
+class OrderReturn:
+    """One step is one activity; between the steps it waits for the bell or for the next deadline. The return itself is
+    in the database."""
+
+    @workflow.init
+    def __init__(self, return_id: str) -> None:
+        self._id = return_id
+        self._rung = True
+        self._state = "not looked at yet"
+
+    @workflow.run
+    async def run(self, return_id: str) -> str:
+        """Ends with the state in which the return has ended."""
+        while True:
+            self._rung = False
+            progress: ReturnProgress = await workflow.execute_activity(
+                RETURN_ADVANCE,
+                ReturnStep(id=return_id, now=workflow.now()),
+                result_type=ReturnProgress,
+                start_to_close_timeout=_STEP_AT_MOST,
+                retry_policy=_UNTIL_IT_WORKS,
+            )
+            self._state = progress.state
+            workflow.set_current_details(f"**{progress.state}**")
+            if not progress.open:
+                return progress.state
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(return_id)
+            await self._bell_or(progress.next_due)
+
+    async def _bell_or(self, next_due: datetime | None) -> None:
+        wait, waits_for = _LOOK_AGAIN, "the bell"
+        if next_due is not None:
+            wait = min(wait, max(next_due - workflow.now(), timedelta(seconds=1)))
+            waits_for = f"the bell, or the deadline at {next_due:%Y-%m-%d %H:%M:%S} UTC"
+        try:
+            await workflow.wait_condition(lambda: self._rung, timeout=wait, timeout_summary=waits_for)
+        except TimeoutError:
+            pass
+
+    @workflow.signal(name=BELL)
+    def bell(self) -> None:
+        """Something was said about the return."""
+        self._rung = True
+
+    @workflow.query
+    def state(self) -> str:
+        return self._state
