@@ -52,6 +52,9 @@ class Api:
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
         return self._send("POST", _join(path), body, headers)
 
+    def put(self, *path: str, body: Mapping[str, Any]) -> Any:
+        return self._send("PUT", _join(path), body).body
+
     def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None
     ) -> Answer:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
-from workers.gateway import availability, commands, health, locations, orders, stock
+from workers.gateway import articles, availability, carriers, commands, health, locations, orders, policies, stock
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -27,7 +27,10 @@ _TAGS = [
     {"name": "orders", "description": "Place orders and follow them."},
     {"name": "commands", "description": "Cancel an order; for operators, retry, reroute or release it."},
     {"name": "locations", "description": "Stores, warehouses and sellers that ship."},
+    {"name": "articles", "description": "What routing and carriers must know of a SKU."},
     {"name": "stock", "description": "What lies where, and what can be promised."},
+    {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
+    {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -52,7 +55,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for part in (orders, commands, locations, stock, availability, health):
+    for part in (orders, commands, locations, articles, stock, availability, carriers, policies, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

@@ -11,8 +11,9 @@ from pydantic.json_schema import models_json_schema
 from contracts.orders import CommandRequest, OrderPlacement
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
-from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
+from workers.gateway.bodies import CarrierBatch, LocationBatch, OrderBatch, RerouteRequest, SkuBatch, StockBatch
 from workers.gateway.examples import placed
+from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
 from workers.gateway.security import SECURITY_SCHEMES
 from workers.gateway.views import OrderView
@@ -24,6 +25,9 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     RerouteRequest,
     LocationBatch,
     StockBatch,
+    SkuBatch,
+    CarrierBatch,
+    PolicyDraft,
     Problem,
 )
 _REF = "#/components/schemas/{model}"
