@@ -174,7 +174,7 @@ def test_a_beginning_of_codes_that_exist_is_right(prefix: str) -> None:
     [
         ("330000", "write 33"),
         ("330100", "write 3301"),
-        ("3399", "write 330000"),
+        ("3399", "write 33,"),
         ("99", "write one"),
         ("BR-XX", "BR-SP"),
     ],
