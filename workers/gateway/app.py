@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
-from workers.gateway import articles, availability, carriers, commands, health, locations, orders, policies, stock
+from workers.gateway import articles, availability, carriers, commands, health, locations, orders, policies, stock, why
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -55,7 +55,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for part in (orders, commands, locations, articles, stock, availability, carriers, policies, health):
+    for part in (orders, why, commands, locations, articles, stock, availability, carriers, policies, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

@@ -1,0 +1,68 @@
+"""Reads what a decision was made on: the stock that it saw, by the ledger, and the version of its policy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.refusals import Refusal
+from contracts.routing import Decision, Policy
+from infra.mongo import Mongo
+
+
+def seen_by(decision: Decision) -> dict[str, Any]:
+    """The ledger rows that the decision knew, as a query: whole versions, and the first rows of the next one."""
+    return {
+        "$or": [
+            {"version": {"$lte": decision.stock_version}},
+            {"version": decision.stock_version + 1, "row": {"$lt": decision.stock_rows}},
+        ]
+    }
+
+
+async def stock_seen(mongo: Mongo, decision: Decision, skus: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Available units by location and SKU, summed up from the ledger."""
+    return await available_by(mongo, {**seen_by(decision), "changes.sku": {"$in": list(skus)}}, skus)
+
+
+async def available_by(
+    mongo: Mongo, rows: dict[str, Any], skus: Sequence[str] | None = None
+) -> dict[tuple[str, str], int]:
+    """Units that the ledger rows of a query leave available, by location and SKU; of all SKUs, or of some."""
+    on_hand, reserved = {"$ifNull": ["$changes.on_hand", 0]}, {"$ifNull": ["$changes.reserved", 0]}
+    pipeline: list[dict[str, Any]] = [{"$match": rows}, {"$unwind": "$changes"}]
+    if skus is not None:
+        pipeline.append({"$match": {"changes.sku": {"$in": list(skus)}}})
+    pipeline += [
+        {
+            "$group": {
+                "_id": {"location": "$location", "sku": "$changes.sku"},
+                "units": {"$sum": {"$subtract": [on_hand, reserved]}},
+            }
+        },
+        {"$match": {"units": {"$ne": 0}}},
+    ]
+    found = mongo.ledger.aggregate(pipeline, allowDiskUse=True)
+    return {(row["_id"]["location"], row["_id"]["sku"]): row["units"] async for row in found}
+
+
+async def carried_then(mongo: Mongo, order: str, decision: Decision) -> dict[str, int]:
+    """Units by SKU that parcels of the order held or had shipped when it was decided on."""
+    carried: dict[str, int] = {}
+    query = {"order": order, "kind": {"$in": ["reserved", "released", "shipped"]}, **seen_by(decision)}
+    async for row in mongo.ledger.find(query):
+        for change in row["changes"]:
+            shipped = -change.get("on_hand", 0) if row["kind"] == "shipped" else 0
+            carried[change["sku"]] = carried.get(change["sku"], 0) + change.get("reserved", 0) + shipped
+    return carried
+
+
+async def policy_then(mongo: Mongo, named: str) -> Policy:
+    """`<id>@<version>`, as decisions name it. Raises Refusal when it is not kept and not built in."""
+    policy, _, version = named.rpartition("@")
+    row = await mongo.policies.find_one({"id": policy, "version": int(version)})
+    if row is not None:
+        return Policy.model_validate(row)
+    built_in = Policy()
+    if named == f"{built_in.id}@{built_in.version}":
+        return built_in
+    remedy = "It can be told what was decided, but not reckoned anew."
+    raise Refusal("unknown_policy", f"The policy {named} is not kept any more.", remedy=remedy, status=409)

@@ -1,0 +1,115 @@
+"""Reckons decisions anew, by the production function, on what was seen when they were made. Pure.
+
+The one place outside the batch step that calls the router: whoever looks back or ahead does it through here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from activities.orders.explaining import total_of
+from activities.orders.network import Availability, Network
+from activities.orders.routing import Demand, StockSeen, decide, demand_of
+from contracts.explanations import Recomputed, VerdictKind
+from contracts.orders import OrderState
+from contracts.partners import Location
+from contracts.routing import Decision, Policy
+
+Units = Mapping[tuple[str, str], int]
+"""Available units by location and SKU."""
+
+
+def redecide(demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime) -> Decision:
+    """What the router would decide. Nothing is taken from `stock`."""
+    return decide(demand, stock, network, policy, now, StockSeen(0, 0))
+
+
+def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int]) -> Demand:
+    """What the order wanted when it was decided on.
+
+    A decision that found something hands out all that was wanted. For one that found nothing it is what was ordered
+    less `carried`: units by SKU that parcels held at that moment, by the ledger.
+    """
+    given: dict[int, int] = {}
+    for allocation in decision.allocations:
+        for item in allocation.items:
+            given[item.line] = given.get(item.line, 0) + item.quantity
+    lines, left = [], dict(carried)
+    for line in order.lines:
+        units = given.get(line.line, 0)
+        if not given:
+            held = min(left.get(line.sku, 0), line.quantity)
+            left[line.sku] = left.get(line.sku, 0) - held
+            units = line.quantity - held
+        if units > 0:
+            lines.append(line.model_copy(update={"quantity": units}))
+    then = {"lines": lines, "parcels": [], "cancellation": None, "attempt": decision.attempt - 1}
+    return demand_of(order.model_copy(update={**then, "excluded": decision.excluded}))
+
+
+def recompute(
+    location: Location,
+    locations: Sequence[Location],
+    demand: Demand,
+    seen: Units,
+    policy: Policy,
+    decision: Decision,
+    network_version: int,
+) -> Recomputed:
+    """The verdict on one location, and whether the whole decision comes out the same. `seen`: the stock then."""
+    alone = _decided(demand, [location], seen, policy, decision.at)
+    whole = _decided(demand, locations, seen, policy, decision.at)
+    verdict, reason = _verdict(location.id, alone, decision)
+    wanted = _wanted(demand)
+    candidate = next((one for one in alone.candidates if one.location == location.id), None)
+    terms = candidate.terms if candidate else None
+    total, best = total_of(terms), total_of(decision.terms)
+    comparable = verdict in ("chosen", "could_ship_all") and total is not None and best is not None
+    return Recomputed(
+        location=location.id,
+        verdict=verdict,
+        reason=reason,
+        distance_km=candidate.distance_km if candidate else _distance(location, demand),
+        terms=terms,
+        total=total,
+        above_winner=round(total - best, 2) if comparable and total is not None and best is not None else None,
+        wanted=wanted,
+        available={sku: seen.get((location.id, sku), 0) for sku in wanted},
+        network_changed=network_version != decision.network_version,
+        same=_goods(whole) == _goods(decision),
+    )
+
+
+def _decided(demand: Demand, locations: Sequence[Location], seen: Units, policy: Policy, now: datetime) -> Decision:
+    network = Network(locations)
+    stock = Availability(network)
+    stock.change_all((place, sku, units) for (place, sku), units in seen.items())
+    return redecide(demand, stock, network, policy, now)
+
+
+def _verdict(location: str, alone: Decision, decision: Decision) -> tuple[VerdictKind, str | None]:
+    """In a network of one location a decision is a verdict on that location."""
+    if any(part.location == location for part in decision.allocations):
+        return "chosen", None
+    if any(one.ships_all for one in alone.candidates):
+        return "could_ship_all", None
+    if alone.candidates:
+        return "could_ship_some", None
+    return "ruled_out", next(iter(alone.ruled_out), None)
+
+
+def _distance(location: Location, demand: Demand) -> float | None:
+    if location.lat is None:
+        return None
+    return round(float(Network([location]).distances_km(demand.lat, demand.lon)[0]), 3)
+
+
+def _wanted(demand: Demand) -> dict[str, int]:
+    wanted: dict[str, int] = {}
+    for _, sku, units in demand.lines:
+        wanted[sku] = wanted.get(sku, 0) + units
+    return wanted
+
+
+def _goods(decision: Decision) -> dict[str, list[tuple[int, int]]]:
+    """Units by line, by location."""
+    return {part.location: sorted((item.line, item.quantity) for item in part.items) for part in decision.allocations}

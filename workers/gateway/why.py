@@ -1,0 +1,75 @@
+"""Routes that explain: why an order goes where it goes, as data and as a picture."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from activities.orders.explaining import why_of
+from activities.orders.looking_back import carried_then, policy_then, stock_seen
+from activities.orders.verdicts import demand_then, recompute
+from contracts.explanations import Recomputed, Why
+from contracts.orders import OrderState
+from contracts.partners import Location
+from contracts.refusals import Refusal
+from contracts.routing import Decision
+from infra.keys import Scope
+from infra.mongo import Mongo
+from workers.gateway.answers import answer
+from workers.gateway.openapi import answers_with, operation
+from workers.gateway.orders import find_order
+from workers.gateway.security import Caller, needs
+from workers.gateway.services import gateway_of
+from workers.gateway.upserts import network_version
+
+router = APIRouter(tags=["orders"])
+Reads = Annotated[Caller, Depends(needs(Scope.ORDERS_READ))]
+OrderIdInPath = Annotated[str, Path(alias="id", max_length=64, examples=["shop-100042"])]
+DecisionAsked = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="Counted from 1; the newest when left out.")
+]
+
+
+@router.get(
+    "/v1/orders/{id}/why",
+    **operation(
+        "See why an order goes where it goes",
+        {200: answers_with(Why, "The decision, put the way it is read.")},
+        scope=Scope.ORDERS_READ,
+        problems=[404, 409],
+    ),
+)
+async def see_why(
+    request: Request,
+    caller: Reads,
+    order_id: OrderIdInPath,
+    decision: DecisionAsked = None,
+    location: Annotated[
+        str | None, Query(max_length=64, description="Reckon the verdict on this location anew.")
+    ] = None,
+) -> Response:
+    """Winner, runner-up and by how much, candidates with what each would cost, and who was ruled out for what. With
+    `location` that location's verdict is reckoned anew, on the stock that the decision saw."""
+    mongo = gateway_of(request).mongo
+    order, decisions = read_decisions(await find_order(gateway_of(request), order_id))
+    why = why_of(order.id, order.currency, decisions, decision)
+    if location is not None:
+        why.location = await _recomputed(mongo, order, decisions[why.decision - 1], location)
+    return answer(why.model_dump()).response()
+
+
+def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]]:
+    order = OrderState.model_validate({"id": document["_id"], **document})
+    return order, [Decision.model_validate(one) for one in document["decisions"]]
+
+
+async def _recomputed(mongo: Mongo, order: OrderState, decision: Decision, place: str) -> Recomputed:
+    rows = [row async for row in mongo.locations.find({}).sort("_id", 1)]
+    locations = {row["_id"]: Location.model_validate({**row, "id": row["_id"]}) for row in rows}
+    if place not in locations:
+        remedy = "Check the id; GET /v1/locations lists them."
+        raise Refusal("unknown_location", f"There is no location {place}.", remedy=remedy, field="location", status=404)
+    demand = demand_then(order, decision, await carried_then(mongo, order.id, decision))
+    seen = await stock_seen(mongo, decision, sorted({sku for _, sku, _ in demand.lines}))
+    policy = await policy_then(mongo, decision.policy)
+    version = await network_version(mongo)
+    return recompute(locations[place], list(locations.values()), demand, seen, policy, decision, version)
