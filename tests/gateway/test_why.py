@@ -130,3 +130,19 @@ async def test_what_is_not_there_is_named(api: Api, case: Case, query: str, stat
     await case.recorded.step()
     answer = await api.get(f"/v1/orders/{case.order}/why?{query}", status=status)
     assert (answer.code, answer.body["field"]) == (code, field)
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "Why order"), ("zh", "为何这样派单")])
+async def test_the_picture_is_a_page_that_may_load_nothing(api: Api, case: Case, lang: str, words: str) -> None:
+    await case.recorded.step()
+    page = await api.get(f"/v1/orders/{case.order}/why.html?lang={lang}", status=200)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for shown in (words, case.order, case.one, case.two):
+        assert shown in page.body
+
+
+async def test_a_picture_of_what_is_not_there_is_a_problem(api: Api, case: Case) -> None:
+    assert (await api.get("/v1/orders/nobody/why.html", status=404)).code == "unknown_order"
+    assert (await api.get(f"/v1/orders/{case.order}/why.html", status=404)).code == "not_routed"
+    assert (await api.get(f"/v1/orders/{case.order}/why.html?lang=fr", status=422)).code == "not_allowed"

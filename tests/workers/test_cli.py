@@ -53,6 +53,26 @@ async def test_an_order_is_shown_with_its_whole_story(desk: Desk) -> None:
     assert shown["decisions"][0]["candidates"][0]["location"] == NEAR
 
 
+async def test_the_reasons_of_a_decision_are_told_and_drawn(desk: Desk) -> None:
+    order = await desk.dispatched(quantity=2)
+    said = await desk.tongqu("order", "why", order, "--location", FAR)
+    assert said.status == 0
+    for words in (
+        "winner     near-store",
+        "2 × tea",
+        "runner-up  far-store",
+        "could ship all",
+        "had 100",
+        "comes out the same",
+    ):
+        assert words in said.out, words
+    assert (await desk.tongqu("order", "why", order, "--json")).json["outcome"] == "single"
+    picture = desk.system.data_dir / "why.html"
+    assert (await desk.tongqu("order", "why", order, "--html", picture, "--lang", "zh")).status == 0
+    assert "为何这样派单" in picture.read_text(encoding="utf-8")
+    assert "no decision 7" in (await desk.tongqu("order", "why", order, "--decision", 7)).out
+
+
 async def test_orders_are_listed_by_stage(desk: Desk) -> None:
     order, backordered = await desk.dispatched(), await desk.place(quantity=5000)
     await desk.reaches(backordered, "backordered")

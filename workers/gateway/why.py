@@ -1,14 +1,15 @@
 """Routes that explain: why an order goes where it goes, as data and as a picture."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
 from activities.orders.explaining import why_of
 from activities.orders.looking_back import carried_then, policy_then, stock_seen
 from activities.orders.verdicts import demand_then, recompute
 from contracts.explanations import Recomputed, Why
-from contracts.orders import OrderState
+from contracts.orders import OrderState, TimelineEntry
 from contracts.partners import Location
 from contracts.refusals import Refusal
 from contracts.routing import Decision
@@ -20,6 +21,8 @@ from workers.gateway.orders import find_order
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import gateway_of
 from workers.gateway.upserts import network_version
+from workers.picture.page import POLICY, page_of
+from workers.picture.scene import concerned, scene_of
 
 router = APIRouter(tags=["orders"])
 Reads = Annotated[Caller, Depends(needs(Scope.ORDERS_READ))]
@@ -55,6 +58,35 @@ async def see_why(
     if location is not None:
         why.location = await _recomputed(mongo, order, decisions[why.decision - 1], location)
     return answer(why.model_dump()).response()
+
+
+@router.get(
+    "/v1/orders/{id}/why.html",
+    response_class=HTMLResponse,
+    **operation(
+        "See why as a picture",
+        {200: {"description": "A page of its own: a map, the costs and the story. It loads nothing and runs nothing."}},
+        scope=Scope.ORDERS_READ,
+        problems=[404],
+    ),
+)
+async def see_picture(
+    request: Request,
+    caller: Reads,
+    order_id: OrderIdInPath,
+    decision: DecisionAsked = None,
+    lang: Annotated[Literal["en", "zh"], Query(description="Language of the page.")] = "en",
+) -> Response:
+    """Save it, send it, print it: there is nothing in it that comes from elsewhere."""
+    mongo = gateway_of(request).mongo
+    document = await find_order(gateway_of(request), order_id)
+    order, decisions = read_decisions(document)
+    why = why_of(order.id, order.currency, decisions, decision)
+    rows = mongo.locations.find({"_id": {"$in": concerned(order, why)}})
+    locations = {row["_id"]: Location.model_validate({**row, "id": row["_id"]}) async for row in rows}
+    timeline = [TimelineEntry.model_validate(entry) for entry in document["timeline"]]
+    page = page_of(scene_of(order, why, decisions, timeline, locations), lang)
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 
 
 def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]]:

@@ -23,6 +23,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_carrier": ("no carrier serves it", "没有可用承运商"),
     "no_point": ("its place is not known", "位置未知"),
     "safety_stock": ("only safety stock is left", "仅剩安全库存"),
+    "no_answer": ("no answer in time", "超时未应答"),
+    "out_of_stock": ("out of stock", "缺货"),
+    "damaged": ("damaged", "商品破损"),
+    "too_busy": ("too busy", "门店繁忙"),
+    "other": ("another reason", "其他原因"),
     "together": ("lines that belong together cannot come from it", "须同仓发货的商品不全"),
 }
 VERDICTS: dict[str, tuple[str, str]] = {
@@ -102,7 +107,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "legend": ("What the marks mean", "图例"),
     "none_ruled_out": ("None.", "无。"),
     "again": ("decided again", "重新派单"),
-    "other_language": ("中文", "English"),
+    "colon": (": ", "："),
+    "comma": (", ", "，"),
 }
 
 
