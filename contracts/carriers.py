@@ -64,9 +64,7 @@ class Service(Request):
         description="Cubic centimetres that count as a kilogram; None: only the scales count.",
     )
     cut_off: ClockTime = Field(default="18:00", description="Parcels ready by then, local time, go the same day.")
-    max_weight_g: int = Field(
-        default=30_000, ge=1, le=WEIGHT_MAX_G, description="Of the weight that is paid for."
-    )
+    max_weight_g: int = Field(default=30_000, ge=1, le=WEIGHT_MAX_G, description="Of the weight that is paid for.")
 
     @model_validator(mode="after")
     def _every_zone_has_a_rate(self) -> "Service":

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment
-from contracts.routing import AllocatedItem, RuledOut, Terms
+from contracts.routing import AllocatedItem, Terms
 
 VerdictKind = Literal["chosen", "could_ship_all", "could_ship_some", "ruled_out"]
 
@@ -47,12 +47,21 @@ class Judged(Document):
     service: str | None = None
 
 
+class Near(Document):
+    """A location near the customer that was not asked, and why."""
+
+    location: str
+    distance_km: float | None
+    reason: str
+
+
 class Reason(Document):
-    """How many locations were ruled out for a reason, and the nearest of them."""
+    """How many locations were ruled out for a reason; and those of them that are among the nearest to the customer,
+    reckoned anew like `Recomputed`."""
 
     reason: str
     count: int
-    nearest: list[RuledOut]
+    nearest: list[Near]
 
 
 class Recomputed(Document):

@@ -2,21 +2,32 @@
 
 from collections.abc import Sequence
 
-from contracts.explanations import Judged, Part, Reason, RunnerUp, VerdictKind, Why, Winner
+from contracts.explanations import Judged, Near, Part, Reason, RunnerUp, VerdictKind, Why, Winner
 from contracts.refusals import Refusal
 from contracts.routing import Candidate, Decision, Terms
 
+_NAMED = 5
+"""Locations named for each reason."""
 
-def why_of(order: str, currency: str, decisions: Sequence[Decision], number: int | None = None) -> Why:
-    """The decision of that number, counted from 1, or the newest. Raises Refusal where there is none."""
+
+def number_of(order: str, decisions: Sequence[Decision], asked: int | None) -> int:
+    """The number of a decision, counted from 1; the newest when none was asked for. Raises Refusal for none."""
     if not decisions:
         remedy = "Ask again once it was routed: an order waits for its payment first."
         raise Refusal("not_routed", f"The order {order} was not routed yet.", remedy=remedy, field="id", status=404)
-    chosen = len(decisions) if number is None else number
+    chosen = len(decisions) if asked is None else asked
     if not 1 <= chosen <= len(decisions):
         detail = f"The order {order} has no decision {chosen}."
         remedy = f"Ask for one from 1 to {len(decisions)}."
         raise Refusal("unknown_decision", detail, remedy=remedy, field="decision", status=404)
+    return chosen
+
+
+def why_of(
+    order: str, currency: str, decisions: Sequence[Decision], number: int | None = None, near: Sequence[Near] = ()
+) -> Why:
+    """`near`: locations near the customer that were ruled out, reckoned anew. Raises Refusal for no such decision."""
+    chosen = number_of(order, decisions, number)
     decision = decisions[chosen - 1]
     winner = _winner(decision)
     return Why(
@@ -27,7 +38,7 @@ def why_of(order: str, currency: str, decisions: Sequence[Decision], number: int
         winner=winner,
         runner_up=_runner_up(decision, winner),
         candidates=[_judged(candidate, decision) for candidate in decision.candidates],
-        ruled_out=_reasons(decision),
+        ruled_out=_reasons(decision, near),
         **decision.model_dump(include=_AS_KEPT),
     )
 
@@ -80,10 +91,10 @@ def _judged(candidate: Candidate, decision: Decision) -> Judged:
     )
 
 
-def _reasons(decision: Decision) -> list[Reason]:
+def _reasons(decision: Decision, near: Sequence[Near]) -> list[Reason]:
     """The most frequent first."""
     ordered = sorted(decision.ruled_out.items(), key=lambda one: (-one[1], one[0]))
     return [
-        Reason(reason=reason, count=count, nearest=[one for one in decision.near_ruled_out if one.reason == reason])
+        Reason(reason=reason, count=count, nearest=[one for one in near if one.reason == reason][:_NAMED])
         for reason, count in ordered
     ]

@@ -3,9 +3,31 @@
 from collections.abc import Sequence
 from typing import Any
 
+from activities.orders.verdicts import Hindsight, demand_then
+from contracts.orders import OrderState
+from contracts.partners import Location
 from contracts.refusals import Refusal
 from contracts.routing import Decision, Policy
 from infra.mongo import Mongo
+
+
+async def look_back(mongo: Mongo, order: OrderState, decision: Decision) -> Hindsight:
+    """Everything that the decision was made on. Raises Refusal when its policy is not kept any more."""
+    policy = await policy_then(mongo, decision.policy)
+    demand = demand_then(order, decision, await carried_then(mongo, order.id, decision))
+    locations = {
+        row["_id"]: Location.model_validate({**row, "id": row["_id"]})
+        async for row in mongo.locations.find({}).sort("_id", 1)
+    }
+    counter = await mongo.counters.find_one({"_id": "network"})
+    return Hindsight(
+        decision=decision,
+        demand=demand,
+        seen=await stock_seen(mongo, decision, sorted({sku for _, sku, _ in demand.lines})),
+        policy=policy,
+        locations=locations,
+        network_version=counter["version"] if counter else 0,
+    )
 
 
 def seen_by(decision: Decision) -> dict[str, Any]:

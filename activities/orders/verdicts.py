@@ -4,12 +4,15 @@ The one place outside the batch step that calls the router: whoever looks back o
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+
+import numpy as np
 
 from activities.orders.explaining import total_of
 from activities.orders.network import Availability, Network
 from activities.orders.routing import Demand, StockSeen, decide, demand_of
-from contracts.explanations import Recomputed, VerdictKind
+from contracts.explanations import Near, Recomputed, VerdictKind
 from contracts.orders import OrderState
 from contracts.partners import Location
 from contracts.routing import Decision, Policy
@@ -46,26 +49,30 @@ def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int
     return demand_of(order.model_copy(update={**then, "excluded": decision.excluded}))
 
 
-def recompute(
-    location: Location,
-    locations: Sequence[Location],
-    demand: Demand,
-    seen: Units,
-    policy: Policy,
-    decision: Decision,
-    network_version: int,
-) -> Recomputed:
-    """The verdict on one location, and whether the whole decision comes out the same. `seen`: the stock then."""
-    alone = _decided(demand, [location], seen, policy, decision.at)
-    whole = _decided(demand, locations, seen, policy, decision.at)
-    verdict, reason = _verdict(location.id, alone, decision)
+@dataclass(frozen=True, slots=True)
+class Hindsight:
+    """What a decision was made on, as far as it is still known. `seen`: the stock then."""
+
+    decision: Decision
+    demand: Demand
+    seen: Units
+    policy: Policy
+    locations: Mapping[str, Location]
+    network_version: int
+
+
+def recompute(then: Hindsight, place: str) -> Recomputed:
+    """The verdict on one location, and whether the whole decision comes out the same."""
+    location, demand, decision = then.locations[place], then.demand, then.decision
+    alone = _decided(then, [location])
+    verdict, reason = _verdict(place, alone, decision)
     wanted = _wanted(demand)
-    candidate = next((one for one in alone.candidates if one.location == location.id), None)
+    candidate = alone.candidates[0] if alone.candidates else None
     terms = candidate.terms if candidate else None
     total, best = total_of(terms), total_of(decision.terms)
     comparable = verdict in ("chosen", "could_ship_all") and total is not None and best is not None
     return Recomputed(
-        location=location.id,
+        location=place,
         verdict=verdict,
         reason=reason,
         distance_km=candidate.distance_km if candidate else _distance(location, demand),
@@ -73,17 +80,36 @@ def recompute(
         total=total,
         above_winner=round(total - best, 2) if comparable and total is not None and best is not None else None,
         wanted=wanted,
-        available={sku: seen.get((location.id, sku), 0) for sku in wanted},
-        network_changed=network_version != decision.network_version,
-        same=_goods(whole) == _goods(decision),
+        available={sku: then.seen.get((place, sku), 0) for sku in wanted},
+        network_changed=then.network_version != decision.network_version,
+        same=_goods(_decided(then, list(then.locations.values()))) == _goods(decision),
     )
 
 
-def _decided(demand: Demand, locations: Sequence[Location], seen: Units, policy: Policy, now: datetime) -> Decision:
+def near_ruled_out(then: Hindsight, most: int) -> list[Near]:
+    """Of the locations that are nearest to the customer those that were ruled out, each with its reason."""
+    places = list(then.locations.values())
+    distances = Network(places).distances_km(then.demand.lat, then.demand.lon)
+    shown = {one.location for one in then.decision.candidates}
+    shown |= {part.location for part in then.decision.allocations}
+    found = []
+    for number in np.argsort(distances, kind="stable")[:most].tolist():
+        place = places[number].id
+        if place in shown or not np.isfinite(distances[number]):
+            continue
+        verdict, reason = _verdict(place, _decided(then, [places[number]]), then.decision)
+        if verdict == "could_ship_some":
+            reason = "partial_stock"
+        if reason is not None:
+            found.append(Near(location=place, distance_km=round(float(distances[number]), 3), reason=reason))
+    return found
+
+
+def _decided(then: Hindsight, locations: Sequence[Location]) -> Decision:
     network = Network(locations)
     stock = Availability(network)
-    stock.change_all((place, sku, units) for (place, sku), units in seen.items())
-    return redecide(demand, stock, network, policy, now)
+    stock.change_all((place, sku, units) for (place, sku), units in then.seen.items())
+    return redecide(then.demand, stock, network, then.policy, then.decision.at)
 
 
 def _verdict(location: str, alone: Decision, decision: Decision) -> tuple[VerdictKind, str | None]:

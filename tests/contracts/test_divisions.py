@@ -164,7 +164,7 @@ def _below(code: str) -> list[Division]:
     return found
 
 
-@pytest.mark.parametrize("prefix", ["", "33", "3301", "330106", "BR", "BR-SP", "71", "1101"])
+@pytest.mark.parametrize("prefix", ["", "3", "33", "3301", "330106", "BR", "BR-SP", "71", "1101"])
 def test_a_beginning_of_codes_that_exist_is_right(prefix: str) -> None:
     assert wrong_prefix(prefix) is None
 
@@ -177,6 +177,7 @@ def test_a_beginning_of_codes_that_exist_is_right(prefix: str) -> None:
         ("3399", "write 33,"),
         ("99", "write one"),
         ("BR-XX", "BR-SP"),
+        ("9", "write one"),
     ],
 )
 def test_what_begins_no_code_is_told_with_what_to_write(prefix: str, remedy: str) -> None:

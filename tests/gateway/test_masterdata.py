@@ -134,7 +134,8 @@ async def test_a_location_keeps_hours_capacity_and_region_and_planners_read_them
         ({"ships_to": ["33", "99"]}, "division_unknown", "ships_to.1"),
         ({"ships_to": ["330000"]}, "division_unknown", "ships_to.0"),
         ({"ships_to": ["BR-XX"]}, "division_unknown", "ships_to.0"),
-        ({"ships_to": ["3"]}, "bad_format", "ships_to.0"),
+        ({"ships_to": ["9"]}, "division_unknown", "ships_to.0"),
+        ({"ships_to": ["331"]}, "bad_format", "ships_to.0"),
     ],
 )
 async def test_bad_fields_of_a_location_are_named(
@@ -179,11 +180,11 @@ async def test_a_carrier_is_kept_with_versions(api: Api, mongo: Mongo) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"zones": [{"zone": "moon"}]}, "zone_without_rate", "services.0.zones.0.zone"),
+        ({"zones": [{"zone": "moon"}]}, "zone_without_rate", "services.0.zones"),
         ({"zones": [{"zone": "delta"}]}, "rate_without_zone", "services.0.rates"),
         ({"zones": [{"zone": "delta", "origin": "00"}]}, "division_unknown", "services.0.zones.0.origin"),
         ({"surcharges": [{"destination": "540000"}]}, "division_unknown", "services.0.surcharges.0.destination"),
-        ({"id": "other/express"}, "foreign_service", "services.0.id"),
+        ({"id": "other/express"}, "foreign_service", "services"),
         ({"cut_off": "6pm"}, "bad_format", "services.0.cut_off"),
         ({"zones": []}, "too_few", "services.0.zones"),
         ({"max_weight_g": 10**15}, "too_large", "services.0.max_weight_g"),

@@ -61,6 +61,9 @@ async def test_the_decision_is_told_with_winner_runner_up_and_reasons(api: Api, 
     assert why["exact"] is True
     counts = [reason["count"] for reason in why["ruled_out"]]
     assert counts == sorted(counts, reverse=True)
+    nearest = {one["location"]: one["reason"] for reason in why["ruled_out"] for one in reason["nearest"]}
+    assert nearest[case.few] == "partial_stock"
+    assert "no_stock" in nearest.values()
     assert why["location"] is None
 
 

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from activities.orders.explaining import why_of
+from contracts.explanations import Near
 from contracts.orders import OrderState, TimelineEntry
-from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, RuledOut, Terms
+from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Terms
 from tests.builders import NOW, location, order, parcel
 from workers.picture.page import page_of
 from workers.picture.scene import Scene, concerned, scene_of
@@ -42,7 +43,6 @@ def decision(*chosen: str, number: int = 1, terms: Terms | None = None, **change
             Candidate(location=p, distance_km=10.0, ships_all=True, chosen=True, terms=terms) for p in chosen
         ],
         "ruled_out": {"no_stock": 3, "excluded": 1},
-        "near_ruled_out": [RuledOut(location="empty", distance_km=3.0, reason="no_stock")],
         "policy": "default@1",
         "stock_version": 7,
         "stock_rows": 1,
@@ -54,7 +54,8 @@ def decision(*chosen: str, number: int = 1, terms: Terms | None = None, **change
 
 def scene(of: OrderState, decisions: Sequence[Decision], timeline: Sequence[TimelineEntry] = (), **names: str) -> Scene:
     """Locations lie north of the customer, 10 km from one to the next, and are named as is said."""
-    why = why_of(of.id, of.currency, decisions)
+    near = [Near(location="empty", distance_km=3.0, reason=next(iter(decisions[-1].ruled_out)))] if names else []
+    why = why_of(of.id, of.currency, decisions, near=near)
     places = concerned(of, why)
     known = {place: location(place, 10.0 * n + 3, name=names.get(place, place)) for n, place in enumerate(places)}
     return scene_of(of, why, decisions, timeline, known)
@@ -109,7 +110,6 @@ def test_hostile_names_stay_text(hostile: str, language: Language) -> None:
         policy=hostile,
         excluded=[hostile],
         ruled_out={hostile: 1},
-        near_ruled_out=[RuledOut(location="empty", distance_km=3.0, reason=hostile)],
         runner_up=[hostile],
     )
     shown = scene(of, [decision("near"), made], [told], empty=hostile, **{hostile: hostile})
@@ -144,14 +144,14 @@ def test_without_costs_the_page_says_so_and_draws_no_bars() -> None:
 
 
 def test_an_order_that_nobody_could_ship_has_a_page_too() -> None:
-    nothing = decision(candidates=[], ruled_out={}, near_ruled_out=[])
+    nothing = decision(candidates=[], ruled_out={})
     for language in ("en", "zh"):
         assert_harmless(page_of(scene(order(("tea", 1)), [nothing]), language))
 
 
 def test_locations_without_a_point_are_named_and_not_drawn() -> None:
     of = order(("tea", 1))
-    made = decision("near", near_ruled_out=[])
+    made = decision("near")
     why = why_of(of.id, of.currency, [made])
     read = Reader(page_of(scene_of(of, why, [made], [], {"near": location("near", None, name="Somewhere")}), "en"))
     assert "their place is not known: Somewhere" in read.words

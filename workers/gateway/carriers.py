@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from contracts.carriers import Carrier, CarrierUpsert, Service
+from contracts.carriers import Carrier, CarrierUpsert
 from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway import examples
@@ -38,44 +38,20 @@ class CarrierList(BaseModel):
 
 
 def refuse_carrier(carrier: CarrierUpsert) -> None:
-    """Raises Refusal for what no schema can say: a zone without a rate, a service of another carrier, a division
-    that does not exist."""
-    seen: set[str] = set()
+    """Raises Refusal for what no schema can say: a rate that no zone leads to, a division that does not exist."""
     for number, service in enumerate(carrier.services):
         here = f"services.{number}"
-        if not service.id.startswith(f"{carrier.id}/"):
-            detail = f"{service.id} is no service of {carrier.id}."
-            remedy = f"Write {carrier.id}/ and a name for the service."
-            raise Refusal("foreign_service", detail, remedy=remedy, field=f"{here}.id")
-        if service.id in seen:
-            raise Refusal(
-                "listed_twice", f"{service.id} comes twice.", remedy="Send each service once.", field=f"{here}.id"
-            )
-        seen.add(service.id)
-        _refuse_service(service, here)
-
-
-def _refuse_service(service: Service, here: str) -> None:
-    zones = {rule.zone for rule in service.zones}
-    for number, rule in enumerate(service.zones):
-        if rule.zone not in service.rates:
-            detail = f"The zone {rule.zone} has no rate."
-            remedy = f"Add {rule.zone} to rates, or take the rule out."
-            raise Refusal("zone_without_rate", detail, remedy=remedy, field=f"{here}.zones.{number}.zone")
-        refuse_wrong_prefixes(
-            {
-                f"{here}.zones.{number}.origin": rule.origin,
-                f"{here}.zones.{number}.destination": rule.destination,
-            }
-        )
-    unused = sorted(set(service.rates) - zones)
-    if unused:
-        detail = f"No zone rule leads to {unused[0]}."
-        remedy = "Add a zone rule for it, or take the rate out."
-        raise Refusal("rate_without_zone", detail, remedy=remedy, field=f"{here}.rates")
-    refuse_wrong_prefixes(
-        {f"{here}.surcharges.{number}.destination": one.destination for number, one in enumerate(service.surcharges)}
-    )
+        unused = sorted(set(service.rates) - {rule.zone for rule in service.zones})
+        if unused:
+            detail = f"No zone rule leads to {unused[0]}."
+            remedy = "Add a zone rule for it, or take the rate out."
+            raise Refusal("rate_without_zone", detail, remedy=remedy, field=f"{here}.rates")
+        prefixes = {f"{here}.zones.{at}.origin": rule.origin for at, rule in enumerate(service.zones)}
+        prefixes |= {f"{here}.zones.{at}.destination": rule.destination for at, rule in enumerate(service.zones)}
+        prefixes |= {
+            f"{here}.surcharges.{at}.destination": one.destination for at, one in enumerate(service.surcharges)
+        }
+        refuse_wrong_prefixes(prefixes)
 
 
 @router.put(

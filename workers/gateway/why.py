@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from activities.orders.explaining import why_of
-from activities.orders.looking_back import carried_then, policy_then, stock_seen
-from activities.orders.verdicts import demand_then, recompute
-from contracts.explanations import Recomputed, Why
+from activities.orders.explaining import number_of, why_of
+from activities.orders.looking_back import look_back
+from activities.orders.verdicts import Hindsight, near_ruled_out, recompute
+from contracts.explanations import Why
 from contracts.orders import OrderState, TimelineEntry
 from contracts.partners import Location
 from contracts.refusals import Refusal
@@ -20,7 +20,6 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.orders import find_order
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import gateway_of
-from workers.gateway.upserts import network_version
 from workers.picture.page import POLICY, page_of
 from workers.picture.scene import concerned, scene_of
 
@@ -30,6 +29,9 @@ OrderIdInPath = Annotated[str, Path(alias="id", max_length=64, examples=["shop-1
 DecisionAsked = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="Counted from 1; the newest when left out.")
 ]
+
+_NEAR = 60
+"""So many locations nearest to the customer are looked at for who was ruled out."""
 
 
 @router.get(
@@ -54,9 +56,12 @@ async def see_why(
     `location` that location's verdict is reckoned anew, on the stock that the decision saw."""
     mongo = gateway_of(request).mongo
     order, decisions = read_decisions(await find_order(gateway_of(request), order_id))
-    why = why_of(order.id, order.currency, decisions, decision)
+    why, then = await _explained(mongo, order, decisions, decision)
     if location is not None:
-        why.location = await _recomputed(mongo, order, decisions[why.decision - 1], location)
+        if location not in then.locations:
+            detail, remedy = f"There is no location {location}.", "Check the id; GET /v1/locations lists them."
+            raise Refusal("unknown_location", detail, remedy=remedy, field="location", status=404)
+        why.location = recompute(then, location)
     return answer(why.model_dump()).response()
 
 
@@ -81,7 +86,7 @@ async def see_picture(
     mongo = gateway_of(request).mongo
     document = await find_order(gateway_of(request), order_id)
     order, decisions = read_decisions(document)
-    why = why_of(order.id, order.currency, decisions, decision)
+    why, _ = await _explained(mongo, order, decisions, decision)
     rows = mongo.locations.find({"_id": {"$in": concerned(order, why)}})
     locations = {row["_id"]: Location.model_validate({**row, "id": row["_id"]}) async for row in rows}
     timeline = [TimelineEntry.model_validate(entry) for entry in document["timeline"]]
@@ -94,14 +99,9 @@ def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]
     return order, [Decision.model_validate(one) for one in document["decisions"]]
 
 
-async def _recomputed(mongo: Mongo, order: OrderState, decision: Decision, place: str) -> Recomputed:
-    rows = [row async for row in mongo.locations.find({}).sort("_id", 1)]
-    locations = {row["_id"]: Location.model_validate({**row, "id": row["_id"]}) for row in rows}
-    if place not in locations:
-        remedy = "Check the id; GET /v1/locations lists them."
-        raise Refusal("unknown_location", f"There is no location {place}.", remedy=remedy, field="location", status=404)
-    demand = demand_then(order, decision, await carried_then(mongo, order.id, decision))
-    seen = await stock_seen(mongo, decision, sorted({sku for _, sku, _ in demand.lines}))
-    policy = await policy_then(mongo, decision.policy)
-    version = await network_version(mongo)
-    return recompute(locations[place], list(locations.values()), demand, seen, policy, decision, version)
+async def _explained(
+    mongo: Mongo, order: OrderState, decisions: list[Decision], number: int | None
+) -> tuple[Why, Hindsight]:
+    chosen = number_of(order.id, decisions, number)
+    then = await look_back(mongo, order, decisions[chosen - 1])
+    return why_of(order.id, order.currency, decisions, chosen, near_ruled_out(then, _NEAR)), then

@@ -98,7 +98,9 @@ def _verdicts(why: Why) -> dict[str, _Verdict]:
             found[one.location] = (one.verdict, None, one.distance_km, one.total)
     for reason in why.ruled_out:
         for out in reason.nearest:
-            found.setdefault(out.location, ("ruled_out", out.reason, out.distance_km, None))
+            verdict: VerdictKind = "could_ship_some" if out.reason == "partial_stock" else "ruled_out"
+            reason_of = None if verdict == "could_ship_some" else out.reason
+            found.setdefault(out.location, (verdict, reason_of, out.distance_km, None))
     for place in why.excluded:
         found.setdefault(place, ("ruled_out", "excluded", None, None))
     return found
