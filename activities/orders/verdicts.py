@@ -11,7 +11,7 @@ import numpy as np
 
 from activities.orders.explaining import total_of
 from activities.orders.network import Availability, Network
-from activities.orders.routing import Demand, StockSeen, decide, demand_of
+from activities.orders.routing import Demand, StockSeen, decide, demand_of, route
 from contracts.explanations import Near, Recomputed, VerdictKind
 from contracts.orders import OrderState
 from contracts.partners import Location
@@ -24,6 +24,22 @@ Units = Mapping[tuple[str, str], int]
 def redecide(demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime) -> Decision:
     """What the router would decide. Nothing is taken from `stock`."""
     return decide(demand, stock, network, policy, now, StockSeen(0, 0))
+
+
+def demand_under(order: OrderState, policy: Policy) -> Demand:
+    """What a new order wants, under a policy."""
+    return demand_of(order)
+
+
+def route_one(demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime) -> Decision:
+    """Route an order and take its goods from `stock`."""
+    return route([demand], stock, network, policy, now)[0]
+
+
+def give_back(decision: Decision, stock: Availability) -> None:
+    """Undo what `route_one` took."""
+    for part in decision.allocations:
+        stock.change_all((part.location, item.sku, item.quantity) for item in part.items)
 
 
 def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int]) -> Demand:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, masterdata, orders, status
+from workers.cli import check, importing, keys, letters, masterdata, orders, status, whatif
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(letters.app, name="dlq")
 app.command()(status.status)
 app.command()(status.refusals)
 app.command()(check.check)
+app.command("what-if")(whatif.what_if)
 
 _IN_THEIR_WORDS = {
     "AlreadyRunning",
