@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from activities.orders.looking_back import available_by, seen_by, stock_seen
+from contracts.routing import Decision
 from infra.mongo import Mongo
 from tests.gateway.running import Api, fresh
 from tests.recorded import Recorded
@@ -149,3 +151,15 @@ async def test_a_picture_of_what_is_not_there_is_a_problem(api: Api, case: Case)
     assert (await api.get("/v1/orders/nobody/why.html", status=404)).code == "unknown_order"
     assert (await api.get(f"/v1/orders/{case.order}/why.html", status=404)).code == "not_routed"
     assert (await api.get(f"/v1/orders/{case.order}/why.html?lang=fr", status=422)).code == "not_allowed"
+
+
+async def test_the_stock_of_a_moment_is_the_same_added_up_from_either_end(api: Api, case: Case, mongo: Mongo) -> None:
+    await case.recorded.step()
+    await api.put("/v1/stock", {"items": [{"location": case.one, "sku": case.skus[0], "quantity": 1}]}, status=200)
+    kept = Decision.model_validate((await case.recorded.order(case.order))["decisions"][0])
+    for version in (0, kept.stock_version // 3, kept.stock_version - 1, kept.stock_version, kept.stock_version + 1):
+        decision = kept.model_copy(update={"stock_version": version})
+        forward = await available_by(mongo, seen_by(decision), case.skus)
+        assert await stock_seen(mongo, decision, case.skus) == forward
+    at_last = await stock_seen(mongo, kept.model_copy(update={"stock_version": 10**9}), case.skus)
+    assert at_last[case.one, case.skus[0]] == 1 - 2
