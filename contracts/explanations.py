@@ -67,9 +67,10 @@ class Reason(Document):
 class Recomputed(Document):
     """The verdict on any location, reckoned anew by the production function on the stock that the decision saw.
 
-    `available` and `wanted` are units by SKU. `same`: whether the whole decision, reckoned anew, sends the same goods
-    from the same locations; it need not when `network_changed`, that is when locations, carriers, articles or policies
-    were changed since the decision.
+    `available` and `wanted` are units by SKU; `kept_back` units of each stay on the shelf. `same`: whether the whole
+    decision, reckoned anew, sends the same goods from the same locations; it need not when `network_changed`, that is
+    when locations, carriers, articles or policies were changed since. It is null when it comes out otherwise without
+    the scarcity prices of that moment, which are not kept.
     """
 
     location: str
@@ -81,8 +82,9 @@ class Recomputed(Document):
     above_winner: float | None = None
     wanted: dict[str, int]
     available: dict[str, int]
+    kept_back: int = 0
     network_changed: bool
-    same: bool
+    same: bool | None
 
 
 class Why(Document):

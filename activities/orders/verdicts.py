@@ -3,46 +3,59 @@
 The one place outside the batch step that calls the router: whoever looks back or ahead does it through here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from activities.orders.choosing import look
 from activities.orders.explaining import total_of
 from activities.orders.network import Availability, Network
-from activities.orders.routing import Demand, StockSeen, decide, demand_of, route
+from activities.orders.prices import Prices
+from activities.orders.routing import Demand, decide, demand_of, route
 from contracts.explanations import Near, Recomputed, VerdictKind
 from contracts.orders import OrderState
 from contracts.partners import Location
-from contracts.routing import Decision, Policy
+from contracts.routing import Decision, Policy, Terms
+from contracts.stock import Movement
 
 Units = Mapping[tuple[str, str], int]
-"""Available units by location and SKU."""
-
-
-def redecide(demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime) -> Decision:
-    """What the router would decide. Nothing is taken from `stock`."""
-    return decide(demand, stock, network, policy, now, StockSeen(0, 0))
+"""Available units by location and SKU, or parcels by location and slot."""
 
 
 def demand_under(order: OrderState, policy: Policy) -> Demand:
-    """What a new order wants, under a policy."""
-    return demand_of(order)
+    """What an order wants, under a policy."""
+    return demand_of(order, policy)
 
 
-def route_one(demand: Demand, stock: Availability, network: Network, policy: Policy, now: datetime) -> Decision:
-    """Route an order and take its goods from `stock`."""
-    return route([demand], stock, network, policy, now)[0]
+def route_one(
+    demand: Demand, stock: Availability, network: Network, policy: Policy, prices: Prices | None, now: datetime
+) -> Decision:
+    """Route an order, take its goods from `stock` and count its parcels."""
+    return route([demand], stock, network, [policy], prices, now)[0]
 
 
 def give_back(decision: Decision, stock: Availability) -> None:
     """Undo what `route_one` took."""
     for part in decision.allocations:
         stock.change_all((part.location, item.sku, item.quantity) for item in part.items)
+        if part.slot is not None:
+            stock.count(part.location, part.slot, -1)
 
 
-def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int]) -> Demand:
+def book(movement: Movement, stock: Availability) -> None:
+    """Let a row of the ledger change stock and the parcels that count against capacities."""
+    for change in movement.changes:
+        stock.change(movement.location, change.sku, change.on_hand - change.reserved)
+    if movement.slot is not None:
+        stock.count(movement.location, movement.slot, _PARCELS.get(movement.kind, 0))
+
+
+_PARCELS = {"reserved": 1, "released": -1}
+
+
+def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int], policy: Policy) -> Demand:
     """What the order wanted when it was decided on.
 
     A decision that found something hands out all that was wanted. For one that found nothing it is what was ordered
@@ -62,29 +75,31 @@ def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int
         if units > 0:
             lines.append(line.model_copy(update={"quantity": units}))
     then = {"lines": lines, "parcels": [], "cancellation": None, "attempt": decision.attempt - 1}
-    return demand_of(order.model_copy(update={**then, "excluded": decision.excluded}))
+    return demand_under(order.model_copy(update={**then, "excluded": decision.excluded}), policy)
 
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What a decision was made on, as far as it is still known. `seen`: the stock then."""
+    """What a decision was made on, as far as it is still known. `seen`: the stock then; `parcels`: how many counted
+    against a location's capacity, by location and slot. Scarcity prices are not kept."""
 
     decision: Decision
     demand: Demand
     seen: Units
+    parcels: Units
     policy: Policy
-    locations: Mapping[str, Location]
-    network_version: int
+    network: Network
 
 
 def recompute(then: Hindsight, place: str) -> Recomputed:
     """The verdict on one location, and whether the whole decision comes out the same."""
-    location, demand, decision = then.locations[place], then.demand, then.decision
-    alone = _decided(then, [location])
+    demand, decision = then.demand, then.decision
+    location = then.network.locations[then.network.index[place]]
+    alone = _decided(then, _only(then, location))
     verdict, reason = _verdict(place, alone, decision)
     wanted = _wanted(demand)
     candidate = alone.candidates[0] if alone.candidates else None
-    terms = candidate.terms if candidate else None
+    terms = _with_recorded_scarcity(place, candidate.terms if candidate else None, decision)
     total, best = total_of(terms), total_of(decision.terms)
     comparable = verdict in ("chosen", "could_ship_all") and total is not None and best is not None
     return Recomputed(
@@ -97,35 +112,57 @@ def recompute(then: Hindsight, place: str) -> Recomputed:
         above_winner=round(total - best, 2) if comparable and total is not None and best is not None else None,
         wanted=wanted,
         available={sku: then.seen.get((place, sku), 0) for sku in wanted},
-        network_changed=then.network_version != decision.network_version,
-        same=_goods(_decided(then, list(then.locations.values()))) == _goods(decision),
+        kept_back=location.safety_stock + location.channel_buffers.get(demand.channel, 0),
+        network_changed=then.network.version != decision.network_version,
+        same=_comes_out_the_same(then),
     )
 
 
+def _with_recorded_scarcity(place: str, terms: Terms | None, decision: Decision) -> Terms | None:
+    """The scarcity prices of that moment are known of candidates only: what was kept of them."""
+    kept = next((one.terms for one in decision.candidates if one.location == place), None)
+    return terms if terms is None or kept is None else terms.model_copy(update={"scarcity": kept.scarcity})
+
+
+def _comes_out_the_same(then: Hindsight) -> bool | None:
+    """None: it does not, and that may be because prices and exchanges with other orders are not reckoned anew."""
+    if _goods(_decided(then, then.network)) == _goods(then.decision):
+        return True
+    return None if then.decision.prices_version or then.decision.exchanged_with else False
+
+
 def near_ruled_out(then: Hindsight, most: int) -> list[Near]:
-    """Of the locations that are nearest to the customer those that were ruled out, each with its reason."""
-    places = list(then.locations.values())
-    distances = Network(places).distances_km(then.demand.lat, then.demand.lon)
+    """For each reason so many of the locations that were ruled out for it, the nearest to the customer first."""
+    network, demand = then.network, then.demand
+    view = look(demand, _stock(then, network), network, then.policy, None, then.decision.at)
     shown = {one.location for one in then.decision.candidates}
     shown |= {part.location for part in then.decision.allocations}
+    reasons = dict(view.eligibility.ruled_out)
+    reasons["no_stock"] = np.flatnonzero(view.eligibility.able & ~view.some)
+    reasons["partial_stock"] = np.flatnonzero(view.some & ~view.whole)
+    distances = network.distances_km(demand.lat, demand.lon)
     found = []
-    for number in np.argsort(distances, kind="stable")[:most].tolist():
-        place = places[number].id
-        if place in shown or not np.isfinite(distances[number]):
-            continue
-        verdict, reason = _verdict(place, _decided(then, [places[number]]), then.decision)
-        if verdict == "could_ship_some":
-            reason = "partial_stock"
-        if reason is not None:
-            found.append(Near(location=place, distance_km=round(float(distances[number]), 3), reason=reason))
-    return found
+    for reason, places in reasons.items():
+        ids = [(float(distances[place]), network.locations[place].id) for place in places.tolist()]
+        near = sorted((km, place) for km, place in ids if place not in shown and np.isfinite(km))[:most]
+        found += [Near(location=place, distance_km=round(km, 3), reason=reason) for km, place in near]
+    return sorted(found, key=lambda one: (one.distance_km or 0.0, one.location))
 
 
-def _decided(then: Hindsight, locations: Sequence[Location]) -> Decision:
-    network = Network(locations)
+def _only(then: Hindsight, location: Location) -> Network:
+    return Network([location], then.network.version, then.network.carriers, then.network.articles)
+
+
+def _stock(then: Hindsight, network: Network) -> Availability:
     stock = Availability(network)
     stock.change_all((place, sku, units) for (place, sku), units in then.seen.items())
-    return redecide(then.demand, stock, network, then.policy, then.decision.at)
+    for (place, slot), parcels in then.parcels.items():
+        stock.count(place, slot, parcels)
+    return stock
+
+
+def _decided(then: Hindsight, network: Network) -> Decision:
+    return decide(then.demand, _stock(then, network), network, then.policy, then.decision.at)
 
 
 def _verdict(location: str, alone: Decision, decision: Decision) -> tuple[VerdictKind, str | None]:

@@ -13,7 +13,8 @@ from heapq import heappop, heappush
 from math import ceil
 
 from activities.orders.network import Availability, Network
-from activities.orders.verdicts import demand_under, give_back, route_one
+from activities.orders.prices import Expected, Prices
+from activities.orders.verdicts import Units, book, demand_under, give_back, route_one
 from contracts.orders import OrderState
 from contracts.routing import Allocation, Decision, Policy
 from contracts.stock import Movement
@@ -21,6 +22,8 @@ from contracts.stock import Movement
 _WOKEN_AT_MOST = 500
 """Waiting orders that one arrival of goods lets try again, as in production."""
 _DAY_S = 86_400
+PRICES_KEPT = timedelta(hours=1)
+"""In production they are brought up to date every minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,34 @@ class _Waiting:
     until: datetime
 
 
-class Arm:
-    """One way of routing the history."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What every arm begins with: available units by location and SKU, parcels that count against capacities by
+    location and slot."""
 
-    def __init__(
-        self, name: str, network: Network, stock: Mapping[tuple[str, str], int], policy: Chooser, measure: Measure
-    ) -> None:
+    network: Network
+    stock: Units
+    parcels: Units = field(default_factory=dict)
+
+    def availability(self) -> Availability:
+        stock = Availability(self.network)
+        stock.change_all((place, sku, units) for (place, sku), units in self.stock.items())
+        for (place, slot), parcels in self.parcels.items():
+            stock.count(place, slot, parcels)
+        return stock
+
+
+class Arm:
+    """One way of routing the history. Without `expect` there are no scarcity prices."""
+
+    def __init__(self, name: str, start: Start, policy: Chooser, measure: Measure) -> None:
         self.name = name
         self.tally = Tally()
-        self._network = network
-        self._stock = Availability(network)
-        self._stock.change_all((place, sku, units) for (place, sku), units in stock.items())
+        self._network = start.network
+        self._stock = start.availability()
+        self._prices: Prices | None = None
+        self._cover_days = 0.0
+        self._priced_at: datetime | None = None
         self._policy = policy
         self._measure = measure
         self._waiting: dict[str, _Waiting] = {}
@@ -112,8 +132,13 @@ class Arm:
         self._by_sku: dict[str, dict[str, None]] = {}
         self._shipped: dict[str, tuple[Placed, Decision]] = {}
 
+    def expect(self, expected: Expected | None, cover_days: float) -> None:
+        """What is expected from now on, as production works it out once a day."""
+        self._prices, self._cover_days, self._priced_at = Prices(expected), cover_days, None
+
     def take(self, event: Event) -> None:
         self._give_up(event.at)
+        self._set_prices(event.at)
         if isinstance(event, Placed):
             self.tally.orders += 1
             self.tally.units += _units(event)
@@ -132,10 +157,16 @@ class Arm:
             self.tally.margin += self._margin(waiting.placed)
         return self.tally
 
+    def _set_prices(self, now: datetime) -> None:
+        if self._prices is None or (self._priced_at is not None and now - self._priced_at < PRICES_KEPT):
+            return
+        self._prices.update(self._stock, self._cover_days)
+        self._priced_at = now
+
     def _route(self, placed: Placed, now: datetime) -> bool:
         """Whether it goes out now. Else it waits."""
         policy = self._policy(placed)
-        decision = route_one(demand_under(placed.order, policy), self._stock, self._network, policy, now)
+        decision = route_one(demand_under(placed.order, policy), self._stock, self._network, policy, self._prices, now)
         if now == placed.at:
             self.tally.as_recorded += placed.went == {part.location for part in decision.allocations}
         if decision.allocations:
@@ -154,10 +185,10 @@ class Arm:
         return False
 
     def _move(self, movement: Movement) -> None:
+        book(movement, self._stock)
         gained: dict[str, int] = {}
         for change in movement.changes:
             units = change.on_hand - change.reserved
-            self._stock.change(movement.location, change.sku, units)
             if units > 0:
                 gained[change.sku] = gained.get(change.sku, 0) + units
         self._wake(gained, movement.at)

@@ -1,13 +1,16 @@
 """A kept decision the way it is read, and verdicts that are reckoned anew by the production function."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.orders.eligible import REASONS as ROUTERS_REASONS
 from activities.orders.explaining import why_of
+from activities.orders.network import Network
 from activities.orders.routing import demand_of
 from activities.orders.verdicts import Hindsight, demand_then, near_ruled_out, recompute
 from contracts.explanations import Near
@@ -17,6 +20,7 @@ from contracts.refusals import Refusal
 from contracts.routing import Candidate, Decision, Policy, Terms
 from tests.builders import NOW, Levels, location, network, order
 from tests.routed import decided
+from workers.picture.words import REASONS
 
 FEWEST = Policy(rule="fewest")
 
@@ -79,10 +83,10 @@ def hindsight(
     places: Sequence[Location], levels: Levels, of: OrderState, policy: Policy = FEWEST, **changes: Any
 ) -> Hindsight:
     """A decision that was made on these levels, and what is known of it."""
-    demand = demand_of(of)
-    decision = changed(decided(demand, network(*places), levels, policy), **changes)
+    demand, network_then = demand_of(of, policy), network(*places)
+    decision = changed(decided(demand, network_then, levels, policy), **changes)
     seen = {(place, sku): units for place, skus in levels.items() for sku, units in skus.items()}
-    return Hindsight(decision, demand, seen, policy, {place.id: place for place in places}, decision.network_version)
+    return Hindsight(decision, demand, seen, {}, policy, network_then)
 
 
 STORES = [
@@ -132,9 +136,11 @@ def test_a_location_that_refused_is_excluded() -> None:
 def test_another_stock_makes_another_decision_and_it_is_said() -> None:
     then = hindsight(STORES, LEVELS, order(("tea", 2), ("cup", 1)))
     empty = {key: units for key, units in then.seen.items() if key[0] != "near"}
-    other = Hindsight(then.decision, then.demand, empty, then.policy, then.locations, then.network_version + 1)
-    found = recompute(other, "far")
+    network_since = Network(STORES, version=7)
+    found = recompute(replace(then, seen=empty, network=network_since), "far")
     assert (found.same, found.network_changed) == (False, True)
+    priced = replace(then, seen=empty, decision=changed(then.decision, prices_version=3))
+    assert recompute(priced, "far").same is None
 
 
 def test_the_nearest_that_were_ruled_out_are_named_with_their_reasons() -> None:
@@ -145,19 +151,22 @@ def test_the_nearest_that_were_ruled_out_are_named_with_their_reasons() -> None:
         ("empty", "no_stock"),
         ("part", "partial_stock"),
     ]
-    assert near_ruled_out(hindsight(STORES, LEVELS, order(("tea", 2), ("cup", 1))), 1) == found[:1]
+    more = [*STORES, location("empty-too", 4.5)]
+    both = near_ruled_out(hindsight(more, LEVELS, order(("tea", 2), ("cup", 1))), 7)
+    assert [one.location for one in both if one.reason == "no_stock"] == ["empty", "empty-too"]
+    assert near_ruled_out(hindsight(more, LEVELS, order(("tea", 2), ("cup", 1))), 1) == found
 
 
 def test_what_was_wanted_then_is_what_was_handed_out() -> None:
     of = order(("tea", 2), ("cup", 1), ("tea", 3))
     decision = decided(demand_of(of), network("near"), {"near": {"tea": 9, "cup": 9}}, FEWEST)
-    assert demand_then(of, decision, {"tea": 99}).lines == demand_of(of).lines
+    assert demand_then(of, decision, {"tea": 99}, FEWEST).lines == demand_of(of).lines
 
 
 def test_what_was_wanted_of_a_decision_for_nothing_is_what_no_parcel_carried() -> None:
     of = order(("tea", 2), ("cup", 1), ("tea", 3))
     nothing = changed(SIMPLE, allocations=[], outcome="none", excluded=["near"], attempt=4)
-    then = demand_then(of, nothing, {"tea": 3})
+    then = demand_then(of, nothing, {"tea": 3}, FEWEST)
     assert list(then.lines) == [(2, "cup", 1), (3, "tea", 2)]
     assert (list(then.excluded), then.attempt) == (["near"], 4)
 
@@ -180,3 +189,23 @@ def test_verdicts_agree_with_what_was_counted(levels: Mapping[str, Mapping[str, 
     chosen = {one.location for one in verdicts if one.verdict == "chosen"}
     assert chosen == {part.location for part in then.decision.allocations}
     assert then.decision.at == NOW
+
+
+def test_a_location_without_capacity_is_ruled_out_by_the_parcels_of_that_hour() -> None:
+    full = location("full", 1.0, capacity_per_hour=2)
+    levels = {"full": {"tea": 9}, "near": {"tea": 9}}
+    then = hindsight([full, location("near", 10.0)], levels, order(("tea", 1)))
+    assert recompute(then, "full").verdict == "chosen"
+    busy = replace(then, parcels={("full", "2026-03-02T17"): 2}, decision=changed(then.decision, allocations=[]))
+    found = recompute(busy, "full")
+    assert (found.verdict, found.reason, found.same) == ("ruled_out", "capacity", False)
+
+
+def test_units_that_stay_on_the_shelf_are_told() -> None:
+    careful = location("careful", 1.0, safety_stock=2, channel_buffers={"online": 3})
+    found = recompute(hindsight([careful], {"careful": {"tea": 5}}, order(("tea", 1))), "careful")
+    assert (found.verdict, found.reason, found.available, found.kept_back) == ("ruled_out", "no_stock", {"tea": 5}, 5)
+
+
+def test_every_reason_of_the_router_has_words() -> None:
+    assert set(ROUTERS_REASONS) <= set(REASONS)

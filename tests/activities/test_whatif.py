@@ -16,6 +16,7 @@ from activities.orders.whatif import (
     Event,
     Measure,
     Placed,
+    Start,
     Tally,
     as_recorded,
     days_late,
@@ -48,7 +49,7 @@ def replayed(
 ) -> Tally:
     """Stores lie 10, 20, 30, ... km away in the order in which `levels` names them."""
     stock = {(place, sku): units for place, skus in levels.items() for sku, units in skus.items()}
-    arm = Arm("arm", network(*levels), stock, policy, Measure(as_recorded, margin))
+    arm = Arm("arm", Start(network(*levels), stock), policy, Measure(as_recorded, margin))
     for event in events:
         arm.take(event)
     return arm.end(end or events[-1].at)

@@ -81,12 +81,15 @@ def _recomputed(why: Row, one: Row) -> Iterator[str]:
     wanted = ", ".join(
         f"{units} × {plain(sku)}, had {one['available'].get(sku, 0)}" for sku, units in one["wanted"].items()
     )
-    yield f"wanted: {wanted}"
+    kept_back = f"; of each {one['kept_back']} stay on the shelf" if one["kept_back"] else ""
+    yield f"wanted: {wanted}{kept_back}"
     if one["total"] is not None:
         above = one["above_winner"]
         more = f", {_money(why, above)} above the winner" if above is not None and above > 0 else ""
         yield f"{_money(why, one['total'])}{more}: {_terms(why, one['terms'])}"
-    if not one["same"]:
+    if one["same"] is None:
+        yield "[yellow]The whole decision comes out otherwise without the scarcity prices of that moment.[/yellow]"
+    elif not one["same"]:
         cause = (
             "locations, carriers, articles or policies were changed since"
             if one["network_changed"]

@@ -30,8 +30,8 @@ DecisionAsked = Annotated[
     int | None, Query(ge=1, le=1_000_000, description="Counted from 1; the newest when left out.")
 ]
 
-_NEAR = 60
-"""So many locations nearest to the customer are looked at for who was ruled out."""
+_NEAR = 5
+"""So many of those that were ruled out are named for each reason."""
 
 
 @router.get(
@@ -58,7 +58,7 @@ async def see_why(
     order, decisions = read_decisions(await find_order(gateway_of(request), order_id))
     why, then = await _explained(mongo, order, decisions, decision)
     if location is not None:
-        if location not in then.locations:
+        if location not in then.network.index:
             detail, remedy = f"There is no location {location}.", "Check the id; GET /v1/locations lists them."
             raise Refusal("unknown_location", detail, remedy=remedy, field="location", status=404)
         why.location = recompute(then, location)

@@ -10,11 +10,11 @@ COLOURS = {
     "ruled_out": "#b0413e",
 }
 _GROUPS = {
-    "stock": ("no_stock", "partial_stock", "safety_stock", "together"),
+    "stock": ("no_stock", "partial_stock"),
     "refused": ("excluded",),
-    "time": ("closed", "cut_off", "hand_over"),
-    "capacity": ("capacity", "capacity_per_day", "capacity_per_hour"),
-    "place": ("region", "ships_to", "radius", "too_far", "no_carrier", "no_point"),
+    "time": ("closed",),
+    "capacity": ("capacity",),
+    "place": ("region_licence", "radius", "no_carrier"),
     "off": ("inactive", "channel"),
 }
 _GROUP_OF = {reason: group for group, reasons in _GROUPS.items() for reason in reasons}

@@ -3,21 +3,24 @@
 Orders stand where they were first routed: after exactly the ledger rows that their decision saw.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from activities.orders.looking_back import available_by, policy_then
+from activities.orders.looking_back import available_by, parcels_by, policy_then
+from activities.orders.network import Network
+from activities.orders.prices import Expected
 from activities.orders.whatif import CalledOff, Event, Placed
+from activities.stock.expecting import expectation, sold_before
 from contracts.orders import OrderState
-from contracts.partners import Location
 from contracts.routing import Decision, Policy
 from contracts.stock import Movement
 from infra.mongo import Mongo
 
 _OWN = frozenset({"reserved", "released", "shipped"})
 """Kinds of movements by which orders move goods; those of orders in the window are decided anew."""
+_SLOTS_READ = timedelta(days=2)
 _LEFT_OUT = {"timeline": 0, "digest": 0, "parcels": 0, "ship_to": 0}
 
 
@@ -49,9 +52,15 @@ class History:
         """Available units at the start: the ledger summed up to then."""
         return await available_by(self.mongo, {"version": {"$lte": self.window.version}})
 
-    async def locations(self) -> list[Location]:
-        rows = self.mongo.locations.find({}).sort("_id", 1)
-        return [Location.model_validate({**row, "id": row["_id"]}) async for row in rows]
+    async def parcels(self) -> dict[tuple[str, str], int]:
+        """Parcels that count against capacities at the start, by location and slot."""
+        since = f"{self.window.start - _SLOTS_READ:%Y-%m-%d}"
+        return await parcels_by(self.mongo, {"slot": {"$gte": since}, "version": {"$lte": self.window.version}})
+
+    async def expected(self, network: Network, policies: Sequence[Policy], now: datetime) -> Expected | None:
+        """What was expected on a day; from the days that production had counted then."""
+        sold, days = await sold_before(self.mongo, now)
+        return expectation(sold, days, network, policies, now) if sold else None
 
     async def events(self) -> AsyncIterator[Event]:
         """Streams; what it keeps in memory is an id for every order of the window."""

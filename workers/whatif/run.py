@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from activities.orders.looking_back import policy_then
-from activities.orders.network import Network
+from activities.orders.looking_back import network_now, policy_then
 from activities.orders.policies import newest
-from activities.orders.whatif import Arm, Chooser, Measure, Placed, Tally, as_recorded, gini, under
+from activities.orders.whatif import Arm, Chooser, Measure, Placed, Start, Tally, as_recorded, gini, under
+from activities.stock.expecting import cover_days
 from contracts.refusals import Refusal
 from contracts.routing import Policy
 from infra.mongo import Mongo
@@ -47,29 +47,44 @@ class Outcome:
 
 async def run(mongo: Mongo, asked: Asked, progress: Callable[[int, int], None] = lambda done, of: None) -> Outcome:
     """Reads only. Raises Refusal for a policy that cannot be had."""
-    named = [(asked.against or RECORDED, await _chooser(mongo, asked.against))]
-    named += [(name, await _chooser(mongo, name)) for name in asked.policies]
+    named = [asked.against or RECORDED, *asked.policies]
+    rules = [await _rules(mongo, name) for name in named]
     window = await window_of(mongo, asked.start, asked.end)
     history = History(mongo, window)
     await history.count()
-    locations = await history.locations()
-    network, stock = Network(locations), await history.stock()
-    measure = Measure(named[0][1], asked.margin)
-    arms = [Arm(name, network, stock, choose, measure) for name, choose in named]
-    done = 0
+    start = Start(await network_now(mongo), await history.stock(), await history.parcels())
+    measure = Measure(rules[0].choose, asked.margin)
+    arms = [Arm(name, start, rule.choose, measure) for name, rule in zip(named, rules, strict=True)]
+    done, day = 0, None
     async for event in history.events():
+        if event.at.date() != day:
+            day = event.at.date()
+            for arm, rule in zip(arms, rules, strict=True):
+                arm.expect(await history.expected(start.network, rule.in_force, event.at), cover_days(rule.in_force))
         for arm in arms:
             arm.take(event)
         if isinstance(event, Placed):
             done += 1
             progress(done, history.routed)
     tallies = [(arm.name, arm.end(asked.end)) for arm in arms]
-    active = [location.id for location in locations if location.active]
+    active = [location.id for location in start.network.locations if location.active]
     return Outcome(asked, window.start, history.routed, history.never_routed, len(active), tallies, active)
 
 
-async def _chooser(mongo: Mongo, named: str | None) -> Chooser:
-    return as_recorded if named is None or named == RECORDED else under(await read_policy(mongo, named))
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How an arm chooses an order's policy, and all policies that hold in it."""
+
+    choose: Chooser
+    in_force: Sequence[Policy]
+
+
+async def _rules(mongo: Mongo, named: str) -> _Rules:
+    kept = newest([Policy.model_validate(row) async for row in mongo.policies.find({})])
+    if named == RECORDED:
+        return _Rules(as_recorded, kept)
+    policy = await read_policy(mongo, named)
+    return _Rules(under(policy), [policy, *(one for one in kept if one.id != policy.id)])
 
 
 async def read_policy(mongo: Mongo, named: str) -> Policy:
@@ -162,8 +177,8 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 ASSUMPTIONS = (
-    "Stores accept what they are offered.",
-    "Locations and their limits are as they are now.",
+    "Stores accept what they are offered, and orders are routed one by one.",
+    "Locations, carriers and articles are as they are now; scarcity prices are brought up to date every hour.",
     "All arms are measured by the prices of the arm they are compared with.",
     "An order that finds nothing waits for goods; what is lost or still waits at the end costs its margin.",
 )
