@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.orders.prices import Expected
 from activities.orders.whatif import (
     Arm,
     CalledOff,
@@ -25,7 +27,7 @@ from activities.orders.whatif import (
 )
 from contracts.routing import Policy
 from contracts.stock import Change, Movement
-from tests.builders import NOW, Levels, later, network, order
+from tests.builders import NOW, Levels, later, location, network, order
 
 FEWEST = Policy(rule="fewest", handling=300, km_price=2, backorder_limit_s=3600)
 ONE_PARCEL = FEWEST.model_copy(update={"id": "one", "max_parcels": 1})
@@ -187,3 +189,31 @@ def test_nothing_is_shipped_that_was_not_there_and_every_order_is_accounted_for(
     assert tally.shipped_units <= there
     assert tally.units == tally.shipped_units + tally.waiting_units + tally.lost_units
     assert tally.parcels == sum(tally.load.values())
+
+
+def test_goods_that_are_expected_to_be_wanted_nearer_are_spared_unless_scarcity_does_not_count() -> None:
+    """The last unit at `near` is worth 2,000 to customers beside it; `far` costs this order only 20 more."""
+    expected = Expected(skus=["tea"], units=np.array([[5.0]]), cost=np.array([[0.0, 2000.0]]), lost=np.array([9000.0]))
+    policy = Policy(rule="cost", km_price=2, hold_back=False)
+    start = Start(network("near", "far"), {("near", "tea"): 1, ("far", "tea"): 50})
+    loads = []
+    for scarcity in (1.0, 0.0):
+        arm = Arm("arm", start, under(policy.model_copy(update={"scarcity": scarcity})), Measure(as_recorded, 0.4))
+        arm.expect(expected, cover_days=7.0)
+        arm.take(placed("a", ("tea", 1)))
+        loads.append(arm.end(later(1)).load)
+    assert loads == [{"far": 1}, {"near": 1}]
+
+
+def test_a_full_location_gets_no_more_until_something_is_called_off() -> None:
+    start = Start(
+        network(location("near", 10.0, capacity_per_day=2), location("far", 20.0)),
+        {("near", "tea"): 9, ("far", "tea"): 9},
+        {("near", "2026-03-02T17"): 1},
+    )
+    arm = Arm("arm", start, as_recorded, Measure(as_recorded, 0.4))
+    arm.take(placed("a", ("tea", 1), leaves=True))
+    arm.take(placed("b", ("tea", 1), at=later(1)))
+    arm.take(CalledOff("a", later(2)))
+    arm.take(placed("c", ("tea", 1), at=later(3)))
+    assert +arm.end(later(4)).load == {"near": 1, "far": 1}

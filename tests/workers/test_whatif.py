@@ -11,6 +11,7 @@ import pytest
 from contracts.refusals import Refusal
 from contracts.routing import Policy
 from contracts.stock import Change
+from infra.demo_carriers import carriers
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.settings import Settings
@@ -176,3 +177,32 @@ def test_moments_are_utc_unless_they_say_otherwise() -> None:
     assert moment("2026-03-02T09:00:00") == moment("2026-03-02T17:00:00+08:00") == later(0)
     with pytest.raises(CommandFailed, match="no moment"):
         moment("yesterday")
+
+
+async def test_with_carriers_the_recorded_arm_pays_what_was_planned(mongo: Mongo) -> None:
+    recorded = Recorded(mongo)
+    await make_indexes(mongo)
+    await mongo.counters.delete_many({})
+    await recorded.open(
+        location("near", 10.0), location("far", 900.0, division="110101"), location("full", 1.0, capacity_per_day=1)
+    )
+    for carrier in carriers():
+        await mongo.carriers.insert_one({"_id": carrier.id, **carrier.model_dump(mode="json", exclude={"id"})})
+    for place in ("near", "far", "full"):
+        await recorded.receive(place, {"tea": 3}, BEFORE)
+    for number in range(6):
+        at = later(60 * number)
+        deadline = later(hours=12) if number == 5 else None
+        await recorded.place(f"order-{number}", ("tea", 1), at=at, price=1000, deliver_by=deadline)
+        await recorded.step(at)
+    decisions = [row["decisions"][0] async for row in mongo.orders.find({})]
+    outcome = await run(mongo, asked("default"))
+    found = arms(outcome)
+    assert found["default"] == found["recorded"]
+    assert found["recorded"]["as_recorded_share"] == 1.0
+    for term in ("freight", "handling", "lateness"):
+        assert found["recorded"][term] == sum(one["terms"][term] for one in decisions)
+    late = sum(one["terms"]["lateness"] > 0 for one in decisions)
+    assert late >= 1
+    assert found["recorded"]["late_share"] == pytest.approx(late / 6, abs=1e-4)
+    assert outcome.arms[0][1].load["full"] == 1
