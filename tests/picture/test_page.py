@@ -189,3 +189,24 @@ def test_all_words_exist_in_both_languages_with_the_same_blanks() -> None:
         for key, (english, chinese) in table.items():
             assert english and chinese, key
             assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", chinese)), key
+
+
+def test_the_map_holds_what_was_weighed_and_only_the_nearest_of_the_rest() -> None:
+    of = order(("tea", 1))
+    near = [Near(location=f"empty-{n}", distance_km=n, reason="no_stock") for n in range(1, 6)]
+    near.append(Near(location="moon", distance_km=5_000.0, reason="excluded"))
+    made = decision("near")
+    why = why_of(of.id, of.currency, [made], near=near)
+    known = {place: location(place, 10.0 + n) for n, place in enumerate(concerned(of, why))}
+    shown = scene_of(of, why, [made], [], known)
+    assert [spot.id for spot in shown.spots] == ["near", "empty-1", "empty-2", "empty-3"]
+    words = Reader(page_of(shown, "en")).words
+    for place in ("empty-5", "moon"):
+        assert place in words
+
+
+def test_a_name_that_is_too_long_for_the_picture_is_cut_and_told_whole_beside_it() -> None:
+    long = "天下第一大旗舰店" * 12
+    page = page_of(scene(order(("tea", 1)), [decision("near")], near=long), "zh")
+    assert long in page
+    assert "…</text>" in page

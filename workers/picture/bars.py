@@ -69,7 +69,7 @@ def _row(bar: _Bar, number: int, unit: float, currency: str, language: Language)
     x = _LEFT
     parts = [
         mark(18.0, middle, bar.verdict, None, say(VERDICTS, bar.verdict, language)),
-        element("text", shortened(bar.label, 30), x=36, y=middle + 4, font_size=13, fill=INK),
+        element("text", shortened(bar.label, _LEFT - 46, 13), x=36, y=middle + 4, font_size=13, fill=INK),
     ]
     for name in _TERMS:
         amount = float(getattr(bar.terms, name))

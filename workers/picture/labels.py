@@ -56,8 +56,14 @@ def width_of(words: str, size: float) -> float:
     return size * (wide + 0.58 * (len(words) - wide))
 
 
-def shortened(words: str, most: int) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
+def shortened(words: str, most: float, size: float) -> str:
+    """As much of the words as is about `most` pixels wide."""
+    if width_of(words, size) <= most:
+        return words
+    kept = len(words) - 1
+    while kept and width_of(words[:kept] + "…", size) > most:
+        kept -= 1
+    return words[:kept] + "…"
 
 
 @dataclass(slots=True)

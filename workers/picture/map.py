@@ -68,7 +68,7 @@ def map_of(scene: Scene, language: Language) -> Markup:
 def kilometres(distance: float) -> str:
     """With as many digits as matter."""
     digits = 2 if distance < 1 else 1 if distance < 100 else 0
-    return f"{distance:,.{digits}f} km"
+    return f"{distance:,.{digits}f}\u00a0km"
 
 
 def _graticule(view: View) -> Markup:
@@ -109,7 +109,7 @@ def _rings(view: View, spots: list[Spot], room: Room) -> Markup:
             "stroke_dasharray": "3 4",
         }
         parts.append(element("circle", cx=x, cy=y, r=pixels, **circle))
-        words = kilometres(radius).replace(".0 ", " ").replace(".00 ", " ")
+        words = kilometres(radius).replace(".0\u00a0", "\u00a0").replace(".00\u00a0", "\u00a0")
         for across, down in ((0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.71, 0.71), (-0.71, -0.71)):
             at = (x + across * pixels, y + down * pixels)
             if view.holds(at, 16) and (found := room.find(*at, [(words, 10)], 2, reach=1)):
@@ -185,10 +185,10 @@ def _spot_names(spots: list[Spot], at: Mapping[str, XY], room: Room, language: L
     parts = []
     for spot in spots:
         x, y = at[spot.id]
-        name = shortened(spot.name or spot.id, 22)
+        name = shortened(spot.name or spot.id, 170, 12)
         distance = kilometres(spot.distance_km) if spot.distance_km is not None else ""
         reason = say(REASONS, spot.reason, language) if spot.reason else ""
-        second = shortened(" · ".join(word for word in (distance, reason) if word), 40)
+        second = shortened(" · ".join(word for word in (distance, reason) if word), 230, 10)
         lines: list[tuple[str, float]] = [(name, 12.0)] + ([(second, 10.0)] if second else [])
         found = room.find(x, y, lines, 13)
         if found is None:
@@ -229,7 +229,7 @@ def _home(scene: Scene, view: View, room: Room, language: Language) -> Markup:
 def _scale_bar(view: View, room: Room) -> Markup:
     length = nice(180 / view.scale)
     pixels = length * view.scale
-    words = kilometres(length).replace(".0 ", " ").replace(".00 ", " ")
+    words = kilometres(length).replace(".0\u00a0", "\u00a0").replace(".00\u00a0", "\u00a0")
     x, y = 18.0, HEIGHT - 20
     room.taken.append(Box(x - 6, y - 24, x + max(pixels, width_of(words, 11)) + 6, y + 10))
     bar = f"M{x:.1f},{y - 5:.1f} v5 h{pixels:.1f} v-5"

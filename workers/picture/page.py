@@ -88,6 +88,8 @@ def _runner_up(scene: Scene, language: Language) -> str:
     names = " + ".join(scene.names.get(place) or place for place in second.locations)
     if second.by is None:
         return names
+    if round(second.by) == 0:
+        return f"{names}{text('comma', language)}{text('same_cost', language)}"
     return (
         f"{names}{text('comma', language)}{text('by', language, amount=display(round(second.by), scene.why.currency))}"
     )
@@ -178,9 +180,7 @@ def _ruled_out(scene: Scene, language: Language) -> Markup:
         ]
         if reason.reason == "excluded" and not named:
             named = [scene.names.get(place) or place for place in scene.why.excluded]
-        drawn = element(
-            "svg", mark(12.0, 12.0, "ruled_out", reason.reason, reason.reason), viewBox="0 0 24 24", width=22, height=22
-        )
+        drawn = element("svg", _reason_mark(reason.reason), viewBox="0 0 24 24", width=22, height=22)
         rows.append(
             element(
                 "tr",
@@ -193,6 +193,12 @@ def _ruled_out(scene: Scene, language: Language) -> Markup:
     return element(
         "section", heading, element("div", element("table", _head(heads, {0}), element("tbody", *rows)), class_="wide")
     )
+
+
+def _reason_mark(reason: str) -> Markup:
+    """As on the map, where who has a part of it is shown as somebody who could ship that part."""
+    verdict = "could_ship_some" if reason == "partial_stock" else "ruled_out"
+    return mark(12.0, 12.0, verdict, reason, reason)
 
 
 def _story(scene: Scene, language: Language) -> Markup:

@@ -64,7 +64,8 @@ def scene_of(
     ]
     steps = {place: number for number, place in enumerate(dict.fromkeys(lost), 1)}
     spots, unplaced = [], []
-    for place, (verdict, reason, distance, total) in verdicts.items():
+    shown = {place: found for place, found in verdicts.items() if place in steps or _on_map(place, verdicts)}
+    for place, (verdict, reason, distance, total) in shown.items():
         location = locations.get(place)
         if location is None or location.lat is None or location.lon is None:
             unplaced.append(place)
@@ -85,6 +86,20 @@ def scene_of(
     )
 
 
+def _on_map(place: str, verdicts: Mapping[str, "_Verdict"]) -> bool:
+    """Those that were weighed, and of those that were not the nearest for each reason, if they are not far beyond:
+    the map stays readable, and all are in the tables."""
+    verdict, reason, distance, _ = verdicts[place]
+    if verdict in ("chosen", "could_ship_all"):
+        return True
+    weighed = [km for kind, _, km, _ in verdicts.values() if kind in ("chosen", "could_ship_all") and km is not None]
+    if weighed and distance is not None and distance > max(_BEYOND * max(weighed), _NEARBY_KM):
+        return False
+    alike = [one for one, found in verdicts.items() if found[:2] == (verdict, reason)]
+    return place in alike[:_ALIKE]
+
+
+_BEYOND, _NEARBY_KM, _ALIKE = 1.25, 30.0, 3
 _Verdict = tuple[VerdictKind, str | None, float | None, float | None]
 
 

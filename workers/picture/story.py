@@ -7,7 +7,7 @@ from workers.picture.markup import Markup, element
 from workers.picture.scene import Scene
 from workers.picture.words import HAPPENINGS, OUTCOMES, REASONS, Language, say, text
 
-_TOLD = ("order.", "parcel.")
+_TOLD = ("order.", "parcel.", "address.", "hold.", "payment.")
 
 
 def story_of(scene: Scene, language: Language) -> Markup:
@@ -52,7 +52,17 @@ def _decisions(scene: Scene, language: Language) -> Iterator[_Entry]:
 
 
 def _class(what: str) -> str:
-    bad = ("rejected", "expired", "withdrawn", "backordered", "cancelled")
+    bad = (
+        "rejected",
+        "expired",
+        "withdrawn",
+        "backordered",
+        "cancelled",
+        "overdue",
+        "lost",
+        "declined",
+        "refused_at_door",
+    )
     return "bad" if what.endswith(bad) else "good"
 
 
