@@ -159,8 +159,8 @@ CARRIERS: dict[str, Any] = {
     ]
 }
 POLICY: dict[str, Any] = {
-    "id": "delta",
-    "regions": ["31", "32", "33"],
+    "id": "pearl-river",
+    "regions": ["44", "81", "82"],
     "rule": "cost",
     "max_parcels": 3,
     "radius_km": 800,

@@ -36,7 +36,7 @@ _DRAFT: TypeAdapter[Any] = TypeAdapter(PolicyDraft)
         },
         scope=Scope.OPERATE,
         body=PolicyDraft,
-        examples={"the Yangtze delta": examples.POLICY},
+        examples={"the Pearl River delta": examples.POLICY},
     ),
 )
 async def make_policy(request: Request, caller: Writes) -> Response:

@@ -19,7 +19,7 @@ from workers.gateway.upserts import network_version, refuse_wrong_prefixes, rene
 
 _LARGEST = 2_000_000_000
 """Sixty-three years in seconds, twenty millions in fen: no number of a policy is larger."""
-PolicyId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["delta"])]
+PolicyId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["pearl-river"])]
 
 
 def _draft_field(name: str, field: FieldInfo) -> Any:
