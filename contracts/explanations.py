@@ -110,4 +110,7 @@ class Why(Document):
     prices_version: int
     exact: bool
     gap: float | None = Field(description="Where not exact: at most so many minor units above the best.")
+    exchanged_with: list[str] = Field(
+        default=[], description="Orders with which goods were exchanged, because both together became cheaper."
+    )
     location: Recomputed | None = None

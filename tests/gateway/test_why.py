@@ -163,3 +163,14 @@ async def test_the_stock_of_a_moment_is_the_same_added_up_from_either_end(api: A
         assert await stock_seen(mongo, decision, case.skus) == forward
     at_last = await stock_seen(mongo, kept.model_copy(update={"stock_version": 10**9}), case.skus)
     assert at_last[case.one, case.skus[0]] == 1 - 2
+
+
+async def test_what_was_decided_is_told_also_when_its_policy_is_gone(api: Api, case: Case, mongo: Mongo) -> None:
+    await case.recorded.step()
+    gone = {"decisions.0.policy": "gone@3", "decisions.0.exchanged_with": ["other-order"]}
+    await mongo.orders.update_one({"_id": case.order}, {"$set": gone})
+    why = (await api.get(f"/v1/orders/{case.order}/why", status=200)).body
+    assert (why["policy"], why["exchanged_with"]) == ("gone@3", ["other-order"])
+    assert "other-order" in (await api.get(f"/v1/orders/{case.order}/why.html", status=200)).body
+    again = await api.get(f"/v1/orders/{case.order}/why?location={case.one}", status=409)
+    assert again.code == "unknown_policy"

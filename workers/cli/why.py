@@ -26,6 +26,8 @@ def explained(why: Row) -> Iterator[str | Table]:
         yield _ruled_out(why)
     if why["excluded"]:
         yield f"not asked again: {', '.join(plain(place) for place in why['excluded'])}"
+    if why["exchanged_with"]:
+        yield f"goods were exchanged with {', '.join(plain(order) for order in why['exchanged_with'])}"
     seen = f"stock version {why['stock_version']} and {why['stock_rows']} rows, network {why['network_version']}"
     yield f"policy {plain(why['policy'])}; {seen}; {_quality(why)}"
     if why["location"]:

@@ -1,6 +1,6 @@
 """Keeps policies: a change makes a new version under the next number; what was decided under the old one stays true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
@@ -119,7 +119,7 @@ async def _refuse_unknown_channels(mongo: Mongo, session: Session, channels: Seq
             )
 
 
-def _refuse_overlap(wanted: Policy, others: Any) -> None:
+def _refuse_overlap(wanted: Policy, others: Iterable[Policy]) -> None:
     """Two policies for the same channel and region: nobody could say which one holds."""
     for other in others:
         same = set(wanted.regions or [""]) & set(other.regions or [""])

@@ -58,6 +58,8 @@ async def see_why(
     order, decisions = read_decisions(await find_order(gateway_of(request), order_id))
     why, then = await _explained(mongo, order, decisions, decision)
     if location is not None:
+        if isinstance(then, Refusal):
+            raise then
         if location not in then.network.index:
             detail, remedy = f"There is no location {location}.", "Check the id; GET /v1/locations lists them."
             raise Refusal("unknown_location", detail, remedy=remedy, field="location", status=404)
@@ -101,7 +103,11 @@ def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]
 
 async def _explained(
     mongo: Mongo, order: OrderState, decisions: list[Decision], number: int | None
-) -> tuple[Why, Hindsight]:
+) -> tuple[Why, Hindsight | Refusal]:
+    """What was decided can always be told; reckoned anew it can be while what it was made on is kept."""
     chosen = number_of(order.id, decisions, number)
-    then = await look_back(mongo, order, decisions[chosen - 1])
+    try:
+        then = await look_back(mongo, order, decisions[chosen - 1])
+    except Refusal as refusal:
+        return why_of(order.id, order.currency, decisions, chosen), refusal
     return why_of(order.id, order.currency, decisions, chosen, near_ruled_out(then, _NEAR)), then

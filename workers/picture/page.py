@@ -47,12 +47,14 @@ def page_of(scene: Scene, language: Language) -> str:
 def _headline(scene: Scene, title: str, language: Language) -> Markup:
     why = scene.why
     number = text("decision", language, number=why.decision, all=why.decisions)
-    facts = [
+    facts: list[tuple[str, str]] = [
         (text("winner", language), _winner(scene, language)),
         (text("runner_up", language), _runner_up(scene, language)),
         (text("to", language), f"{_division(scene.division)} ({scene.division}), {scene.channel}"),
         (text("placed", language), f"{scene.placed_at:%Y-%m-%d %H:%M:%S}"),
     ]
+    if why.exchanged_with:
+        facts.append((text("exchanged", language), ", ".join(why.exchanged_with)))
     rows = [element("div", element("dt", name), element("dd", value)) for name, value in facts]
     return element(
         "header",

@@ -70,6 +70,7 @@ HAPPENINGS: dict[str, tuple[str, str]] = {
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Why order {order} goes where it goes", "订单 {order} 为何这样派单"),
     "decision": ("decision {number} of {all}", "第 {number} 次派单决策，共 {all} 次"),
+    "exchanged": ("goods exchanged with", "与其他订单互换货源"),
     "customer": ("customer", "收货地"),
     "map": ("Where", "位置"),
     "map_alt": (
