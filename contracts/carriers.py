@@ -14,16 +14,18 @@ CarrierId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")]
 DivisionPrefix = Annotated[str, StringConstraints(pattern=r"^(\d{1,2}|\d{4}|\d{6}|BR(-[A-Z]{2})?)?$")]
 """The beginning of a division code: a great region of China (3 is the east), a province (33), a prefecture (3301), a
 county, BR, BR-SP; empty is everywhere."""
-TrackingCode = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+TrackingCode = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,60}$")]
+ZoneName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f.$]{1,30}$")]
+WEIGHT_MAX_G = 100_000_000
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class Rate(Request):
     """What a parcel costs in one zone and how long it takes. Prices in minor units, days are calendar days."""
 
-    first_g: int = Field(ge=1, description="Weight that the first price covers.")
+    first_g: int = Field(ge=1, le=WEIGHT_MAX_G, description="Weight that the first price covers.")
     first_price: Amount
-    step_g: int = Field(ge=1)
+    step_g: int = Field(ge=1, le=WEIGHT_MAX_G)
     step_price: Amount = Field(description="For every step begun beyond the first weight.")
     days: int = Field(ge=0, le=60, description="From the day of collection to the day of delivery.")
 
@@ -33,7 +35,7 @@ class ZoneRule(Request):
     the destination's first); `same` asks that origin and destination share so many leading characters of their code
     (2: same province, 4: same prefecture, 5: same state of Brazil) and is as specific as prefixes of that length."""
 
-    zone: str = Field(min_length=1, max_length=30)
+    zone: ZoneName
     origin: DivisionPrefix = ""
     destination: DivisionPrefix = ""
     same: Literal[0, 2, 4, 5, 6] = 0
@@ -53,13 +55,16 @@ class Service(Request):
     id: ServiceId
     name: str = Field(min_length=1, max_length=100)
     zones: list[ZoneRule] = Field(min_length=1, max_length=500)
-    rates: dict[str, Rate] = Field(description="By zone.")
+    rates: dict[ZoneName, Rate] = Field(min_length=1, max_length=500, description="By zone.")
     surcharges: list[Surcharge] = Field(default=[], max_length=500)
     volumetric_divisor: int | None = Field(
-        default=6000, ge=1, description="Cubic centimetres that count as a kilogram; None: only the scales count."
+        default=6000,
+        ge=1,
+        le=1_000_000,
+        description="Cubic centimetres that count as a kilogram; None: only the scales count.",
     )
     cut_off: ClockTime = Field(default="18:00", description="Parcels ready by then, local time, go the same day.")
-    max_weight_g: int = Field(default=30_000, ge=1, description="Of the weight that is paid for.")
+    max_weight_g: int = Field(default=30_000, ge=1, le=WEIGHT_MAX_G, description="Of the weight that is paid for.")
 
     @model_validator(mode="after")
     def _every_zone_has_a_rate(self) -> "Service":

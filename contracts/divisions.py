@@ -72,6 +72,31 @@ def division(code: str) -> Division:
     return found
 
 
+def wrong_prefix(prefix: str) -> str | None:
+    """What is wrong with the beginning of a code, with the remedy after a semicolon; None where it is as it should be.
+
+    A whole province or prefecture is written without its zeros: 330000 is the beginning of no county's code. One digit
+    is a great region of China.
+    """
+    if not prefix or prefix in ("BR", "BR-") or (len(prefix) == 1 and prefix in _regions()):
+        return None
+    found = _divisions().get(prefix)
+    if found is not None and found.code.isdigit() and found.level != "county":
+        short = prefix[:2] if found.level == "province" else prefix[:4]
+        return f"{prefix} is {found.name} itself and nothing in it; write {short}"
+    if found is not None or (len(prefix) in (2, 4) and prefix.ljust(6, "0") in _divisions()):
+        return None
+    for digits in (4, 2):
+        if prefix.isdigit() and len(prefix) > digits and prefix[:digits].ljust(6, "0") in _divisions():
+            return f"no code of GB/T 2260 begins with {prefix}; write {prefix[:digits]}, or another beginning in it"
+    return _what_to_write(prefix)
+
+
+@cache
+def _regions() -> frozenset[str]:
+    return frozenset(code[0] for code in _divisions() if code.isdigit())
+
+
 def name_of(code: str) -> str:
     """The name in the scheme's own language. Raises UnknownDivision."""
     return division(code).name

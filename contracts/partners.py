@@ -1,8 +1,8 @@
 """Locations that hold stock and ship: stores, warehouses, marketplace sellers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from contracts.base import Document, Request
 from contracts.carriers import ClockTime, DivisionPrefix
@@ -13,6 +13,9 @@ from contracts.ids import LocationId
 
 ACCEPT_WITHIN_S = 30 * 60
 SHIP_WITHIN_S = 48 * 3600
+UNITS_MAX = 10_000_000
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
+Units = Annotated[int, Field(ge=0, le=UNITS_MAX)]
 
 
 class LocationUpsert(Request):
@@ -32,10 +35,14 @@ class LocationUpsert(Request):
     time_zone: TimeZone = TIME_ZONE
     hours: Hours | None = Field(default=None, description="Left out: always open. Times to answer count open hours.")
     cut_off: ClockTime | None = Field(default=None, description="Orders after it are handed over the next open day.")
-    capacity_per_day: int | None = Field(default=None, ge=0, description="Parcels it takes in a day, its own time.")
-    capacity_per_hour: int | None = Field(default=None, ge=0, description="Parcels it takes in an hour.")
-    safety_stock: int = Field(default=0, ge=0, description="Units of every SKU that stay on its shelf.")
-    channel_buffers: dict[str, int] = Field(default={}, description="Further units kept back from a channel's orders.")
+    capacity_per_day: int | None = Field(
+        default=None, ge=0, le=UNITS_MAX, description="Parcels it takes in a day, its own time."
+    )
+    capacity_per_hour: int | None = Field(default=None, ge=0, le=UNITS_MAX, description="Parcels it takes in an hour.")
+    safety_stock: int = Field(default=0, ge=0, le=UNITS_MAX, description="Units of every SKU that stay on its shelf.")
+    channel_buffers: dict[ChannelName, Units] = Field(
+        default={}, max_length=20, description="Further units kept back from a channel's orders."
+    )
     ships_to: list[DivisionPrefix] = Field(
         default=[], max_length=400, description="Its licensed region: beginnings of division codes; empty: everywhere."
     )

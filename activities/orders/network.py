@@ -56,6 +56,7 @@ class Network:
         self.version = version
         self.locations = list(locations)
         self.index = {location.id: i for i, location in enumerate(self.locations)}
+        self.carriers = carriers
         self.tariffs = Tariffs(carriers, self.locations)
         self.articles = articles
         lat = np.array([np.nan if loc.lat is None else loc.lat for loc in self.locations], dtype=float)

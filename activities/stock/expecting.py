@@ -44,17 +44,27 @@ def cover_days(policies: Sequence[Policy]) -> float:
 
 async def expected_orders(mongo: Mongo, network: Network, policies: Sequence[Policy], now: datetime) -> Expected | None:
     """Expectations for the days to come; None while there is no day to learn from."""
-    days = [(now - timedelta(days=back)).date().isoformat() for back in range(1, DAYS_SEEN + 1)]
+    days = _days_before(now)
     counted = {row["_id"] async for row in mongo.expectations.find({"_id": {"$in": days}}, {"_id": 1})}
     for day in days:
         if day not in counted:
             await _count(mongo, day)
+    sold, seen = await sold_before(mongo, now)
+    return expectation(sold, seen, network, policies, now) if sold else None
+
+
+async def sold_before(mongo: Mongo, now: datetime) -> tuple[list[Sold], int]:
+    """What was sold in the weeks before a moment, on the days that are counted, and on how many of them. Only reads."""
     sold: list[Sold] = []
     seen = 0
-    async for row in mongo.expectations.find({"_id": {"$in": days}, "sold": {"$ne": []}}):
+    async for row in mongo.expectations.find({"_id": {"$in": _days_before(now)}, "sold": {"$ne": []}}):
         seen += 1
         sold.extend(Sold(**one) for one in row["sold"])
-    return expectation(sold, seen, network, policies, now) if sold else None
+    return sold, seen
+
+
+def _days_before(now: datetime) -> list[str]:
+    return [(now - timedelta(days=back)).date().isoformat() for back in range(1, DAYS_SEEN + 1)]
 
 
 async def _count(mongo: Mongo, day: str) -> None:

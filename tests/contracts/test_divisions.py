@@ -17,6 +17,7 @@ from contracts.divisions import (
     prefectures,
     province_of,
     scheme_of,
+    wrong_prefix,
 )
 from contracts.geo import Point, distance_km
 
@@ -161,3 +162,23 @@ def _below(code: str) -> list[Division]:
     for child in children_of(code):
         found += [child, *_below(child.code)]
     return found
+
+
+@pytest.mark.parametrize("prefix", ["", "3", "33", "3301", "330106", "BR", "BR-SP", "71", "1101"])
+def test_a_beginning_of_codes_that_exist_is_right(prefix: str) -> None:
+    assert wrong_prefix(prefix) is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "remedy"),
+    [
+        ("330000", "write 33"),
+        ("330100", "write 3301"),
+        ("3399", "write 33,"),
+        ("99", "write one"),
+        ("BR-XX", "BR-SP"),
+        ("9", "write one"),
+    ],
+)
+def test_what_begins_no_code_is_told_with_what_to_write(prefix: str, remedy: str) -> None:
+    assert remedy in (wrong_prefix(prefix) or "")

@@ -50,8 +50,11 @@ def test_the_example_of_an_order_fits_its_schema() -> None:
 async def test_examples_of_requests_are_accepted(api: Api) -> None:
     locations = await api.put("/v1/locations", examples.LOCATIONS, status=200)
     stock = await api.put("/v1/stock", examples.STOCK, status=200)
+    skus = await api.put("/v1/skus", examples.SKUS, status=200)
+    carriers = await api.put("/v1/carriers", examples.CARRIERS, status=200)
     orders = await api.post("/v1/orders/batch", examples.ORDERS, status=200)
-    assert [answer.body["refused"] for answer in (locations, stock, orders)] == [0, 0, 0]
+    assert [answer.body["refused"] for answer in (locations, stock, skus, carriers, orders)] == [0, 0, 0, 0, 0]
+    assert (await api.post("/v1/policies", examples.POLICY)).status in (200, 201)
 
 
 async def test_the_document_is_served(api: Api) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,12 @@ import pytest
 
 from contracts.subjects import DLQ, reply_subject
 from infra.keys import hash_key
-from infra.mongo import Mongo
 from infra.nats import connect
-from infra.settings import EnvironmentSettings
 from tests.support import eventually
 from tests.workers.desk import FAR, HOME, NEAR, Desk, run_tongqu
 from workers.shop import RequestRefused, Shop
-from workers.system import System
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
-    """A system with two stores in Hangzhou and Beijing, where nobody answers for the stores."""
-    data_dir = tmp_path_factory.mktemp("desk")
-    settings = EnvironmentSettings(data_dir=data_dir, mongo_cache_gb=0.5)
-    async with System(settings, data_dir) as system:
-        mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-        async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
-            await shop.put_locations(
-                [
-                    {"id": NEAR, "name": "Hangzhou", "division": "330106", "point": HOME},
-                    {"id": FAR, "name": "Beijing", "division": "110101", "point": {**HOME, "lat": 39.9, "lon": 116.4}},
-                ]
-            )
-            await shop.put_stock([{"location": place, "sku": "tea", "quantity": 100} for place in (NEAR, FAR)])
-            yield Desk(system, shop, mongo)
-        mongo.close()
 
 
 async def test_help_imports_no_driver() -> None:
@@ -74,6 +51,26 @@ async def test_an_order_is_shown_with_its_whole_story(desk: Desk) -> None:
     assert f"{desk.system.settings.temporal_ui_url}/namespaces/default/workflows/{batch}" in said.out
     shown = (await desk.tongqu("order", "show", order, "--json")).json
     assert shown["decisions"][0]["candidates"][0]["location"] == NEAR
+
+
+async def test_the_reasons_of_a_decision_are_told_and_drawn(desk: Desk) -> None:
+    order = await desk.dispatched(quantity=2)
+    said = await desk.tongqu("order", "why", order, "--location", FAR)
+    assert said.status == 0
+    for words in (
+        "winner     near-store",
+        "2 × tea",
+        "runner-up  far-store",
+        "could ship all",
+        "had 100",
+        "comes out the same",
+    ):
+        assert words in said.out, words
+    assert (await desk.tongqu("order", "why", order, "--json")).json["outcome"] == "single"
+    picture = desk.system.data_dir / "why.html"
+    assert (await desk.tongqu("order", "why", order, "--html", picture, "--lang", "zh")).status == 0
+    assert "为何这样派单" in picture.read_text(encoding="utf-8")
+    assert "no decision 7" in (await desk.tongqu("order", "why", order, "--decision", 7)).out
 
 
 async def test_orders_are_listed_by_stage(desk: Desk) -> None:

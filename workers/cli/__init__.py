@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, orders, status
+from workers.cli import check, importing, keys, letters, masterdata, orders, status, whatif
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -16,12 +16,17 @@ app = typer.Typer(
     help="Tongqu: orders, partners and stock of many regions as durable processes.",
 )
 app.add_typer(orders.app, name="order")
+app.add_typer(masterdata.locations, name="location")
+app.add_typer(masterdata.skus, name="sku")
+app.add_typer(masterdata.carriers, name="carrier")
+app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(keys.app, name="key")
 app.add_typer(letters.app, name="dlq")
 app.command()(status.status)
 app.command()(status.refusals)
 app.command()(check.check)
+app.command("what-if")(whatif.what_if)
 
 _IN_THEIR_WORDS = {
     "AlreadyRunning",

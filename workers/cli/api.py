@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -44,23 +44,34 @@ class Api:
         self._key = settings.require("operator_key")
 
     def get(self, *path: str, **query: object) -> Any:
-        asked = urlencode({name: value for name, value in query.items() if value is not None})
-        return self._send("GET", _join(path) + (f"?{asked}" if asked else "")).body
+        return self._send("GET", _join(path, query)).body
+
+    def text(self, *path: str, **query: object) -> str:
+        """What is no JSON."""
+        return str(self._send("GET", _join(path, query), read=lambda answer: answer.read().decode()).body)
 
     def post(self, *path: str, body: Mapping[str, Any], wait_s: int = 0) -> Answer:
         """`wait_s`: how long the API may take to tell the outcome; it answers 202 when it is not known by then."""
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
         return self._send("POST", _join(path), body, headers)
 
+    def put(self, *path: str, body: Mapping[str, Any]) -> Any:
+        return self._send("PUT", _join(path), body).body
+
     def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        more: Mapping[str, str] | None = None,
+        read: Callable[[Any], Any] = json.load,
     ) -> Answer:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(more or {})}
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, content, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-                return Answer(answer.status, json.load(answer))
+                return Answer(answer.status, read(answer))
         except urllib.error.HTTPError as error:
             raise ApiRefused(error.code, _problem(error)) from error
         except (OSError, ValueError) as error:
@@ -71,8 +82,9 @@ class Api:
             ) from error
 
 
-def _join(path: tuple[str, ...]) -> str:
-    return "/" + "/".join(quote(part, safe="") for part in path)
+def _join(path: tuple[str, ...], query: Mapping[str, object] | None = None) -> str:
+    asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+    return "/" + "/".join(quote(part, safe="") for part in path) + (f"?{asked}" if asked else "")
 
 
 def _problem(error: urllib.error.HTTPError) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """`tongqu order`: see orders, and act on them with a reason that is kept."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,35 @@ def show(order: OrderId, as_json: AsJson = False) -> None:
         out.print(f"{name:<16}{value}", soft_wrap=True, highlight=False)
     out.print()
     for part in story(found):
+        out.print(part, highlight=False)
+
+
+@app.command()
+def why(
+    order: OrderId,
+    decision: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Counted from 1; the newest when left out.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option(metavar="L", help="Reckon the verdict on this location anew, on the stock seen then.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write a picture of it.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the picture: en or zh.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Why the order goes where it goes: winner, runner-up, candidates with their costs, and who was ruled out."""
+    from workers.cli.console import out, plain, print_json
+    from workers.cli.why import explained
+
+    if html is not None:
+        html.write_text(_api().text("v1", "orders", order, "why.html", decision=decision, lang=lang), encoding="utf-8")
+        out.print(f"written to {plain(html)}", soft_wrap=True)
+        return
+    found = _api().get("v1", "orders", order, "why", decision=decision, location=location)
+    if as_json:
+        print_json(found)
+        return
+    for part in explained(found):
         out.print(part, highlight=False)
 
 

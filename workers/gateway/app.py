@@ -7,7 +7,20 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
-from workers.gateway import availability, commands, customers, health, locations, orders, returns, stock
+from workers.gateway import (
+    articles,
+    availability,
+    carriers,
+    commands,
+    customers,
+    health,
+    locations,
+    orders,
+    policies,
+    returns,
+    stock,
+    why,
+)
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -28,7 +41,10 @@ _TAGS = [
     {"name": "commands", "description": "Pay or cancel an order; for operators, retry, reroute or release it."},
     {"name": "returns", "description": "Goods that come back, or never arrived."},
     {"name": "locations", "description": "Stores, warehouses and sellers that ship."},
+    {"name": "articles", "description": "What routing and carriers must know of a SKU."},
     {"name": "stock", "description": "What lies where, and what can be promised."},
+    {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
+    {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -53,7 +69,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for part in (orders, commands, customers, returns, locations, stock, availability, health):
+    parts = (orders, why, commands, customers, returns, locations, articles, stock, availability, carriers, policies)
+    for part in (*parts, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

@@ -3,8 +3,10 @@
 from pydantic import Field
 
 from contracts.base import Request
+from contracts.carriers import CarrierUpsert
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
+from contracts.skus import ArticleUpsert
 from contracts.stock import StockUpsert
 
 
@@ -18,6 +20,18 @@ class LocationBatch(Request):
     """Each location is looked at by itself; the good ones are written together."""
 
     locations: list[LocationUpsert] = Field(min_length=1, max_length=1000)
+
+
+class SkuBatch(Request):
+    """Each article is looked at by itself; the good ones are written together."""
+
+    skus: list[ArticleUpsert] = Field(min_length=1, max_length=1000)
+
+
+class CarrierBatch(Request):
+    """Each carrier is looked at by itself; the good ones are written together."""
+
+    carriers: list[CarrierUpsert] = Field(min_length=1, max_length=1000)
 
 
 class StockBatch(Request):

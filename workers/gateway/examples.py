@@ -10,6 +10,11 @@ from contracts.orders import OrderPlacement
 from workers.gateway.answers import to_json
 from workers.gateway.views import Workflows, order_view
 
+
+def _rate(first_price: int, step_price: int, days: int) -> dict[str, Any]:
+    return {"first_g": 1000, "first_price": first_price, "step_g": 1000, "step_price": step_price, "days": days}
+
+
 ORDER: dict[str, Any] = {
     "id": "shop-100042",
     "channel": "online",
@@ -62,6 +67,18 @@ LOCATIONS: dict[str, Any] = {
             "point": {"lat": 30.2594, "lon": 120.1302, "datum": "GCJ02"},
             "channels": ["online", "store"],
             "accept_within_s": 1800,
+            "time_zone": "Asia/Shanghai",
+            "hours": {
+                "monday": [{"opens": "09:00", "closes": "21:00"}],
+                "saturday": [{"opens": "10:00", "closes": "12:30"}, {"opens": "13:30", "closes": "22:00"}],
+                "closed": ["2027-02-06"],
+            },
+            "cut_off": "17:30",
+            "capacity_per_day": 200,
+            "capacity_per_hour": 30,
+            "safety_stock": 1,
+            "channel_buffers": {"online": 2},
+            "ships_to": ["33", "3101"],
         },
         {"id": "warehouse-wuhan", "kind": "warehouse", "name": "武汉仓", "division": "420100"},
     ]
@@ -93,7 +110,7 @@ ORDER_RESULTS: dict[str, Any] = {
                 "detail": "There is no SKU tea-250.",
                 "code": "unknown_sku",
                 "field": "lines.0.sku",
-                "remedy": "Correct the SKU, or make it known by reporting its stock with PUT /v1/stock.",
+                "remedy": "Correct the SKU, or make it known with PUT /v1/skus or PUT /v1/stock.",
             },
         },
     ],
@@ -122,6 +139,67 @@ STOCK_RESULTS: dict[str, Any] = {
             "available": 37,
             "outcome": "booked",
         }
+    ],
+}
+SKUS: dict[str, Any] = {
+    "skus": [
+        {"sku": "tea-250g", "name": "龙井 250 g", "weight_g": 320, "volume_cm3": 1100, "category": "tea"},
+        {"sku": "cup-white", "name": "白瓷杯", "weight_g": 280, "volume_cm3": 900},
+    ]
+}
+CARRIERS: dict[str, Any] = {
+    "carriers": [
+        {
+            "id": "shun",
+            "name": "顺达快递",
+            "services": [
+                {
+                    "id": "shun/express",
+                    "name": "次日达",
+                    "zones": [
+                        {"zone": "same province", "same": 2},
+                        {"zone": "delta", "origin": "33", "destination": "31"},
+                        {"zone": "elsewhere"},
+                    ],
+                    "rates": {
+                        "same province": _rate(1200, 200, 1),
+                        "delta": _rate(1400, 300, 1),
+                        "elsewhere": _rate(2300, 800, 3),
+                    },
+                    "surcharges": [{"destination": "54", "price": 2000, "days": 2}],
+                }
+            ],
+        }
+    ]
+}
+POLICY: dict[str, Any] = {
+    "id": "pearl-river",
+    "regions": ["44", "81", "82"],
+    "rule": "cost",
+    "max_parcels": 3,
+    "radius_km": 800,
+    "promise_s": 172800,
+    "lateness_per_day": 800,
+}
+UPSERT_RESULTS: dict[str, Any] = {
+    "accepted": 1,
+    "refused": 1,
+    "network_version": 8,
+    "results": [
+        {"index": 0, "status": 201, "id": "tea-250g", "outcome": "created"},
+        {
+            "index": 1,
+            "status": 422,
+            "problem": {
+                "type": "urn:tongqu:problem:too-small",
+                "title": "Too small",
+                "status": 422,
+                "detail": "Input should be greater than or equal to 1.",
+                "code": "too_small",
+                "field": "weight_g",
+                "remedy": "Send 1 or more.",
+            },
+        },
     ],
 }
 REASON: dict[str, Any] = {"reason": "customer_changed_mind"}

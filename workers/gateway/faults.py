@@ -74,8 +74,11 @@ _RULES = {
     "total is": ("total", "prices_do_not_add_up"),
     "lines carry": ("lines", "line_number_twice"),
     "a card payment": ("token", "token_missing"),
+    "zones without a rate": ("zones", "zone_without_rate"),
+    "is not named after its carrier": ("services", "foreign_service"),
+    "two services carry": ("services", "listed_twice"),
 }
-"""Rules over several fields, by the words their message begins with: the field to change, and the code."""
+"""Rules over several fields, by words of their message: the field to change, and the code."""
 
 
 def fault_of(error: Mapping[str, Any]) -> Fault:
@@ -84,7 +87,7 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
     path = [str(part)[:_NAME_MAX] for part in error["loc"]]
     if kind == "value_error":
         detail, _, remedy = str(context["error"]).partition("; ")
-        field, code = next((rule for words, rule in _RULES.items() if detail.startswith(words)), ("", "invalid"))
+        field, code = next((rule for words, rule in _RULES.items() if words in detail), ("", "invalid"))
         path += [field] if field else []
     elif kind in _REMEDIES:
         detail, code = error["msg"], _CODES.get(kind, "wrong_type")

@@ -6,24 +6,23 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from contracts.geo import Point
-from contracts.partners import LocationUpsert
+from contracts.partners import Location, LocationUpsert
 from contracts.refusals import Refusal
 from contracts.subjects import EVENTS, partner_consumer, partner_filter, reply_subject
 from infra.keys import Scope
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import LocationBatch
-from workers.gateway.body import listed, parse
+from workers.gateway.body import listed
 from workers.gateway.carried import carried_out
 from workers.gateway.cursors import cursor_of, position_of
-from workers.gateway.faults import codes_of
 from workers.gateway.listing import division_prefix
-from workers.gateway.network import open_streams, refuse_reserved, write_locations
+from workers.gateway.network import open_streams, refuse_location, write_locations
 from workers.gateway.openapi import answers_with, operation
-from workers.gateway.results import LocationResults, counted, refused_item
+from workers.gateway.results import UpsertResults
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
+from workers.gateway.upserts import read_upserts
 
 router = APIRouter(tags=["locations"])
 Writes = Annotated[Caller, Depends(needs(Scope.LOCATIONS_WRITE))]
@@ -41,18 +40,9 @@ class EventStream(BaseModel):
     replies: str
 
 
-class LocationView(BaseModel):
+class LocationView(LocationUpsert):
     """`point` is in WGS84, whatever datum it was sent in. `version` grows with every change."""
 
-    id: str
-    kind: Literal["store", "warehouse", "seller"]
-    name: str
-    division: str
-    point: Point | None
-    active: bool
-    channels: list[str]
-    accept_within_s: int
-    ship_within_s: int
     version: int
     events: EventStream
 
@@ -68,7 +58,7 @@ class LocationPage(BaseModel):
     "/v1/locations",
     **operation(
         "Register or change up to 1,000 locations",
-        {200: answers_with(LocationResults, "A result for each location, in their order.", examples.LOCATION_RESULTS)},
+        {200: answers_with(UpsertResults, "A result for each location, in their order.", examples.LOCATION_RESULTS)},
         scope=Scope.LOCATIONS_WRITE,
         body=LocationBatch,
         examples={"a store and a warehouse": examples.LOCATIONS},
@@ -82,44 +72,10 @@ async def put_locations(request: Request, caller: Writes) -> Response:
 
 async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
     values = listed(body, "locations", gateway.limits.items_per_request)
-    places: dict[int, str] = {}
-    locations: dict[str, LocationUpsert] = {}
-    refusals: dict[int, Refusal] = {}
-    for index, value in enumerate(values):
-        try:
-            location = _read(value, locations)
-            places[index] = location.id
-            locations[location.id] = location
-        except Refusal as refusal:
-            refusals[index] = refusal
-            gateway.refusals.note(codes_of(refusal))
-    written = await write_locations(gateway.mongo, locations)
-    await open_streams(gateway.js, sorted(locations))
-    results = [
-        refused_item(index, refusals[index])
-        if index in refusals
-        else _result(index, places[index], written.outcomes[places[index]])
-        for index in range(len(values))
-    ]
-    return answer(counted(results, network_version=written.network_version))
-
-
-def _read(value: Any, before: Mapping[str, LocationUpsert]) -> LocationUpsert:
-    location = parse(_UPSERT, value)
-    refuse_reserved(location)
-    if location.id in before:
-        detail = f"The location {location.id} comes twice in this request."
-        raise Refusal("listed_twice", detail, remedy="Send each location once.", field="id")
-    return location
-
-
-def _result(index: int, location: str, outcome: str) -> dict[str, Any]:
-    return {
-        "index": index,
-        "status": 201 if outcome == "created" else 200,
-        "id": location,
-        "outcome": outcome,
-    }
+    read = read_upserts(gateway, values, _UPSERT, refuse_location)
+    written = await write_locations(gateway.mongo, read.good)
+    await open_streams(gateway.js, sorted(read.good))
+    return answer(read.answer(written))
 
 
 @router.get(
@@ -187,12 +143,12 @@ async def list_locations(
 
 def _view(row: Mapping[str, Any]) -> dict[str, Any]:
     place = row["_id"]
+    kept = Location.model_validate({**row, "id": place}).model_dump(mode="json", exclude={"lat", "lon"})
     point = {"lat": row["lat"], "lon": row["lon"], "datum": "WGS84"} if row["lat"] is not None else None
-    kept = ("kind", "name", "division", "active", "channels", "accept_within_s", "ship_within_s", "version")
     events = {
         "stream": EVENTS,
         "consumer": partner_consumer(place),
         "filter": partner_filter(place),
         "replies": reply_subject(place),
     }
-    return {"id": place, **{name: row[name] for name in kept}, "point": point, "events": events}
+    return {**kept, "point": point, "events": events}

@@ -1,65 +1,55 @@
 """Writes locations: those that changed in one transaction with the network's version, then each one's event stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from contracts.geo import to_wgs84
+from contracts.hours import Hours
 from contracts.partners import LocationUpsert
 from contracts.refusals import Refusal
 from contracts.subjects import RETAILER
-from infra.mongo import Mongo, ReplaceOne, Session
+from infra.mongo import Mongo
 from infra.streams import provision_partners
+from workers.gateway.upserts import Written, refuse_wrong_prefixes, write_upserts
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    outcomes: Mapping[str, Literal["created", "updated", "unchanged"]]
-    network_version: int
-
-
-def refuse_reserved(location: LocationUpsert) -> None:
-    """The retailer's own systems hear about orders under this id."""
+def refuse_location(location: LocationUpsert) -> None:
+    """Raises Refusal for what no schema can say. The retailer's own systems hear about orders under one id."""
     if location.id == RETAILER:
         raise Refusal("id_reserved", f"The id {RETAILER} is taken.", remedy="Choose another id.", field="id")
+    refuse_wrong_prefixes({f"ships_to.{number}": prefix for number, prefix in enumerate(location.ships_to)})
+    if location.hours is not None:
+        _refuse_overlaps(location.hours)
+
+
+def _refuse_overlaps(hours: Hours) -> None:
+    """Time that is open twice would count twice."""
+    for day in _DAYS:
+        periods = sorted(getattr(hours, day), key=lambda period: period.opens)
+        for one, following in pairwise(periods):
+            if following.opens < one.closes:
+                detail = f"It is open from {one.opens} to {one.closes} and from {following.opens} already."
+                raise Refusal("hours_overlap", detail, remedy="Write both as one period.", field=f"hours.{day}")
 
 
 def fields_of(location: LocationUpsert) -> dict[str, Any]:
     """A location as it is kept, without its version."""
     point = to_wgs84(location.point) if location.point is not None else None
     return {
-        **location.model_dump(exclude={"id", "point"}),
+        **location.model_dump(mode="json", exclude={"id", "point"}),
         "lat": point.lat if point else None,
         "lon": point.lon if point else None,
     }
 
 
 async def write_locations(mongo: Mongo, locations: Mapping[str, LocationUpsert]) -> Written:
-    """A location that is sent as it is known keeps its version, and nobody need read the network anew."""
-
-    async def work(session: Session) -> Written:
-        wanted = {"_id": {"$in": sorted(locations)}}
-        known = {row["_id"]: row async for row in mongo.locations.find(wanted, session=session)}
-        outcomes: dict[str, Literal["created", "updated", "unchanged"]] = {}
-        writes = []
-        for place, location in locations.items():
-            before, fields = known.get(place), fields_of(location)
-            if before is not None and all(before.get(name) == value for name, value in fields.items()):
-                outcomes[place] = "unchanged"
-                continue
-            outcomes[place] = "updated" if before else "created"
-            version = before["version"] + 1 if before else 1
-            writes.append(ReplaceOne({"_id": place}, {**fields, "version": version}, upsert=True))
-        if writes:
-            await mongo.locations.bulk_write(writes, ordered=False, session=session)
-            await mongo.counters.update_one({"_id": "network"}, {"$inc": {"version": 1}}, upsert=True, session=session)
-        counter = await mongo.counters.find_one({"_id": "network"}, session=session)
-        return Written(outcomes, counter["version"] if counter else 0)
-
-    return await mongo.transaction(work)
+    return await write_upserts(mongo, mongo.locations, {place: fields_of(one) for place, one in locations.items()})
 
 
 async def open_streams(js: JetStreamContext, locations: list[str]) -> None:

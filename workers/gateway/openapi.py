@@ -12,8 +12,9 @@ from contracts.orders import AddressChange, CancelRequest, CommandRequest, Order
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
-from workers.gateway.bodies import LocationBatch, OrderBatch, RerouteRequest, StockBatch
+from workers.gateway.bodies import CarrierBatch, LocationBatch, OrderBatch, RerouteRequest, SkuBatch, StockBatch
 from workers.gateway.examples import placed
+from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
 from workers.gateway.security import SECURITY_SCHEMES
 from workers.gateway.views import OrderView
@@ -31,6 +32,9 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     ReturnReceipt,
     LocationBatch,
     StockBatch,
+    SkuBatch,
+    CarrierBatch,
+    PolicyDraft,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

@@ -42,7 +42,7 @@ def refuse_unknown(placement: OrderPlacement, unknown: set[str]) -> None:
             f"lines.{place}.sku",
             "unknown_sku",
             f"There is no SKU {line.sku}.",
-            "Correct the SKU, or make it known by reporting its stock with PUT /v1/stock.",
+            "Correct the SKU, or make it known with PUT /v1/skus or PUT /v1/stock.",
         )
         for place, line in enumerate(placement.lines)
         if line.sku in unknown

@@ -44,7 +44,7 @@ class OrderResults(BaseModel):
     results: list[OrderResult]
 
 
-class LocationResult(BaseModel):
+class UpsertResult(BaseModel):
     index: int
     status: int
     id: str | None = None
@@ -52,13 +52,13 @@ class LocationResult(BaseModel):
     problem: Problem | None = None
 
 
-class LocationResults(BaseModel):
+class UpsertResults(BaseModel):
     """`network_version` grows with every change of the network."""
 
     accepted: int
     refused: int
     network_version: int
-    results: list[LocationResult]
+    results: list[UpsertResult]
 
 
 class StockResult(BaseModel):
