@@ -24,13 +24,17 @@ CANDIDATES = 20
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """`total`: minor units; `lost` and `parcels`: of that optimum, fractions included."""
+    """`total`: minor units; `lost` and `parcels`: of that optimum, fractions included.
+
+    `least_lost`: units that every plan loses, also one that cares for nothing else.
+    """
 
     total: float
     shipping: float
     lost: float
     parcels: float
     shipped: float
+    least_lost: float
 
 
 class _Program:
@@ -90,6 +94,10 @@ def _solved(
             case ("sku", str(sku)):
                 most[number] = stock.of(sku).sum()
     values = _solve(np.array(program.costs), program.entries, least, most)
+    units_lost = np.zeros(len(program.costs))
+    for column, units in lost:
+        units_lost[column] = units
+    fewest_lost = _solve(units_lost, program.entries, least, most)
     gone = sum(values[column] * units for column, units in lost)
     shipped = sum(units for _, units in lost) - gone
     total = float(np.array(program.costs) @ values)
@@ -100,6 +108,7 @@ def _solved(
         lost=float(gone),
         parcels=float(sum(values[column] for column, _ in parcels)),
         shipped=float(shipped),
+        least_lost=float(units_lost @ fewest_lost),
     )
 
 

@@ -60,6 +60,7 @@ def figures_of(point: Point, folder: Path | None, size: tuple[int, int, int]) ->
         row["lost_change"] = row["lost"] / nearest["lost"] - 1 if nearest["lost"] else 0.0
         row["total_change"] = row["total"] / nearest["total"] - 1
         row["parcels_per_unit"] = row["parcels"] / row["shipped"]
+    rows[-1]["least_lost_change"] = bound.least_lost / nearest["lost"] - 1 if nearest["lost"] else 0.0
     beyond = nearest["parcels_per_unit"] - rows[-1]["parcels_per_unit"]
     for row in rows:
         row["extra_parcels_removed"] = (nearest["parcels_per_unit"] - row["parcels_per_unit"]) / beyond
@@ -100,7 +101,7 @@ def goals_of(rows: Sequence[Figures], cpu_us: float) -> list[Figures]:
             mean("lost_change"),
             -0.30,
             False,
-            hindsight=mean("lost_change", bound),
+            least=mean("least_lost_change", bound),
         ),
         goal("parcels beyond hindsight removed", mean("extra_parcels_removed"), 0.4, True),
         goal("total cost against nearest, worst point of the sweep", worst, 0.01, False),
@@ -164,7 +165,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     size = (LOCATIONS, SKUS, asked.orders)
-    out = Console()
+    out = Console(width=None if sys.stdout.isatty() else 150)
     growth = routing_growth.measure()
     rows = _sweep(list(_points(asked.data, asked.seeds, asked.covers)), asked.data, size, asked.workers)
     out.print(
@@ -177,7 +178,7 @@ def main() -> int:
     out.print(routing_growth.table(growth))
     goals = goals_of(rows, growth.at_thousand())
     for goal in goals:
-        more = f"; hindsight itself: {goal['hindsight']:+.3f}" if "hindsight" in goal else ""
+        more = f"; no plan whatever: below {goal['least']:+.3f}" if "least" in goal else ""
         sign = "≥" if goal["at_least"] else "≤"
         verdict = "[green]met[/]" if goal["met"] else "[red]missed[/]"
         out.print(f"{verdict}  {goal['goal']}: {goal['value']:.3f} (goal {sign} {goal['target']}{more})")

@@ -67,9 +67,10 @@ def test_no_plan_whatever_costs_less_than_the_bound(seed: int) -> None:
 
 def test_no_arm_costs_less_than_the_bound_and_the_same_world_plays_the_same() -> None:
     world = small(orders=120, locations=8)
-    bound = hindsight(world, policies("cost")).total
-    totals = {arm: Play(world, arm).run().total for arm in ARMS}
-    assert all(total >= bound - 1 for total in totals.values())
+    bound = hindsight(world, policies("cost"))
+    played = {arm: Play(world, arm).run() for arm in ARMS}
+    totals = {arm: one.total for arm, one in played.items()}
+    assert all(one.total >= bound.total - 1 and one.lost >= bound.least_lost - 0.01 for one in played.values())
     assert totals == {arm: Play(small(orders=120, locations=8), arm).run().total for arm in ARMS}
 
 
@@ -90,7 +91,7 @@ def test_a_goal_is_met_or_missed_by_its_value() -> None:
     assert not goals_of(rows, 250.0)[-1]["met"]
     lost = goals["lost sales, against nearest"]
     assert lost["met"] == (lost["value"] <= -0.30)
-    assert lost["hindsight"] <= lost["value"] + 0.05
+    assert lost["least"] <= lost["value"]
 
 
 def test_the_command_writes_all_figures_and_a_plot_and_tells_by_its_exit_whether_all_is_met(
