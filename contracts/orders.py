@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from contracts.base import Document, Moment, Request
 from contracts.divisions import DivisionCode
 from contracts.geo import Point
-from contracts.ids import OrderId, Sku
+from contracts.ids import LocationId, OrderId, Sku
 from contracts.money import Amount, Currency
 from contracts.parcels import GONE as GONE
 from contracts.parcels import LIVE as LIVE
@@ -73,6 +73,9 @@ class OrderPlacement(Request):
     ship_to: ShipTo
     customer: str | None = Field(default=None, min_length=1, max_length=64, description="Your own id of the customer.")
     deliver_by: Moment | None = Field(default=None, description="The promise to the customer; else the policy's.")
+    sold_by: LocationId | None = Field(
+        default=None, description="The location that made the sale, such as the counter that advised the customer."
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> "OrderPlacement":
@@ -185,11 +188,14 @@ class OrderState(Document):
     currency: str
     lines: list[OrderLine]
     total: int
+    discount: int = 0
+    shipping_fee: int = 0
     ship_to: dict[str, Any]
     lat: float
     lon: float
     customer: str | None = None
     deliver_by: Moment | None = None
+    sold_by: str | None = None
     payment: Payment
     stage: Stage = Stage.PLACED
     attempt: int = 0

@@ -28,11 +28,14 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
             OrderLine(**line.model_dump(), amount=amount) for line, amount in zip(placement.lines, amounts, strict=True)
         ],
         total=placement.total,
+        discount=placement.discount,
+        shipping_fee=placement.shipping_fee,
         ship_to=placement.ship_to.model_dump(exclude_none=True),
         lat=point.lat,
         lon=point.lon,
         customer=placement.customer,
         deliver_by=placement.deliver_by,
+        sold_by=placement.sold_by,
         payment=Payment(
             method=placement.payment.method,
             token=placement.payment.token,

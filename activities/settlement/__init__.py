@@ -1,0 +1,1 @@
+"""Who sold, who shipped, who gets what: entries, statements, and what is done with them."""
