@@ -45,6 +45,21 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("next_due", 1)], {}),
     ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
+    "entries": [
+        ([("cause", 1)], {}),
+        ([("order", 1)], {}),
+        # Only what no statement has taken in yet; partners' only, as theirs alone are taken in.
+        (
+            [("account", 1), ("at", 1)],
+            {
+                "partialFilterExpression": {"statement": None, "account": {"$gte": "partner:", "$lt": "partner;"}},
+                "name": "open",
+            },
+        ),
+        ([("statement", 1)], {"partialFilterExpression": {"statement": {"$type": "string"}}, "name": "stated"}),
+    ],
+    "commission_rules": [([("id", 1), ("version", -1)], {"unique": True})],
+    "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
 }
 

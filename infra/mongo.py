@@ -88,6 +88,7 @@ class Mongo:
         self.entries: Collection = self.db["entries"]
         self.commission_rules: Collection = self.db["commission_rules"]
         self.statements: Collection = self.db["statements"]
+        self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
 
     async def ping(self) -> None:

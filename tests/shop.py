@@ -10,10 +10,19 @@ from activities.orders.moves import Moves
 from activities.orders.network import Availability, Network
 from activities.orders.routing import Demand, StockSeen, demand_of, route
 from activities.orders.writing import movements
+from activities.settlement.entries import entries_for, reversing
+from activities.settlement.rates import Rates
 from contracts.orders import UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, PaymentIntent
 from contracts.routing import Decision, Policy
+from contracts.settlement import Entry, Rule, shipped_cause
 from contracts.stock import Change, Level, Movement
 from tests.builders import NOW, Levels, availability, event, later, network, order, reply
+
+KINDS = {"near": "store", "middle": "warehouse", "far": "seller", "nowhere": "seller"}
+RULES = [
+    Rule(id="sellers", terms="marketplace", percent_bp=1_250, per_parcel=7),
+    Rule(id="stores", terms="handling", location_kind="store", per_parcel=30),
+]
 
 Place = tuple[str, str]
 """Location and SKU."""
@@ -36,6 +45,8 @@ class Shop:
         }
         self.stock: Availability = availability(places, levels)
         self.ledger: list[Movement] = []
+        self.rates = Rates(RULES, KINDS)
+        self.entries: dict[str, Entry] = {}
         self.version = 0
 
     def place(self, *orders: OrderState) -> None:
@@ -55,9 +66,18 @@ class Shop:
         self.book([*returned, *reserved])
         for moves in moved:
             conclude(moves, now, self.policy)
+            self.enter(moves, now)
             moves.order.version += 1
             self.orders[moves.order.id] = moves.order
         return {moves.order.id: moves for moves in moved}
+
+    def enter(self, moves: Moves, now: datetime) -> None:
+        """Make the entries of what an order did."""
+        back = {shipped_cause(parcel) for parcel in reversing(moves.before, moves.order)}
+        booked = [entry for entry in self.entries.values() if entry.cause in back]
+        for entry in entries_for(moves.before, moves.order, self.rates, now, booked):
+            assert entry.id not in self.entries, "entered twice"
+            self.entries[entry.id] = entry
 
     def _decide(self, moved: Sequence[Moves], now: datetime, rows: int) -> None:
         wanting = [moves for moves in moved if moves.route]

@@ -17,6 +17,7 @@ from activities.orders.progress import progress
 from activities.orders.reassigning import reassign
 from activities.orders.routing import StockSeen, demand_of, route, uneasy
 from activities.orders.writing import Written, movements, write
+from activities.settlement.books import Books
 from activities.stock.arrivals import pass_on, wake_waiting
 from activities.stock.booking import Stale
 from activities.stock.found import book_found
@@ -59,6 +60,7 @@ class BatchActivities:
         self._ring = ring
         self._planner = Planner(mongo)
         self._policies = Policies(mongo)
+        self._books = Books(mongo)
         self._stock = asyncio.Lock()
 
     @activity.defn(name=ADVANCE)
@@ -88,6 +90,7 @@ class BatchActivities:
                 moved = [moves for moves in tried if moves is not None]
                 if not any(moves.route or moves.postings for moves in moved):
                     _conclude(moved, step, policies)
+                    await self._enter(moved, step)
                     return await write(self._mongo, step, moved, [], {}, planned_on=-1)
                 async with self._stock:
                     return await self._with_stock(step, moved, policies, distrust=attempt > 0)
@@ -136,10 +139,18 @@ class BatchActivities:
             decisions = await self._decide(step, moved, policies, StockSeen(draft.planned_on, len(returned)))
             reserved = movements([p for moves in moved for p in moves.take_postings()], None, step.now)
             _conclude(moved, step, policies)
+            await self._enter(moved, step)
             booked = [*returned, *reserved]
             written = await write(self._mongo, step, moved, booked, decisions, draft.planned_on)
             draft.keep(draft.planned_on + 1 if booked else draft.planned_on)
             return written
+
+    async def _enter(self, moved: list[Moves], step: Advance) -> None:
+        """Make the entries of what the orders did."""
+        page = await self._books.read(moved)
+        for moves in moved:
+            with _blamed_on(moves.order.id):
+                page.enter(moves, step.now)
 
     async def _decide(
         self, step: Advance, moved: list[Moves], policies: PolicyOf, seen: StockSeen

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
 from contracts.returns import Return
+from contracts.settlement import Entry
 from contracts.stock import Change, MovementKind
 from contracts.subjects import RETAILER
 
@@ -44,6 +45,7 @@ class Moves:
     timeline: list[TimelineEntry] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     tells: list[Tell] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     drained: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     returns: list[Return] = field(default_factory=list)

@@ -15,12 +15,16 @@ from contracts.fulfilment import Advance
 from contracts.ids import outgoing_event_id
 from contracts.orders import OrderState
 from contracts.routing import Decision
+from contracts.settlement import Entry
 from contracts.stock import Change, Movement
 from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
 from infra.outbox import pending
 
-_FIXED = {"id", "channel", "currency", "lines", "total", "customer", "placed_at", "version"}
+_FIXED = {
+    *("id", "channel", "currency", "lines", "total", "discount", "shipping_fee"),
+    *("customer", "sold_by", "placed_at", "version"),
+}
 _MUTABLE = frozenset(OrderState.model_fields) - _FIXED
 
 
@@ -81,6 +85,7 @@ async def write(
     orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
     events = [event for moves in moved for event in _outbox(moves, step.now)]
     drained = [event for moves in moved for event in moves.drained]
+    entries = [_entry_row(entry) for moves in moved for entry in moves.entries]
     places = [
         _place_given_back(moves.order) for moves in moved if moves.order.hold_ended and not moves.before.hold_ended
     ]
@@ -102,6 +107,8 @@ async def write(
             raise Stale
         if events:
             await mongo.outbox.insert_many(events, ordered=False, session=session)
+        if entries:
+            await mongo.entries.insert_many(entries, ordered=False, session=session)
         if places:
             await mongo.holds.bulk_write(places, ordered=False, session=session)
         if opened:
@@ -148,6 +155,10 @@ def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
         event = CloudEvent(id=event_id, type=tell.type, subject=tell.subject, time=at, data=tell.data)
         rows.append(pending(event, tell.partner))
     return rows
+
+
+def _entry_row(entry: Entry) -> dict[str, Any]:
+    return {"_id": entry.id, **entry.model_dump(exclude={"id"})}
 
 
 def _freed(booked: Iterable[Movement]) -> dict[str, int]:

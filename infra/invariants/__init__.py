@@ -4,12 +4,13 @@ from typing import Any
 
 from nats.js import JetStreamContext
 
-from infra.invariants import events, orders, payments, returns, stock
+from infra.invariants import events, orders, payments, returns, settlement, stock
 from infra.invariants.events import Outbox, check_outbox, check_stream, look_at_stream, read_outbox
 from infra.invariants.findings import Finding, Invariant, Severity
 from infra.invariants.orders import check_orders
 from infra.invariants.payments import check_payments, read_paid
 from infra.invariants.returns import check_returns
+from infra.invariants.settlement import check_settlement
 from infra.invariants.stock import check_stock
 from infra.mongo import Mongo, Session
 
@@ -21,6 +22,7 @@ INVARIANTS: list[Invariant] = [
     *events.INVARIANTS,
     *payments.INVARIANTS,
     *returns.INVARIANTS,
+    *settlement.INVARIANTS,
 ]
 
 
@@ -51,6 +53,7 @@ async def check(mongo: Mongo, js: JetStreamContext | None, payment_url: str | No
             *await check_orders(mongo, session),
             *await check_returns(mongo, session),
         ]
+        findings += await check_settlement(mongo, session)
         paid = await read_paid(mongo, session) if payment_url else []
         return findings, await read_outbox(mongo, session, before), paid
 

@@ -14,9 +14,21 @@ from activities.orders.money import kept_value
 from activities.orders.moves import Moves, residual
 from activities.orders.routing import StockSeen, decide
 from contracts.ids import order_of_parcel
-from contracts.orders import LIVE, SPOKEN_FOR, TERMINAL, UNSHIPPED, InboxEvent, OrderState, Parcel, ParcelState, Stage
+from contracts.orders import (
+    GONE,
+    LIVE,
+    SPOKEN_FOR,
+    TERMINAL,
+    UNSHIPPED,
+    InboxEvent,
+    OrderState,
+    Parcel,
+    ParcelState,
+    Stage,
+)
 from contracts.orders import PaymentIntent as Intent
 from contracts.routing import Policy
+from contracts.settlement import shipped_cause
 from tests.builders import NOW, command, event, location, network, order, reply
 from tests.shop import Place, Provider, Shop
 
@@ -312,6 +324,24 @@ class Orders(RuleBasedStateMachine):
                 assert pay.authorised == self.provider.held[about.id] == 0
                 assert about.due is about.pay_at is None
                 assert not [p for p in about.parcels if p.due or p.state in UNSHIPPED]
+
+    @invariant()
+    def the_books_add_up(self) -> None:
+        """To nothing for every cause; for the customer to what was kept, and to what was really paid."""
+        causes: Counter[str] = Counter()
+        customers: Counter[tuple[str | None, bool]] = Counter()
+        for entry in self.shop.entries.values():
+            causes[entry.cause] += entry.amount
+            if entry.account == "customer":
+                customers[entry.order, entry.meaning == "sale"] += entry.amount
+        assert not any(causes.values())
+        for about in self.shop.orders.values():
+            assert customers[about.id, True] == -kept_value(about)
+            if about.version:
+                assert customers[about.id, False] == about.payment.captured - about.payment.refunded
+        left = [parcel for _, parcel in self.shop.parcels(*GONE)]
+        goods = Counter(entry.cause for entry in self.shop.entries.values() if entry.meaning == "goods")
+        assert all(goods[shipped_cause(parcel.id)] == len(parcel.items) for parcel in left)
 
     @invariant()
     def no_open_order_stands_still_unseen(self) -> None:

@@ -178,8 +178,30 @@ async def test_an_ended_order_with_a_parcel_at_a_store_is_found(shop: CarriedOrd
 async def test_an_ended_order_whose_money_is_wrong_is_found(shop: CarriedOrders, changes: dict[str, Any]) -> None:
     await shop.change(shop.delivered, **changes)
     findings = await shop.check()
-    assert set(findings) == {"orders.money"}
+    books = {"settlement.customers"} if {"payment.refunded", "payment.captured"} & set(changes) else set()
+    assert set(findings) == {"orders.money"} | books
     assert findings["orders.money"].examples[0].startswith(f"{shop.delivered}: ")
+
+
+async def test_an_entry_that_was_changed_is_found(shop: CarriedOrders) -> None:
+    await shop.mongo.entries.update_one({"meaning": "goods"}, {"$inc": {"amount": 1}})
+    findings = await shop.check()
+    assert set(findings) == {"settlement.balanced"}
+    assert findings["settlement.balanced"].examples == [f"{shop.delivered}.p1:shipped: the entries add up to 1 CNY"]
+
+
+async def test_a_parcel_that_left_without_entries_is_found(shop: CarriedOrders) -> None:
+    await shop.mongo.entries.delete_many({"cause": f"{shop.delivered}.p1:shipped"})
+    findings = await shop.check()
+    assert set(findings) == {"settlement.booked", "settlement.customers"}
+    assert findings["settlement.booked"].examples == [f"{shop.delivered}.p1 left with 2 lines, but 0 are in the books"]
+
+
+async def test_a_parcel_that_is_in_the_books_twice_is_found(shop: CarriedOrders) -> None:
+    rows = await shop.mongo.entries.find({"meaning": "goods", "line": 1}).to_list(None)
+    other = {"_id": "twice", "account": "partner:near", "amount": -rows[0]["amount"], "meaning": "correction"}
+    await shop.mongo.entries.insert_many([{**rows[0], "_id": "once-more"}, {**rows[0], **other}])
+    assert await shop.broken() == {"settlement.booked"}
 
 
 async def test_a_sent_event_that_the_stream_has_lost_is_found(shop: CarriedOrders) -> None:
@@ -329,10 +351,13 @@ async def test_a_provider_that_has_other_sums_is_found(shop: CarriedOrders, paym
     ended = await shop.mongo.orders.find_one({"_id": shop.delivered})
     assert ended is not None
     await shop.mongo.orders.insert_one({**ended, "_id": key["order"], "payment": {**ended["payment"], **paid}})
+    booked = await shop.mongo.entries.find({"order": shop.delivered}).to_list(None)
+    also = [{**e, "_id": f"also:{e['_id']}", "cause": f"also:{e['cause']}", "order": key["order"]} for e in booked]
+    await shop.mongo.entries.insert_many(also)
     assert await check(shop.mongo, shop.js, payment_url) == []
     await shop.change(key["order"], **{"payment.refunded": 1})
     findings = {finding.invariant: finding for finding in await check(shop.mongo, shop.js, payment_url)}
-    assert set(findings) == {"orders.money", "payments.agreed"}
+    assert set(findings) == {"orders.money", "payments.agreed", "settlement.customers"}
     assert "refunded 1, held 0; at the provider 300, 0, 0" in findings["payments.agreed"].examples[0]
 
 
