@@ -8,11 +8,11 @@ from infra.nats import connect as connect_nats
 from infra.settings import Settings
 from infra.streams import provision_partners, provision_streams
 from infra.temporal import connect as connect_temporal
-from infra.temporal import register_search_attributes
+from infra.temporal import register_search_attributes, schedule_settlements
 
 
 async def provision(settings: Settings) -> None:
-    """Indexes in MongoDB, streams and everybody's consumers in NATS, search attributes in Temporal."""
+    """Indexes in MongoDB, streams and consumers in NATS, search attributes and the monthly schedule in Temporal."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     try:
         await make_indexes(mongo)
@@ -26,6 +26,7 @@ async def provision(settings: Settings) -> None:
     await _provision_nats(settings.require("nats_url"), partners)
     temporal = await connect_temporal(settings.require("temporal_address"), settings.temporal_namespace)
     await register_search_attributes(temporal, settings.temporal_namespace)
+    await schedule_settlements(temporal)
 
 
 async def _provision_nats(url: str, partners: list[str]) -> None:

@@ -2,12 +2,20 @@
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleSpec,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from contracts.fulfilment import SEARCH_ATTRIBUTES
+from contracts.hours import TIME_ZONE
+from contracts.settling import ALL_WORKFLOW, SCHEDULE, TASK_QUEUE, SettleAll
 
 DATA_CONVERTER = pydantic_data_converter
 
@@ -33,3 +41,17 @@ async def register_search_attributes(client: Client, namespace: str) -> None:
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
+
+
+MONTHLY = "0 2 1 * *"
+"""Two o'clock on the first of the month."""
+
+
+async def schedule_settlements(client: Client) -> None:
+    """Settle with all partners every month. A schedule that is there, perhaps with other times, is left as it is."""
+    action = ScheduleActionStartWorkflow(ALL_WORKFLOW, SettleAll(), id="settlements", task_queue=TASK_QUEUE)
+    spec = ScheduleSpec(cron_expressions=[MONTHLY], time_zone_name=TIME_ZONE)
+    try:
+        await client.create_schedule(SCHEDULE, Schedule(action=action, spec=spec))
+    except ScheduleAlreadyRunningError:
+        return

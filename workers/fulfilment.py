@@ -1,16 +1,19 @@
-"""`python -m workers.fulfilment`: the Temporal worker that carries orders."""
+"""`python -m workers.fulfilment`: the Temporal workers that carry orders and settle with partners."""
 
 import asyncio
 import signal
 from datetime import timedelta
 
 import orjson
+from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
 from activities.returns.carrying import ReturnActivities
+from activities.settlement.settling import SettlementActivities
 from contracts.fulfilment import TASK_QUEUE
+from contracts.settling import TASK_QUEUE as SETTLEMENT_QUEUE
 from contracts.subjects import WAKE_INBOX
 from infra.mongo import Mongo
 from infra.nats import connect as connect_nats
@@ -18,7 +21,27 @@ from infra.payments import HttpPaymentGateway
 from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
-from workflows import WORKFLOWS
+from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
+
+
+def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEMENT_QUEUE) -> Worker:
+    """On a queue of its own, so that a month's statements keep no order waiting."""
+    settlement = SettlementActivities(mongo)
+    return Worker(
+        temporal,
+        task_queue=task_queue,
+        workflows=SETTLEMENT_WORKFLOWS,
+        activities=[
+            settlement.partners,
+            settlement.freeze,
+            settlement.publish,
+            settlement.carry_out,
+            settlement.remind,
+        ],
+        workflow_runner=sandbox(),
+        max_concurrent_activities=4,
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
 
 
 async def run(settings: Settings) -> None:
@@ -48,7 +71,7 @@ async def run(settings: Settings) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with worker:
+        async with worker, settlement_worker(temporal, mongo):
             await stop.wait()
     await nats.drain()
     mongo.close()

@@ -2,5 +2,7 @@
 
 from workflows.fulfilment import OrderFulfilment
 from workflows.returns import OrderReturn
+from workflows.settlement import Settlement, Settlements
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
+SETTLEMENT_WORKFLOWS = [Settlement, Settlements]

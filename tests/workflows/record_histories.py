@@ -1,15 +1,26 @@
 """Records histories for the replay test. Run it by name: `.venv/bin/pytest tests/workflows/record_histories.py`."""
 
 import re
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
 
+import pytest
 from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
 
+from contracts.settling import ALL_WORKFLOW, WORKFLOW, SettleAll
+from infra.indexes import make_indexes
+from infra.mongo import Mongo
+from tests.workflows.settling import OCTOBER, UNTIL, Desk
 from tests.workflows.test_replay import HISTORIES
 from tests.workflows.test_returns import closed_order, opened
 from tests.workflows.world import World
+from workers.fulfilment import settlement_worker
 
 
-async def _keep(name: str, handle: WorkflowHandle[object, object], workflow: str = "OrderFulfilment") -> None:
+async def _keep(name: str, handle: WorkflowHandle[Any, Any], workflow: str = "OrderFulfilment") -> None:
     history = await handle.fetch_history()
     anonymous = re.sub(r'"identity": "[^"]*"', '"identity": "worker"', history.to_json())
     (HISTORIES / f"{workflow}.{name}.json").write_text(anonymous)
@@ -68,3 +79,46 @@ async def test_record_a_return_that_never_arrives(world: World) -> None:
     await world.pass_time(days=15)
     await process.result()
     await _keep("never_arrived", process, "OrderReturn")
+
+
+@pytest.fixture
+async def desk(mongo_url: str, time_skipping_env: WorkflowEnvironment) -> AsyncIterator[Desk]:
+    mongo = Mongo(mongo_url, f"record_{uuid.uuid4().hex[:8]}")
+    await make_indexes(mongo)
+    async with settlement_worker(time_skipping_env.client, mongo):
+        yield Desk(mongo, time_skipping_env, "settlement")
+    await mongo.client.drop_database(mongo.db.name)
+    mongo.close()
+
+
+async def test_record_a_statement_that_is_corrected_approved_and_paid(desk: Desk) -> None:
+    await desk.sell("shop", 1_000, 100)
+    settlement = await desk.settle("shop")
+    await desk.ready("shop")
+    await desk.object(settlement, 1)
+    await desk.answer(settlement, 1, right=950)
+    await desk.ready("shop", revision=2)
+    await desk.approve(settlement)
+    await desk.pay(settlement)
+    await settlement.result()
+    await _keep("corrected", settlement, WORKFLOW)
+
+
+async def test_record_a_statement_that_silence_approves_and_a_later_one_carries(desk: Desk) -> None:
+    await desk.sell("shop", 1_000)
+    october = await desk.settle("shop")
+    await desk.ready("shop")
+    await desk.settle("shop", "2026-11", UNTIL + timedelta(days=30))
+    await desk.env.sleep(timedelta(days=6))
+    await desk.ready("shop", "2026-11")
+    await october.result()
+    await _keep("silence_and_carried", october, WORKFLOW)
+
+
+async def test_record_settlements_of_all_partners(desk: Desk) -> None:
+    for partner in ("a", "b"):
+        await desk.sell(partner, 100, at=OCTOBER)
+    asked = SettleAll(period="2026-10", until=UNTIL)
+    everybody = await desk.client.start_workflow(ALL_WORKFLOW, asked, id="settlements", task_queue="settlement")
+    await everybody.result()
+    await _keep("two_partners", everybody, ALL_WORKFLOW)

@@ -11,19 +11,20 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from infra.temporal import DATA_CONVERTER, sandbox
-from workflows import WORKFLOWS
+from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
+ALL = [*WORKFLOWS, *SETTLEMENT_WORKFLOWS]
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER, workflow_runner=sandbox())
+    replayer = Replayer(workflows=ALL, data_converter=DATA_CONVERTER, workflow_runner=sandbox())
     history = WorkflowHistory.from_json(path.stem, path.read_text())
     await replayer.replay_workflow(history)
 
 
 def test_every_workflow_has_recorded_histories() -> None:
     recorded = {path.stem.split(".")[0] for path in RECORDED}
-    assert {workflow.__name__ for workflow in WORKFLOWS} <= recorded
+    assert {workflow.__name__ for workflow in ALL} <= recorded
