@@ -22,6 +22,8 @@ class Scope(StrEnum):
     STOCK_WRITE = "stock:write"
     STOCK_READ = "stock:read"
     LOCATIONS_WRITE = "locations:write"
+    SETTLEMENTS_READ = "settlements:read"
+    SETTLEMENTS_WRITE = "settlements:write"
     OPERATE = "operate"
 
 

@@ -29,6 +29,7 @@ from contracts.events import (
     ReturnAnnounced,
     ReturnChanged,
 )
+from contracts.settlement import Balance, Dispute, StatementClosed, StatementDisputed, StatementReady
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 
 VERSION = "1.0.0"
@@ -107,6 +108,48 @@ def _changed(event: str, meaning: str, stage: str, reason: str | None = None) ->
     return Told(f"order.{event}.v1", RETAILER, meaning, _ORDER, data)
 
 
+_STATEMENT = f"settlement-{_STORE}-2026-02"
+_BALANCE = Balance(currency="CNY", opening=0, amounts={"goods": 136_000, "commission": -13_600}, closing=122_400)
+_OBJECTION = Dispute(line=3, reason="退货未到店", by="store-hangzhou", at=_AT)
+_STATEMENTS = (
+    Told(
+        "statement.ready.v1",
+        _LOCATION,
+        "A statement with you is ready, in a revision. Approve it or object to lines before `answer_by`: silence "
+        "approves. Told again as a reminder.",
+        _STATEMENT,
+        StatementReady(
+            statement=_STATEMENT,
+            period="2026-02",
+            revision=1,
+            balances=[_BALANCE],
+            json_sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            pdf_sha256="60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+            answer_by=_AT + timedelta(days=7),
+        ),
+    ),
+    Told(
+        "statement.disputed.v1",
+        _LOCATION,
+        "Lines of a statement that are objected to, and what became of each; also told to the retailer.",
+        _STATEMENT,
+        StatementDisputed(statement=_STATEMENT, period="2026-02", disputes=[_OBJECTION]),
+    ),
+    Told(
+        "statement.closed.v1",
+        _LOCATION,
+        "A statement is approved, by somebody or by silence; told again when it is paid. Also told to the retailer.",
+        _STATEMENT,
+        StatementClosed(
+            statement=_STATEMENT,
+            period="2026-02",
+            revision=1,
+            balances=[_BALANCE],
+            approved_by="store-hangzhou",
+        ),
+    ),
+)
+
 TOLD: tuple[Told, ...] = (
     Told(
         "parcel.offered.v1",
@@ -170,6 +213,7 @@ TOLD: tuple[Told, ...] = (
     _changed("delivered", "Every parcel of the order was delivered.", "delivered"),
     _changed("closed", "The order is complete: delivered and paid. Nothing follows.", "closed"),
     _changed("cancelled", "The order is cancelled and its money given back. Nothing follows.", "cancelled", "customer"),
+    *_STATEMENTS,
     Told(
         "order.cancellation_answered.v1",
         RETAILER,

@@ -27,6 +27,7 @@ async def gateway_settings(servers: Addresses, tmp_path_factory: pytest.TempPath
         mongo_url=servers.mongo_url,
         mongo_database=f"test_gateway_{uuid.uuid4().hex[:8]}",
         nats_url=servers.nats_url,
+        temporal_address=servers.temporal_address,
         temporal_ui_url="http://temporal.example:8233",
     )
     nats = await connect(servers.nats_url, "tests")

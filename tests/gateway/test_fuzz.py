@@ -19,7 +19,7 @@ from workers.gateway import examples
 from workers.gateway.app import create_app
 
 _EXAMPLES = 12
-BULK = ("/v1/orders/batch", "/v1/locations", "/v1/stock", "/v1/skus", "/v1/carriers")
+BULK = ("/v1/orders/batch", "/v1/locations", "/v1/stock", "/v1/skus", "/v1/carriers", "/v1/commission-rules")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,7 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         "TONGQU_MONGO_URL": gateway_settings.require("mongo_url"),
         "TONGQU_MONGO_DATABASE": gateway_settings.mongo_database,
         "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
+        "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
         "TONGQU_DATA_DIR": str(folder),
     }
     arguments = ("--host", HOST, "--port", str(port))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, masterdata, orders, status, whatif
+from workers.cli import check, importing, keys, letters, masterdata, orders, settlements, status, whatif
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(masterdata.skus, name="sku")
 app.add_typer(masterdata.carriers, name="carrier")
 app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
+app.add_typer(settlements.app, name="settlement")
 app.add_typer(keys.app, name="key")
 app.add_typer(letters.app, name="dlq")
 app.command()(status.status)

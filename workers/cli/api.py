@@ -50,6 +50,10 @@ class Api:
         """What is no JSON."""
         return str(self._send("GET", _join(path, query), read=lambda answer: answer.read().decode()).body)
 
+    def content(self, *path: str, **query: object) -> bytes:
+        """A file."""
+        return bytes(self._send("GET", _join(path, query), read=lambda answer: answer.read()).body)
+
     def post(self, *path: str, body: Mapping[str, Any], wait_s: int = 0) -> Answer:
         """`wait_s`: how long the API may take to tell the outcome; it answers 202 when it is not known by then."""
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}

@@ -18,6 +18,8 @@ from workers.gateway import (
     orders,
     policies,
     returns,
+    rules,
+    settlements,
     stock,
     why,
 )
@@ -45,6 +47,7 @@ _TAGS = [
     {"name": "stock", "description": "What lies where, and what can be promised."},
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
+    {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -70,7 +73,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, locations, articles, stock, availability, carriers, policies)
-    for part in (*parts, health):
+    for part in (*parts, rules, settlements, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

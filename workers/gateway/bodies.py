@@ -6,6 +6,7 @@ from contracts.base import Request
 from contracts.carriers import CarrierUpsert
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
+from contracts.settlement import CommissionRule
 from contracts.skus import ArticleUpsert
 from contracts.stock import StockUpsert
 
@@ -38,6 +39,12 @@ class StockBatch(Request):
     """Each item is looked at by itself; the good ones are booked together, in their order."""
 
     items: list[StockUpsert] = Field(min_length=1, max_length=1000)
+
+
+class RuleBatch(Request):
+    """Each rule is looked at by itself; the good ones are written together."""
+
+    rules: list[CommissionRule] = Field(min_length=1, max_length=1000)
 
 
 class RerouteRequest(CommandRequest):

@@ -211,3 +211,24 @@ def placed() -> dict[str, Any]:
     document = order_document(OrderPlacement.model_validate(ORDER), ORDER["id"], at)
     view: dict[str, Any] = orjson.loads(to_json(order_view(document, Workflows(None, "default"))))
     return view
+
+
+RULES: dict[str, Any] = {
+    "rules": [
+        {"id": "sellers", "terms": "marketplace", "location_kind": "seller", "percent_bp": 1000, "per_parcel": 50},
+        {"id": "sellers-tea", "terms": "marketplace", "category": "tea", "percent_bp": 800, "region": "33"},
+        {"id": "advice", "terms": "sales", "percent_bp": 300, "valid_from": "2026-10-01T00:00:00+08:00"},
+        {"id": "packing", "terms": "handling", "location_kind": "store", "per_parcel": 300},
+        {"id": "freight", "terms": "freight", "location_kind": "seller", "percent_bp": 5000, "on_return": "keep"},
+    ]
+}
+RULE_RESULTS: dict[str, Any] = {
+    "accepted": 1,
+    "refused": 0,
+    "results": [{"index": 0, "status": 201, "id": "sellers", "version": 1, "outcome": "created"}],
+}
+SETTLEMENTS: dict[str, Any] = {"period": "2026-10", "partners": ["store-hangzhou-01"]}
+APPROVAL: dict[str, Any] = {"note": "无误"}
+OBJECTION: dict[str, Any] = {"lines": [{"line": 3, "reason": "退货未到店"}]}
+DISPUTE_ANSWER: dict[str, Any] = {"line": 3, "accept": True, "reason": "核对无误", "correct_amount": 12600}
+PAID: dict[str, Any] = {"reference": "bank-2026-11-05-0017"}

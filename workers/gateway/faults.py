@@ -77,6 +77,9 @@ _RULES = {
     "zones without a rate": ("zones", "zone_without_rate"),
     "is not named after its carrier": ("services", "foreign_service"),
     "two services carry": ("services", "listed_twice"),
+    "valid_to is": ("valid_to", "not_after"),
+    "category cannot": ("category", "not_allowed"),
+    "per_parcel has": ("per_parcel", "not_allowed"),
 }
 """Rules over several fields, by words of their message: the field to change, and the code."""
 

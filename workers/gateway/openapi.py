@@ -10,9 +10,19 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
+from contracts.settling import Answer as DisputeAnswer
+from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
-from workers.gateway.bodies import CarrierBatch, LocationBatch, OrderBatch, RerouteRequest, SkuBatch, StockBatch
+from workers.gateway.bodies import (
+    CarrierBatch,
+    LocationBatch,
+    OrderBatch,
+    RerouteRequest,
+    RuleBatch,
+    SkuBatch,
+    StockBatch,
+)
 from workers.gateway.examples import placed
 from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
@@ -35,6 +45,12 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     SkuBatch,
     CarrierBatch,
     PolicyDraft,
+    RuleBatch,
+    SettlementsAsked,
+    Approve,
+    Object,
+    DisputeAnswer,
+    Paid,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

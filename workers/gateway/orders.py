@@ -15,7 +15,15 @@ from workers.gateway.body import listed
 from workers.gateway.carried import carried_out
 from workers.gateway.listing import MomentAsked, OrderFilter, page_of_orders
 from workers.gateway.openapi import answers_with, operation
-from workers.gateway.placing import document_of, place_all, read_order, refuse_unknown, skus_of
+from workers.gateway.placing import (
+    document_of,
+    place_all,
+    read_order,
+    refuse_unknown,
+    refuse_unknown_seller,
+    skus_of,
+    unknown_sellers,
+)
 from workers.gateway.results import OrderResults, counted
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
@@ -71,6 +79,7 @@ async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
     unknown = await gateway.skus.unknown(skus_of(placement))
     if unknown:
         refuse_unknown(placement, unknown)
+    refuse_unknown_seller(placement, await unknown_sellers(gateway, [placement]))
     document = document_of(placement, made_order_id(request_id))
     await gateway.holds.take(document)
     [placed] = await gateway.acceptance.place([document])

@@ -1,7 +1,7 @@
 """From a caller's JSON to an order document, or to the reasons why not. One order never spoils another."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +51,22 @@ def refuse_unknown(placement: OrderPlacement, unknown: set[str]) -> None:
         raise refused(faults)
 
 
+async def unknown_sellers(gateway: Gateway, placements: Iterable[OrderPlacement]) -> set[str]:
+    """Locations that are said to have made a sale, but do not exist."""
+    named = {placement.sold_by for placement in placements if placement.sold_by is not None}
+    if not named:
+        return set()
+    rows = gateway.mongo.locations.find({"_id": {"$in": sorted(named)}}, {"_id": 1})
+    return named - {row["_id"] async for row in rows}
+
+
+def refuse_unknown_seller(placement: OrderPlacement, unknown: set[str]) -> None:
+    """Raises Refusal: a commission would be owed to nobody."""
+    if placement.sold_by in unknown:
+        remedy = "Correct the id, or register the location with PUT /v1/locations."
+        raise refused([Fault("sold_by", "unknown_location", f"There is no location {placement.sold_by}.", remedy)])
+
+
 def document_of(placement: OrderPlacement, made_id: str) -> OrderDocument:
     """`made_id` is taken where the caller named none."""
     return order_document(placement, placement.id or made_id, milliseconds(datetime.now(UTC)))
@@ -77,12 +93,14 @@ async def _place_read(
     results: dict[int, dict[str, Any]] = {}
     documents: dict[int, OrderDocument] = {}
     unknown = await gateway.skus.unknown({sku for placement in placements.values() for sku in skus_of(placement)})
+    strangers = await unknown_sellers(gateway, placements.values())
     for index, placement in placements.items():
         if index % _TURN == _TURN - 1:
             await asyncio.sleep(0)
         try:
             if unknown:
                 refuse_unknown(placement, unknown)
+            refuse_unknown_seller(placement, strangers)
             document = document_of(placement, made_ids[index])
             await gateway.holds.take(document)
             documents[index] = document

@@ -22,6 +22,7 @@ from workers.gateway.refusals import Refusals
 from workers.gateway.security import Keys
 from workers.gateway.skus import Skus
 from workers.gateway.stockdesk import StockDesk
+from workers.gateway.temporal import Durable
 from workers.gateway.views import Workflows
 from workers.gateway.wakes import Wakes
 
@@ -43,6 +44,7 @@ class Gateway:
     idempotency: Idempotency
     stock: StockDesk
     workflows: Workflows
+    durable: Durable
     metrics: Metrics
 
 
@@ -86,6 +88,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         idempotency=Idempotency(mongo, limits),
         stock=StockDesk(mongo, wakes, skus),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
+        durable=Durable(settings),
         metrics=metrics,
     )
 

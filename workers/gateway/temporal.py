@@ -1,0 +1,81 @@
+"""Temporal, as the gateway uses it: connected when it is first needed, so that orders are taken while it is away."""
+
+import asyncio
+from typing import Any
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts.refusals import Refusal
+from infra.settings import Settings
+from infra.temporal import connect
+
+_WITHIN_S = 30.0
+
+
+class Durable:
+    """One object per process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                address = self._settings.temporal_address
+                if address is None:
+                    raise _unavailable("This gateway was not told where Temporal is (TONGQU_TEMPORAL_ADDRESS).")
+                try:
+                    self._client = await connect(address, self._settings.temporal_namespace)
+                except (RuntimeError, RPCError) as error:
+                    raise _unavailable("Temporal does not answer at the moment.") from error
+            return self._client
+
+    async def start(self, workflow: str, argument: object, workflow_id: str, task_queue: str, summary: str) -> None:
+        """Start a workflow; one that was started under this id before is left as it is. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await client.start_workflow(
+                workflow, argument, id=workflow_id, task_queue=task_queue, static_summary=summary
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
+    async def update(self, workflow_id: str, update: str, argument: object, update_id: str) -> bool:
+        """Carry an update out, once for an id. False: there is no such workflow, or it has ended.
+
+        Raises the Refusal that the workflow made of it, or 503 when the outcome is not known in time.
+        """
+        client = await self._connected()
+        handle = client.get_workflow_handle(workflow_id)
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await handle.execute_update(update, argument, id=update_id)
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error.cause) from error
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise _unavailable("The outcome is not known yet.") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _unavailable("Temporal does not answer at the moment.") from error
+        return True
+
+
+def _refusal(cause: BaseException | None) -> Refusal:
+    """What a workflow refused; its code is the error's type, its details are remedy, field and status."""
+    details: list[Any] = list(cause.details) if isinstance(cause, ApplicationError) else []
+    if not isinstance(cause, ApplicationError) or cause.type is None or len(details) != 3:
+        raise cause or RuntimeError("an update failed without a cause")
+    remedy, field, status = details
+    return Refusal(cause.type, cause.message, remedy=remedy, field=field, status=status)
+
+
+def _unavailable(detail: str) -> Refusal:
+    remedy = "Send the same request again, with its Idempotency-Key, after the seconds that Retry-After names."
+    return Refusal("workflows_unavailable", detail, remedy=remedy, status=503, retry_after=2)
