@@ -46,6 +46,20 @@ async def prepare(places: Places, shop: Shop) -> None:
     assert answer["refused"] == 0
 
 
+async def send_back_one(order: str, mongo: Mongo, shop: Shop) -> None:
+    """One unit of the order's first line comes back, and is paid back."""
+    body = {"parcel": f"{order}.p1", "quantities": {"1": 1}, "reason": "changed_mind"}
+    returned = (await shop.send("POST", f"/v1/orders/{order}/returns", body))["id"]
+
+    async def stands(state: str) -> dict[str, Any] | None:
+        return await mongo.returns.find_one({"_id": returned, "state": state})
+
+    await eventually(lambda: stands("approved"), timeout=60)
+    await shop.send("POST", f"/v1/returns/{returned}/receipt", {"lines": [{"line": 1, "sellable": 1}]})
+    await eventually(lambda: stands("closed"), timeout=60)
+    assert (await reaches(mongo, order, "closed"))["payment"]["refunded"] == 500
+
+
 async def accounts(mongo: Mongo, order: str) -> dict[str, int]:
     sums: dict[str, int] = {}
     async for row in mongo.entries.find({"order": order}):
@@ -63,7 +77,7 @@ async def stands(mongo: Mongo, statement: str, state: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(180)
-async def test_a_sale_is_settled_with_its_seller_although_the_worker_is_killed(
+async def test_a_sale_of_which_a_part_came_back_is_settled_although_the_worker_is_killed(
     system: System, mongo: Mongo, shop: Shop, places: Places, tmp_path: Path
 ) -> None:
     await prepare(places, shop)
@@ -72,6 +86,8 @@ async def test_a_sale_is_settled_with_its_seller_although_the_worker_is_killed(
     order = await sell(places, mongo)
     expected = {near: 2_000 - 200, far: 60, "commission": 140, "retailer": -2_000}
     assert await accounts(mongo, order) == expected
+    await send_back_one(order, mongo, shop)
+    assert await accounts(mongo, order) == {near: 1_500 - 150, far: 45, "commission": 105, "retailer": -1_500}
 
     period = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m}"
     statement = statement_id(places.near.location, period)
@@ -82,14 +98,14 @@ async def test_a_sale_is_settled_with_its_seller_although_the_worker_is_killed(
     assert started.status == 0, started.out
     worker.start()
     row = await stands(mongo, statement, "ready")
-    assert [balance["closing"] for balance in row["balances"]] == [1_800]
-    assert await mongo.entries.count_documents({"order": order, "statement": statement}) == 2
+    assert [balance["closing"] for balance in row["balances"]] == [1_350]
+    assert await mongo.entries.count_documents({"order": order, "statement": statement}) == 4
     told = await places.near.hears("statement.ready.v1", statement=statement)
     assert told["data"]["pdf_sha256"] == row["revisions"][0]["pdf_sha256"]
 
     await _object_answer_and_pay(system, statement, tmp_path)
     closed = await stands(mongo, statement, "paid")
-    assert [balance["closing"] for balance in closed["balances"]] == [1_900]
+    assert [balance["closing"] for balance in closed["balances"]] == [1_450]
     await places.near.hears("statement.closed.v1", statement=statement, reference="bank-1")
     assert violations(await check(mongo, None)) == []
 
@@ -104,7 +120,7 @@ async def _object_answer_and_pay(system: System, statement: str, folder: Path) -
 
     assert statement in await says("list", "--state", "ready")
     shown = await says("show", statement)
-    assert "¥18.00" in shown and "commission -¥2.00" in shown
+    assert "¥18.00" in shown and "commission -¥2.00" in shown and "-¥4.50" in shown
     assert "is disputed" in await says("dispute", statement, "--line", 1, "--reason", "commission too high")
     assert "dispute_open" in await says("approve", statement, status=1)
     right = ("--line", 1, "--correct-amount", 1_900, "--reason", "agreed")
@@ -112,7 +128,8 @@ async def _object_answer_and_pay(system: System, statement: str, folder: Path) -
     file = folder / "statement.pdf"
     await says("pdf", statement, "--file", file)
     (text,) = pages(file.read_bytes())
-    assert "更正Correction" in text and "期末余额Closingbalance¥19.00" in text
+    assert "更正Correction" in text and "期末余额Closingbalance¥14.50" in text
+    assert "退回或丢失Returnedorlost,1件units" in text
     assert "is closed" in await says("approve", statement, "--note", "好")
     assert "is paid" in await says("paid", statement, "--reference", "bank-1")
     assert "statement_paid" in await says("paid", statement, "--reference", "bank-2", status=1)
