@@ -19,7 +19,7 @@ KINDS = {"shop": "store", "market": "seller", "counter": "store"}
 
 
 class Books:
-    """An order and all its entries, as they are written step by step. Each helper is one step."""
+    """An order and all its entries, as they are written step by step. Each method that changes it is one step."""
 
     def __init__(self, made: OrderState, *rules: Rule, categories: dict[str, str] | None = None) -> None:
         self.order = made
