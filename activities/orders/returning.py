@@ -56,7 +56,10 @@ def take_door_refusal(moves: Moves, event: InboxEvent, at: datetime, policy: Pol
 
 
 def take_return(moves: Moves, event: InboxEvent, at: datetime) -> None:
-    """Goods have come back, or are given up: sellable ones go on the shelf, and what is paid back is marked."""
+    """Goods have come back, or are given up: sellable ones go on the shelf, and what is paid back is marked.
+
+    Of a parcel that was lost all is paid back, or sent again, already: should it turn up, only the shelf gains.
+    """
     order = moves.order
     parcel = _parcel(moves, event)
     if parcel is None or event.data["return"] in moves.refunds:
@@ -67,7 +70,8 @@ def take_return(moves: Moves, event: InboxEvent, at: datetime) -> None:
     found = [Change(sku=skus[row["line"]], on_hand=row["sellable"]) for row in event.data["lines"] if row["sellable"]]
     if found:
         moves.post(parcel, "returned", found, location=location, reason=event.data["return"])
-    _mark(parcel, {row["line"]: row["refund"] for row in event.data["lines"]})
+    if parcel.state is not ParcelState.LOST:
+        _mark(parcel, {row["line"]: row["refund"] for row in event.data["lines"]})
     if parcel.state is ParcelState.RETURNING:
         parcel.state = ParcelState.RETURNED
     moves.refunds[event.data["return"]] = kept - kept_value(order)

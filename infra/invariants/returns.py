@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from contracts.parcels import ParcelState
 from contracts.returns import ENDED, NEVER_HAD
 from infra.invariants.findings import Finding, Invariant, found
 from infra.mongo import Mongo, Session
@@ -64,13 +65,16 @@ async def _mismarked(mongo: Mongo, session: Session, marks: Counter[_Place]) -> 
                 place = (parcel["id"], item["line"])
                 seen.add(place)
                 returned = item.get("returned", 0)
-                # Returns may claim more than was left to be paid back: the order has then paid what was left.
-                if returned != min(marks[place], item["quantity"]):
+                # Returns may claim more than was left to be paid back: the order has then paid what was left. Of a
+                # parcel that was lost all was paid back or sent again, whatever turned up afterwards.
+                most = item["quantity"]
+                if returned > most or (parcel["state"] != ParcelState.LOST and returned != min(marks[place], most)):
                     wrong.append(
                         f"{place[0]} line {place[1]}: {returned} of {item['quantity']} units are marked as returned, "
                         f"its returns say {marks[place]}"
                     )
-    unmarked = [place for place, units in marks.items() if units and place not in seen]
+    lost = {row["parcel"] async for row in mongo.returns.find({"reason": "lost"}, {"parcel": 1}, session=session)}
+    unmarked = [place for place, units in marks.items() if units and place not in seen and place[0] not in lost]
     wrong += [f"{parcel} line {line}: no units are marked as returned" for parcel, line in unmarked]
     return sorted(wrong)
 

@@ -173,6 +173,14 @@ class Orders(RuleBasedStateMachine):
             self.inbox.append(event("return.received", order_id, by=store, at=self.now, parcel=about.id, **data))
             self.step_if(seen)
 
+    @rule(number=which, division=st.sampled_from(["330106", "330110", "460100"]), seen=at_once)
+    def move_house(self, number: int, division: str, seen: bool) -> None:
+        for order_id in one_of(sorted(self.placed), number):
+            point = {"lat": 30.0 + number / 100, "lon": 120.0, "datum": "WGS84"}
+            ship_to = {"division": division, "point": point}
+            self.inbox.append(event("command.address", order_id, by="api", at=self.now, ship_to=ship_to))
+            self.step_if(seen)
+
     @rule(number=which)
     def say_it_again(self, number: int) -> None:
         for said in one_of(self.inbox, number):
@@ -297,7 +305,7 @@ class Orders(RuleBasedStateMachine):
     def live_parcels_never_carry_more_than_was_ordered(self) -> None:
         for about in self.shop.orders.values():
             made = self.placed[about.id]
-            assert (about.lines, about.total, about.ship_to) == (made.lines, made.total, made.ship_to)
+            assert (about.lines, about.total) == (made.lines, made.total)
             cancelled = about.cancellation is not None and about.cancellation.outcome != "refused"
             live: Counter[int] = Counter()
             for parcel in about.parcels:

@@ -174,6 +174,21 @@ class TestLoss:
         assert not (again.returns or again.refused)
         assert [i.amount for i in the(shop).payment.intents] == [300]
 
+    @pytest.mark.parametrize("wish", ["refund", "replacement"])
+    def test_a_lost_parcel_that_turns_up_is_good_for_the_shelf_and_nothing_else(self, wish: str) -> None:
+        shop = opened(TWO, ("tea", 3))
+        answer(shop, "shipped", 60)
+        said(shop, "lost", 900, wish=wish)
+        while the(shop).pay_at:
+            paid(shop, 901)
+        refunded = the(shop).payment.refunded
+        assert came_back(shop, 950, (1, 3, 0, 0, 3)).refunds == {"r1": 0}
+        assert shop.level("far", "tea").on_hand == 13
+        assert (the(shop).payment.refunded, the(shop).pay_at) == (refunded, None)
+        assert sum(i.quantity for p in the(shop).parcels if p.state is ParcelState.OFFERED for i in p.items) == (
+            3 if wish == "replacement" else 0
+        )
+
     def test_of_a_parcel_of_which_some_came_back_only_the_rest_is_paid(self) -> None:
         shop = delivered()
         came_back(shop, 900, (1, 1, 0, 0, 1))
