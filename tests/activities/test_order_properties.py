@@ -163,14 +163,7 @@ class Orders(RuleBasedStateMachine):
             self.step(set())
         gone = [parcel for _, parcel in self.shop.parcels(ParcelState.DELIVERED, ParcelState.RETURNING)]
         for about in one_of(gone, number):
-            self.back += 1
-            rows = [
-                {"line": item.line, "sellable": (units := min(units, item.quantity)) // 2, "refund": units}
-                for item in about.items
-            ]
-            data: dict[str, Any] = {"return": f"r{self.back}", "location": store, "lines": rows}
-            order_id = order_of_parcel(about.id)
-            self.inbox.append(event("return.received", order_id, by=store, at=self.now, parcel=about.id, **data))
+            self.bring_back(about, units, store)
             self.step_if(seen)
 
     @rule(number=which, division=st.sampled_from(["330106", "330110", "460100"]), seen=at_once)
@@ -252,6 +245,15 @@ class Orders(RuleBasedStateMachine):
         self.inbox += [told for sku in sorted(freed) for told in self.shop.woken(sku, self.now)]
 
     # What there is.
+
+    def bring_back(self, about: Parcel, units: int, store: str) -> None:
+        """Up to so many units of every line arrive; half of them can be sold again."""
+        self.back += 1
+        units_of = [(item.line, min(units, item.quantity)) for item in about.items]
+        rows = [{"line": line, "sellable": number // 2, "refund": number} for line, number in units_of]
+        data: dict[str, Any] = {"return": f"r{self.back}", "location": store, "lines": rows}
+        order_id = order_of_parcel(about.id)
+        self.inbox.append(event("return.received", order_id, by=store, at=self.now, parcel=about.id, **data))
 
     def step_if(self, seen: bool) -> None:
         if seen:
@@ -394,8 +396,8 @@ class Orders(RuleBasedStateMachine):
                 self.receive(*place, 50)
         for _, parcel in self.shop.parcels(*UNSHIPPED, ParcelState.SHIPPED):
             self.inbox.append(reply("delivered", parcel, at=self.now))
-        for number in range(len(self.shop.parcels(ParcelState.RETURNING))):
-            self.come_back(number, 9, "near", seen=False)
+        for _, parcel in self.shop.parcels(ParcelState.RETURNING):
+            self.bring_back(parcel, 9, "near")
         for number in range(len(self.shop.orders)):
             self.report_payment(number, seen=False)
         for about in self.shop.orders.values():
