@@ -151,6 +151,7 @@ class LabelIntent(Document):
     """
 
     key: str
+    number: int = 1
     service: str
     operation: LabelOperation = "book"
     state: Literal["todo", "done", "declined", "failed", "dropped"] = "todo"

@@ -132,6 +132,41 @@ class OrderRefunded(Document):
     reason: str | None = None
 
 
+class ParcelLabelled(Document):
+    """`parcel.labelled.v1`, to the store: a carrier has been booked; put this label on the parcel."""
+
+    parcel: str
+    order: str
+    service: str
+    tracking: str
+    label_url: str | None = None
+
+
+class ParcelLatePredicted(Document):
+    """`parcel.late_predicted.v1`, to the retailer, once and before the promise has passed."""
+
+    parcel: str
+    order: str
+    location: str
+    service: str | None = None
+    tracking: str | None = None
+    tracking_state: str | None = None
+    promised_at: Moment
+    predicted_at: Moment
+
+
+class ParcelLate(Document):
+    """`parcel.late.v1`, to the retailer, once: the promise has passed and the parcel has not been delivered."""
+
+    parcel: str
+    order: str
+    location: str
+    service: str | None = None
+    tracking: str | None = None
+    tracking_state: str | None = None
+    promised_at: Moment
+
+
 REPLY_TYPE = "parcel.replies.v1"
 ReplyKind = Literal[
     "accepted", "rejected", "packed", "shipped", "delivered", "cancellation_accepted", "cancellation_refused"
