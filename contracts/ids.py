@@ -57,6 +57,6 @@ def label_key(parcel: str, number: int) -> str:
     return f"{parcel}:label:{number}"
 
 
-def scan_event_id(carrier: str, scan: str) -> str:
-    """The same scan of the same carrier is the same event, however often it is told."""
-    return f"scan:{carrier}:{scan}"
+def scan_event_id(carrier: str, tracking: str, scan: str) -> str:
+    """The same scan of the same carrier's parcel is the same event, however often it is told."""
+    return f"scan:{carrier}:{tracking}:{scan}"

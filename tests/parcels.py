@@ -90,7 +90,7 @@ def label_event(
 def scan_event(parcel: Parcel, state: TrackingState, at: datetime, heard_at: datetime) -> InboxEvent:
     scan = Scan(id=f"{state}-{at:%d%H%M}", carrier="qinglu", state=state, at=at, place="hub")
     told = event("tracking", ORDER, by="qinglu", at=heard_at, parcel=parcel.id)
-    return told.model_copy(update={"id": scan_event_id("qinglu", scan.id), "data": scan.model_dump()})
+    return told.model_copy(update={"id": scan_event_id("qinglu", NUMBER, scan.id), "data": scan.model_dump()})
 
 
 def told(moves: Moves, kind: str) -> list[dict[str, Any]]:

@@ -44,7 +44,11 @@ def remaining_of(days: int, deliveries: Iterable[Sequence[Scan]] = ()) -> dict[T
     for scans in deliveries:
         for state, seconds in _lasted(scans).items():
             seen.setdefault(state, []).append(seconds)
-    found |= {state: round(median(lasted)) for state, lasted in seen.items() if len(lasted) >= LEARNED_FROM}
+    learned = {state: round(median(lasted)) for state, lasted in seen.items() if len(lasted) >= LEARNED_FROM}
+    found |= learned
+    for earlier, later in pairwise(_WAY):
+        if later not in learned:
+            found[later] = min(found[later], found[earlier])
     for earlier, later in reversed(list(pairwise(_WAY))):
         found[earlier] = max(found[earlier], found[later])
     return found

@@ -14,6 +14,7 @@ two tries to book fail."""
 _TOKEN = re.compile(rf"fate-({'|'.join(get_args(Fate))})(?![a-z])")
 _SHORTEST_DAYS = 0.4
 _LATE_BY_DAYS = 3.0
+_MOMENT_DAYS = 0.01
 _PLACES = {S.LABELLED: "online", S.COLLECTED: "sender", S.IN_TRANSIT: "hub", S.LOST: "hub", S.RETURNED: "sender"}
 
 
@@ -76,7 +77,7 @@ def journey(fate: Fate, service_days: int) -> list[Step]:
     told = [after for _, after in way]
     if fate == "jumbled":
         for place in range(0, len(told) - 1, 2):
-            told[place], told[place + 1] = told[place + 1], told[place]
+            told[place], told[place + 1] = told[place + 1] + _MOMENT_DAYS, told[place + 1]
     times = 2 if fate == "twice" else 1
     return [
         Step(state, after, at, _PLACES.get(state, "door"), times) for (state, after), at in zip(way, told, strict=True)
