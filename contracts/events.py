@@ -38,6 +38,9 @@ class ParcelOffered(Document):
     items: list[OfferedItem]
     ship_to: dict[str, Any]
     answer_by: Moment
+    service: str | None = None
+    """The carrier's service for which a label will be sent with `parcel.labelled.v1`, once the offer is accepted; null:
+    the store ships with a carrier of its own."""
 
 
 class ParcelWithdrawn(Document):

@@ -1,5 +1,6 @@
 """Which labels an order needs, worked out from how its parcels stand; and what carriers answered. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +22,31 @@ def plan_labels(order: OrderState) -> None:
     """
     for parcel in order.parcels:
         label = parcel.label
-        if label is None:
+        if label is None or label.state == "dropped":
             if parcel.state in _AT_STORE and parcel.service is not None and parcel.tracking is None:
-                parcel.label = LabelIntent(key=label_key(parcel.id, 1), service=parcel.service)
+                parcel.label = _next(parcel, parcel.service)
         elif label.operation == "book" and label.state in ("todo", "done", "failed") and not _wanted(parcel, label):
-            parcel.label = _changed(label, operation="void", state="todo", tries=0, not_before=None)
+            parcel.label = _void(label)
+
+
+def void_label(parcel: Parcel) -> None:
+    """What the label says is not so any more: it is voided, and another booked while the parcel is at its store."""
+    label = parcel.label
+    if label is None or label.operation == "void":
+        return
+    if parcel.tracking == label.tracking:
+        parcel.tracking = None
+    parcel.label = _changed(label, state="dropped") if label.state == "declined" else _void(label)
+
+
+def _void(label: LabelIntent) -> LabelIntent:
+    return _changed(label, operation="void", state="todo", tries=0, not_before=None)
+
+
+def _next(parcel: Parcel, service: str, declined: Sequence[str] = ()) -> LabelIntent:
+    """A label under a key that was never used for this parcel."""
+    number = parcel.label.number + 1 if parcel.label else 1
+    return LabelIntent(key=label_key(parcel.id, number), number=number, service=service, declined=list(declined))
 
 
 def _wanted(parcel: Parcel, label: LabelIntent) -> bool:
@@ -97,8 +118,7 @@ def _declined(moves: Moves, parcel: Parcel, label: LabelIntent, answer: LabelAns
         detail = f"no carrier takes {parcel.id} from {parcel.location}: {answer.outcome.detail or reason}"
         attend(moves.order, "no_carrier", detail, at)
         return
-    number = label.number + 1
-    parcel.label = LabelIntent(key=label_key(parcel.id, number), number=number, service=following, declined=asked)
+    parcel.label = _next(parcel, following, asked)
 
 
 def _voided(moves: Moves, parcel: Parcel, label: LabelIntent, outcome: LabelOutcome, at: datetime) -> None:
@@ -140,9 +160,7 @@ def reopen_labels(order: OrderState) -> None:
         if label.state == "failed":
             parcel.label = _changed(label, state="todo", not_before=None)
         elif label.state == "declined" and label.operation == "book" and parcel.state in _AT_STORE:
-            number = label.number + 1
-            service = parcel.service or label.service
-            parcel.label = LabelIntent(key=label_key(parcel.id, number), number=number, service=service)
+            parcel.label = _next(parcel, parcel.service or label.service)
 
 
 def _changed(label: LabelIntent, **changes: Any) -> LabelIntent:

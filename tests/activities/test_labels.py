@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.orders.labels import void_label
 from contracts.ids import label_key
 from contracts.orders import Stage
 from contracts.routing import Policy
@@ -132,3 +133,17 @@ class TestVoiding:
         carried.carrier_answers("declined", at=later(70), code="already-collected")
         assert carried.needs() == "label_not_voided"
         assert carried.order().stage is Stage.CANCELLED
+
+    @pytest.mark.parametrize("booked", [True, False])
+    def test_a_label_that_is_not_right_any_more_is_voided_and_another_is_booked(self, booked: bool) -> None:
+        carried = Carried()
+        carried.answer("accepted")
+        if booked:
+            carried.carrier_answers()
+        void_label(carried.parcel())
+        carried.step(later(60))
+        assert (carried.label().operation, carried.parcel().tracking) == ("void", None)
+        carried.carrier_answers(at=later(70))
+        assert (carried.label().key, carried.label().state) == (label_key(carried.parcel().id, 2), "todo")
+        carried.carrier_answers(at=later(80), number="QL002")
+        assert carried.parcel().tracking == "QL002"
