@@ -76,7 +76,7 @@ def _share(text: str) -> float:
     return float(text)
 
 
-def main() -> None:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Carriers for the demo and for tests.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
@@ -87,11 +87,14 @@ def main() -> None:
     for fate in ("late", "lost", "refused", "declined"):
         parser.add_argument(f"--{fate}-rate", type=_share, default=0.0, help=f"share of parcels that are {fate}")
     parser.add_argument("--seed", type=int, default=0, help="same seed and keys: same fates")
-    o = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    o = _options()
     logging.basicConfig(level=logging.WARNING)
     rates = Rates(o.late_rate, o.lost_rate, o.refused_rate, o.declined_rate, o.seed)
-    url = f"http://{o.host}:{o.port}"
-    book = Book(o.db, carriers(), day_s=o.day_s, rates=rates, url=url, clock=time.time)
+    book = Book(o.db, carriers(), day_s=o.day_s, rates=rates, url=f"http://{o.host}:{o.port}", clock=time.time)
     thread = ThreadPoolExecutor(max_workers=1)
     keys: dict[str, str] = json.loads(o.keys.read_text()) if o.keys else {}
     teller = Teller(book, thread, o.gateway, keys) if o.gateway else None
