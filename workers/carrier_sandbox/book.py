@@ -14,6 +14,7 @@ from workers.carrier_sandbox.journeys import Fate, Rates, fate_of, journey
 FLAKY_FAILURES: Final = 2
 TELLS_AT_MOST: Final = 12
 _LONGEST_PAUSE_S: Final = 30.0
+_MOMENT_S: Final = 0.5
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS labels (
     key TEXT PRIMARY KEY, parcel TEXT NOT NULL, service TEXT NOT NULL, failures INTEGER NOT NULL,
@@ -81,13 +82,25 @@ class Book:
         )
         return [Due(*row) for row in rows]
 
-    def told(self, rows: Sequence[int], again: Sequence[int]) -> None:
-        """Scans that were taken, and those to be told again after a while; they are given up after twelve times."""
-        now = self._clock()
+    def told(self, rows: Sequence[int]) -> None:
+        """Scans that were taken, or that will never be."""
         with self._sql:
             self._sql.execute("BEGIN IMMEDIATE")
             self._sql.executemany("UPDATE scans SET state = 'told' WHERE row = ?", [(row,) for row in rows])
-            for row in again:
+
+    def put_off(self, rows: Sequence[int]) -> None:
+        """Nobody could be told: tell them again in a moment, however long that lasts."""
+        due = self._clock() + _MOMENT_S
+        with self._sql:
+            self._sql.execute("BEGIN IMMEDIATE")
+            self._sql.executemany("UPDATE scans SET due = ? WHERE row = ?", [(due, row) for row in rows])
+
+    def doubted(self, rows: Sequence[int]) -> None:
+        """Their numbers are not known: tell them again after ever longer pauses, and give them up after twelve."""
+        now = self._clock()
+        with self._sql:
+            self._sql.execute("BEGIN IMMEDIATE")
+            for row in rows:
                 (tells,) = self._sql.execute("SELECT tells FROM scans WHERE row = ?", (row,)).fetchone()
                 state = "given_up" if tells + 1 >= TELLS_AT_MOST else "waiting"
                 due = now + min(0.2 * 2**tells, _LONGEST_PAUSE_S)

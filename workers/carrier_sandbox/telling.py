@@ -4,7 +4,7 @@ import asyncio
 import logging
 from asyncio import wrap_future
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -45,20 +45,18 @@ class Teller:
             async with session.post(url, json={"reports": [s.report() for s in scans]}, headers=headers) as answer:
                 if answer.status != 200:
                     log.warning("%s answered %d: %s", url, answer.status, (await answer.text())[:200])
-                    await self._note([], scans)
+                    await self._note(self._book.put_off, scans)
                     return
                 results: list[dict[str, Any]] = (await answer.json())["results"]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("%s could not be told: %s: %s", url, type(error).__name__, error)
-            await self._note([], scans)
+            await self._note(self._book.put_off, scans)
             return
         # A number may be told before the order that it belongs to has heard of it.
         early = {r["index"] for r in results if r.get("problem", {}).get("code") == _NOT_YET_KNOWN}
-        await self._note(
-            [scan for place, scan in enumerate(scans) if place not in early],
-            [scan for place, scan in enumerate(scans) if place in early],
-        )
+        await self._note(self._book.told, [scan for place, scan in enumerate(scans) if place not in early])
+        await self._note(self._book.doubted, [scan for place, scan in enumerate(scans) if place in early])
 
-    async def _note(self, taken: Sequence[Due], again: Sequence[Due]) -> None:
-        rows = [scan.row for scan in taken], [scan.row for scan in again]
-        await wrap_future(self._thread.submit(self._book.told, *rows))
+    async def _note(self, write: Callable[[Sequence[int]], None], scans: Sequence[Due]) -> None:
+        if scans:
+            await wrap_future(self._thread.submit(write, [scan.row for scan in scans]))
