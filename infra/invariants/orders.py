@@ -95,7 +95,8 @@ def _left_open() -> dict[str, Any]:
 
 
 def _delivered_unawares() -> dict[str, Any]:
-    return {"parcels": {"$elemMatch": {"tracking_state": "delivered", "state": {"$in": [*_UNSHIPPED, str(ParcelState.SHIPPED)]}}}}
+    unaware = [*_UNSHIPPED, str(ParcelState.SHIPPED)]
+    return {"parcels": {"$elemMatch": {"tracking_state": "delivered", "state": {"$in": unaware}}}}
 
 
 async def _uncarried(mongo: Mongo, session: Session) -> list[Finding]:
