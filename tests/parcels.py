@@ -18,9 +18,11 @@ ORDER = "order-1"
 class Carried:
     """`shop` has one order; what is said without a moment is said at NOW."""
 
-    def __init__(self, *, promised_at: datetime | None = None, service: str | None = SERVICE, **shop: Any) -> None:
+    def __init__(
+        self, *, promised_at: datetime | None = None, service: str | None = SERVICE, price: int = 0, **shop: Any
+    ) -> None:
         self.shop = Shop(network("near", "far"), {"near": {"tea": 5}, "far": {"tea": 5}}, **shop)
-        self.shop.place(order(("tea", 1), price=0))
+        self.shop.place(order(("tea", 1), price=price))
         self.shop.step(NOW, orders=[ORDER])
         self.parcel().service, self.parcel().promised_at = service, promised_at
 

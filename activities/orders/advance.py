@@ -96,7 +96,7 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
     elif event.kind == "label.outcome":
         take_label(moves, event, at, policy)
     elif event.kind == "tracking":
-        take_tracking(moves, event, at)
+        take_tracking(moves, event, at, policy)
     elif event.kind == "command.cancel":
         reason = str(event.data.get("reason") or "requested")
         cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))

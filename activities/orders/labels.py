@@ -9,10 +9,11 @@ from activities.orders.standing import attend
 from contracts.carriers import LabelAnswer, LabelIntent, LabelOutcome
 from contracts.ids import label_key
 from contracts.orders import InboxEvent, OrderState, Parcel, ParcelState
+from contracts.parcels import GONE
 from contracts.routing import Policy
 
 _AT_STORE = (ParcelState.ACCEPTED, ParcelState.PACKED)
-_GONE = (ParcelState.SHIPPED, ParcelState.DELIVERED)
+_HAS_LEFT = GONE | {ParcelState.LOST}
 
 
 def plan_labels(order: OrderState) -> None:
@@ -53,7 +54,7 @@ def _wanted(parcel: Parcel, label: LabelIntent) -> bool:
     """A store that ships before it has the label, or with a number of its own, does without."""
     if parcel.state in _AT_STORE:
         return parcel.tracking in (None, label.tracking)
-    return parcel.state in _GONE and label.state == "done" and parcel.tracking == label.tracking
+    return parcel.state in _HAS_LEFT and label.state == "done" and parcel.tracking == label.tracking
 
 
 def next_label_at(order: OrderState, now: datetime) -> datetime | None:

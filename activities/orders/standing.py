@@ -3,28 +3,24 @@
 from datetime import datetime
 
 from contracts.carriers import TrackingState
-from contracts.orders import LIVE, Attention, OrderState, Parcel, ParcelState
+from contracts.orders import Attention, OrderState, Parcel, ParcelState
 
 GOES_ON = frozenset(
     {
         "ship_overdue",
         "delivery_overdue",
-        "parcel_lost",
-        "parcel_refused",
-        "parcel_returned",
         "parcel_on_its_way",
+        "delivered_after_all",
         "no_carrier",
         "label_failed",
         "label_not_voided",
     }
 )
 """A person must look, but the rest of the order is carried on with meanwhile."""
-TROUBLE = {
-    TrackingState.LOST: "parcel_lost",
-    TrackingState.REFUSED: "parcel_refused",
-    TrackingState.RETURNED: "parcel_returned",
-}
-"""What a carrier may report that a person must look at."""
+TAKEN_AWAY = frozenset({ParcelState.REJECTED, ParcelState.EXPIRED, ParcelState.WITHDRAWN})
+"""States of a parcel that its store was to keep."""
+GIVEN_UP = frozenset({ParcelState.LOST, ParcelState.RETURNING, ParcelState.RETURNED})
+"""States of a parcel that the customer is not to have any more."""
 _MILDER = frozenset({"ship_overdue", "delivery_overdue"})
 
 
@@ -44,11 +40,13 @@ def _stands(parcel: Parcel, code: str) -> bool:
     if code == "delivery_overdue":
         return parcel.state is ParcelState.SHIPPED and parcel.overdue_at is not None
     if code == "parcel_on_its_way":
-        return parcel.state not in LIVE and parcel.tracking_state not in (None, TrackingState.LABELLED)
+        return parcel.state in TAKEN_AWAY and parcel.tracking_state not in (None, TrackingState.LABELLED)
+    if code == "delivered_after_all":
+        return parcel.state in GIVEN_UP and parcel.tracking_state is TrackingState.DELIVERED
     if label is not None and code == "label_failed":
         return label.state == "failed"
     if label is not None and code == "no_carrier":
         return label.state == "declined" and parcel.state in (ParcelState.ACCEPTED, ParcelState.PACKED)
     if label is not None and code == "label_not_voided":
         return label.state == "declined" and label.operation == "void"
-    return parcel.state is ParcelState.SHIPPED and TROUBLE.get(parcel.tracking_state or TrackingState.LABELLED) == code
+    return False

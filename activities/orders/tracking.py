@@ -9,9 +9,10 @@ from activities.carriers.predicting import passes, predicted_delivery
 from activities.carriers.tracking import RANK, Reached, merge, reached
 from activities.orders.moves import Moves
 from activities.orders.replies import forward
-from activities.orders.standing import TROUBLE, attend
+from activities.orders.returning import take_door_refusal, take_loss
+from activities.orders.standing import GIVEN_UP, TAKEN_AWAY, attend
 from contracts.carriers import Scan, TrackingState
-from contracts.orders import LIVE, InboxEvent, OrderState, Parcel, ParcelState
+from contracts.orders import InboxEvent, OrderState, Parcel, ParcelState
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
 
@@ -28,6 +29,9 @@ _NOT_COMING = frozenset(
 """Reported so, a parcel is not late any more: it is there, or something worse is known of it."""
 
 
+_TURNED_ROUND = frozenset({TrackingState.REFUSED, TrackingState.RETURNING, TrackingState.RETURNED})
+
+
 class _Upcoming(NamedTuple):
     at: datetime
     kind: Literal["late_predicted", "late", "overdue"]
@@ -35,11 +39,12 @@ class _Upcoming(NamedTuple):
     promised_at: datetime
 
 
-def take_tracking(moves: Moves, event: InboxEvent, at: datetime) -> None:
+def take_tracking(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None:
     """Keep a scan with its parcel and let the parcel move as far as the carrier has brought it.
 
-    What was collected has been shipped, though its store forgot to say so. A scan that was told before, and one that
-    says less than is known, moves nothing.
+    What was collected has been shipped, though its store forgot to say so; what is lost, or turned round before the
+    customer had it, goes the way of such parcels. A scan that was told before, and one that says less than is known,
+    moves nothing.
     """
     parcel = next((p for p in moves.order.parcels if p.id == event.parcel), None)
     if parcel is None:
@@ -52,14 +57,21 @@ def take_tracking(moves: Moves, event: InboxEvent, at: datetime) -> None:
     moves.note(f"tracking.{now.state}", at, parcel=parcel.id, location=parcel.location, by=event.by)
     if now.state is TrackingState.LABELLED:
         return
-    if parcel.state not in LIVE:
+    if parcel.state in TAKEN_AWAY:
         detail = f"{event.by} carries {parcel.id}, which is {parcel.state}: it is {now.state}"
         attend(moves.order, "parcel_on_its_way", detail, at)
-        return
-    delivered = RANK[now.state] >= RANK[TrackingState.DELIVERED] and _was_delivered(parcel)
-    forward(moves, parcel, ParcelState.DELIVERED if delivered else ParcelState.SHIPPED, event, at)
-    if now.state in TROUBLE and not delivered:
-        attend(moves.order, TROUBLE[now.state], f"{event.by} reports {parcel.id} as {now.state}", at)
+    elif parcel.state in GIVEN_UP:
+        if now.state is TrackingState.DELIVERED:
+            detail = f"{event.by} has delivered {parcel.id} after all, which is {parcel.state}"
+            attend(moves.order, "delivered_after_all", detail, at)
+    elif RANK[now.state] >= RANK[TrackingState.DELIVERED] and _was_delivered(parcel):
+        forward(moves, parcel, ParcelState.DELIVERED, event, at)
+    else:
+        forward(moves, parcel, ParcelState.SHIPPED, event, at)
+        if now.state is TrackingState.LOST:
+            take_loss(moves, event, at)
+        elif now.state in _TURNED_ROUND:
+            take_door_refusal(moves, event, at, policy)
 
 
 def _was_delivered(parcel: Parcel) -> bool:

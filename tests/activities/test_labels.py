@@ -94,7 +94,7 @@ class TestVoiding:
         booking = label_event(carried.label(), "done", later(30))
         if booked:
             carried.step(later(30), booking)
-        carried.step(later(60), command("cancel", at=later(60)))
+        carried.step(later(60), command("cancel", at=later(60), force=True))
         assert (carried.label().operation, carried.label().state) == ("void", "todo")
         assert carried.order().stage is Stage.CANCELLING
         late = carried.step(later(70), booking.model_copy(update={"id": "late", "received_at": later(70)}))
@@ -129,7 +129,7 @@ class TestVoiding:
     def test_a_label_that_cannot_be_voided_comes_to_a_person(self) -> None:
         carried = Carried()
         carried.labelled()
-        carried.step(later(60), command("cancel", at=later(60)))
+        carried.step(later(60), command("cancel", at=later(60), force=True))
         carried.carrier_answers("declined", at=later(70), code="already-collected")
         assert carried.needs() == "label_not_voided"
         assert carried.order().stage is Stage.CANCELLED

@@ -63,22 +63,35 @@ class TestScans:
         moves = it.step(later(60), stray)
         assert (moves.order.parcels, moves.drained) == (moves.before.parcels, [stray.id])
 
-    @pytest.mark.parametrize(
-        ("state", "code"), [(S.LOST, "parcel_lost"), (S.REFUSED, "parcel_refused"), (S.RETURNED, "parcel_returned")]
-    )
-    def test_trouble_on_the_way_comes_to_a_person(self, state: S, code: str) -> None:
+    def test_a_parcel_that_its_carrier_has_lost_is_paid_back(self) -> None:
         it = carried()
         it.scanned(S.COLLECTED, later(hours=1))
-        it.scanned(state, later(hours=9))
-        assert it.needs() == code
-        assert it.what() == ["shipped", state]
-        assert it.order().stage is Stage.SHIPPED
+        moves = it.scanned(S.LOST, later(hours=9))
+        assert it.what() == ["lost", "lost"]
+        assert [(opened.reason, opened.by) for opened in moves.returns] == [("lost", "qinglu")]
+        assert it.scanned(S.LOST, later(hours=10)).returns == []
 
-    def test_a_parcel_that_was_found_again_needs_nobody(self) -> None:
+    @pytest.mark.parametrize("states", [(S.REFUSED,), (S.RETURNING,), (S.RETURNED,), (S.REFUSED, S.RETURNED)])
+    def test_a_parcel_that_is_turned_round_is_waited_for_as_a_return(self, states: tuple[S, ...]) -> None:
         it = carried()
-        it.scanned(S.LOST, later(hours=9))
+        opened = []
+        for hours, state in enumerate((S.OUT_FOR_DELIVERY, *states)):
+            opened += it.scanned(state, later(hours=hours)).returns
+        assert it.what() == ["returning", states[-1]]
+        assert [one.reason for one in opened] == ["refused_at_door"]
+
+    def test_a_parcel_that_was_delivered_first_is_the_customer_s_to_return(self) -> None:
+        it = carried(price=100)
+        it.scanned(S.DELIVERED, later(hours=3))
+        assert it.scanned(S.RETURNING, later(hours=30)).returns == []
+        assert it.what() == ["delivered", "returning"]
+
+    @pytest.mark.parametrize("state", [S.LOST, S.REFUSED])
+    def test_what_was_given_up_and_arrives_after_all_comes_to_a_person(self, state: S) -> None:
+        it = carried()
+        it.scanned(state, later(hours=9))
         it.scanned(S.DELIVERED, later(hours=12))
-        assert (it.order().attention, it.order().stage) == (None, Stage.CLOSED)
+        assert it.needs() == "delivered_after_all"
 
     def test_a_parcel_that_was_taken_from_its_store_and_goes_all_the_same_comes_to_a_person(self) -> None:
         it = carried()
