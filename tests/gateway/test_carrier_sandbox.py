@@ -117,17 +117,13 @@ async def test_a_parcel_arrives_however_its_scans_are_told(desk: Desk, fate: str
 
 
 @pytest.mark.parametrize(
-    ("fate", "state", "code"),
-    [
-        ("lost", "lost", "parcel_lost"),
-        ("refused", "refused", "parcel_refused"),
-        ("returned", "returned", "parcel_refused"),
-    ],
+    ("fate", "scanned", "parcel"),
+    [("lost", "lost", "lost"), ("refused", "refused", "returning"), ("returned", "returned", "returning")],
 )
-async def test_trouble_on_the_way_reaches_the_order(desk: Desk, fate: str, state: str, code: str) -> None:
+async def test_trouble_on_the_way_reaches_the_order(desk: Desk, fate: str, scanned: str, parcel: str) -> None:
     order, batch = await desk.labelled(fate)
-    row = await desk.until(order, batch, state)
-    assert (row["stage"], row["attention"]["code"]) == ("shipped", code)
+    row = await desk.until(order, batch, scanned)
+    assert row["parcels"][0]["state"] == parcel
 
 
 async def test_after_a_crash_of_the_carrier_no_scan_is_missing(desk: Desk) -> None:
