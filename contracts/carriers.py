@@ -131,10 +131,48 @@ class TrackingReport(Request):
     place: str | None = Field(default=None, max_length=200)
 
 
-class LabelInstruction(Document):
-    """Please carry this parcel. The same key always means the same parcel."""
+class Scan(Document):
+    """One scan on our scale, as it is kept with its parcel. `id` is the carrier's, unique with `carrier`."""
+
+    id: str
+    carrier: str
+    state: TrackingState
+    at: Moment
+    place: str | None = None
+
+
+LabelOperation = Literal["book", "void"]
+
+
+class LabelIntent(Document):
+    """A label to be booked at a carrier, or to be voided there, under an idempotency key of its own.
+
+    `dropped` was voided, or never booked; `declined` was refused: when voiding, because the parcel is on its way.
+    """
 
     key: str
+    number: int = 1
+    service: str
+    operation: LabelOperation = "book"
+    state: Literal["todo", "done", "declined", "failed", "dropped"] = "todo"
+    tries: int = 0
+    not_before: Moment | None = None
+    tracking: str | None = None
+    booked_at: Moment | None = None
+    declined: list[str] = []
+    """Services that were asked before and did not take the parcel."""
+    remaining_s: dict[TrackingState, int] = {}
+    """Seconds from a state to delivery, as expected of the service when the label was booked."""
+
+
+LABELS_PER_REQUEST = 200
+
+
+class LabelInstruction(Document):
+    """Please carry this parcel, or do not any more. The same key always means the same parcel and service."""
+
+    key: str
+    operation: LabelOperation = "book"
     parcel: str
     service: str
     origin: str
@@ -148,8 +186,36 @@ class LabelOutcome(Document):
 
     key: str
     status: Literal["done", "declined", "failed"]
+    operation: LabelOperation = "book"
     tracking: str | None = None
     label_url: str | None = None
     price: int | None = None
     code: str | None = None
     detail: str | None = None
+
+
+class LabelInstructions(Document):
+    """Body of a request to a carrier port; every item has its own key and its own answer."""
+
+    instructions: list[LabelInstruction] = Field(min_length=1, max_length=LABELS_PER_REQUEST)
+
+
+class LabelOutcomes(Document):
+    """Its answer, in the order of the instructions."""
+
+    outcomes: list[LabelOutcome]
+
+
+class Alternative(Document):
+    """A service that would take a parcel whose first one did not. `price` in minor units."""
+
+    service: str
+    price: int
+
+
+class LabelAnswer(Document):
+    """What an order hears of its label: the carrier's outcome, and what the tables say besides."""
+
+    outcome: LabelOutcome
+    alternatives: list[Alternative] = []
+    remaining_s: dict[TrackingState, int] = {}

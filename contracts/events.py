@@ -38,6 +38,9 @@ class ParcelOffered(Document):
     items: list[OfferedItem]
     ship_to: dict[str, Any]
     answer_by: Moment
+    service: str | None = None
+    """The carrier's service for which a label will be sent with `parcel.labelled.v1`, once the offer is accepted; null:
+    the store ships with a carrier of its own."""
 
 
 class ParcelWithdrawn(Document):
@@ -130,6 +133,41 @@ class OrderRefunded(Document):
     refunded: int
     """All that was given back so far."""
     reason: str | None = None
+
+
+class ParcelLabelled(Document):
+    """`parcel.labelled.v1`, to the store: a carrier has been booked; put this label on the parcel."""
+
+    parcel: str
+    order: str
+    service: str
+    tracking: str
+    label_url: str | None = None
+
+
+class ParcelLatePredicted(Document):
+    """`parcel.late_predicted.v1`, to the retailer, once and before the promise has passed."""
+
+    parcel: str
+    order: str
+    location: str
+    service: str | None = None
+    tracking: str | None = None
+    tracking_state: str | None = None
+    promised_at: Moment
+    predicted_at: Moment
+
+
+class ParcelLate(Document):
+    """`parcel.late.v1`, to the retailer, once: the promise has passed and the parcel has not been delivered."""
+
+    parcel: str
+    order: str
+    location: str
+    service: str | None = None
+    tracking: str | None = None
+    tracking_state: str | None = None
+    promised_at: Moment
 
 
 REPLY_TYPE = "parcel.replies.v1"

@@ -10,6 +10,7 @@ WORKFLOW = "OrderFulfilment"
 TASK_QUEUE = "fulfilment"
 ADVANCE = "orders.advance"
 SETTLE = "payments.settle"
+BOOK = "carriers.book"
 BELL = "bell"
 
 STAGE = SearchAttributeKey.for_keyword_list("TongquStage")
@@ -62,6 +63,7 @@ class Progress(Document):
     stages: dict[str, int] = {}
     """Orders of the batch by stage."""
     payments_due: bool = False
+    labels_due: bool = False
     next_due: Moment | None = None
     oldest_open: Moment | None = None
     attention: list[str] = []
@@ -77,6 +79,19 @@ class Settle(Document):
 
 
 class Settled(Document):
+    done: int = 0
+    declined: int = 0
+    failed: int = 0
+
+
+class Book(Document):
+    """Book and void the batch's labels that are due."""
+
+    batch: str
+    now: Moment
+
+
+class Booked(Document):
     done: int = 0
     declined: int = 0
     failed: int = 0

@@ -50,3 +50,13 @@ def outgoing_event_id(order: str, version: int, number: int) -> str:
 def payment_key(order: str, operation: str, number: int) -> str:
     """The idempotency key under which the payment provider is called."""
     return f"{order}:{operation}:{number}"
+
+
+def label_key(parcel: str, number: int) -> str:
+    """The idempotency key under which a carrier is asked for a parcel's label."""
+    return f"{parcel}:label:{number}"
+
+
+def scan_event_id(carrier: str, tracking: str, scan: str) -> str:
+    """The same scan of the same carrier's parcel is the same event, however often it is told."""
+    return f"scan:{carrier}:{tracking}:{scan}"

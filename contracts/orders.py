@@ -215,6 +215,8 @@ class OrderState(Document):
     """The earliest moment at which something must happen without any event; None when only an event can move it."""
     pay_at: Moment | None = None
     """When the payment provider is to be called (again); None when there is nothing to do there."""
+    label_at: Moment | None = None
+    """When carriers are to be called (again) to book or void labels."""
     held: bool = False
     """Released by an operator: not routed until retried."""
     hold_until: Moment | None = None
@@ -275,6 +277,8 @@ class InboxEvent(Document):
         "command.address",
         "payment.outcome",
         "payment.received",
+        "label.outcome",
+        "tracking",
         "stock.arrived",
         "stock.short",
     ]
@@ -303,6 +307,7 @@ URGENT = frozenset(
         "command.address",
         "payment.outcome",
         "payment.received",
+        "label.outcome",
         "stock.arrived",
         "stock.short",
     }

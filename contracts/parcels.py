@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Literal
 
 from contracts.base import Document, Moment
+from contracts.carriers import LabelIntent, Scan, TrackingState
 
 
 class ParcelState(StrEnum):
@@ -78,3 +79,13 @@ class Parcel(Document):
     """What the planned service asks, in minor units."""
     promised_at: Moment | None = None
     """When it should be delivered, as planned when it was offered."""
+    label: LabelIntent | None = None
+    tracking_state: TrackingState | None = None
+    """The farthest that its carrier has reported, and since when."""
+    tracked_at: Moment | None = None
+    scans: list[Scan] = []
+    """What its carrier has reported, in the order in which it happened."""
+    late_predicted_at: Moment | None = None
+    """When the retailer was told that it will be late; that it is late; and since when nobody knows where it is."""
+    late_at: Moment | None = None
+    overdue_at: Moment | None = None

@@ -72,7 +72,14 @@ class Policy(Document):
     payment_limit_s: int = Field(
         default=24 * 3600, ge=1, description="From placing: an order that awaits its payment longer is cancelled."
     )
-    late_margin_s: int = Field(default=4 * 3600, ge=0, description="A parcel predicted later than this is told late.")
+    late_margin_s: int = Field(
+        default=4 * 3600, ge=0, description="A parcel predicted so much later than promised is told late beforehand."
+    )
+    overdue_s: int = Field(
+        default=7 * 86400, ge=1, description="A parcel not reported delivered so long after its promise needs a person."
+    )
+    label_tries: int = Field(default=5, ge=1)
+    label_retry_s: int = Field(default=30, ge=1)
 
 
 class Terms(Document):

@@ -3,6 +3,7 @@
 Copy it. It needs nothing but `nats-py`: each location has a durable consumer `p-<location>` on the stream EVENTS, and
 answers on `reply.v1.<location>`. An offer is written to a file before it is acknowledged, so that a store that is
 stopped or killed goes on with its parcels when it starts again. Events and answers may come twice (same `id`).
+An offer with a `service` is packed when its label has come; it is the carrier that reports such a parcel as delivered.
 
     python examples/store_agent.py --nats nats://127.0.0.1:4222 --locations store-hangzhou-1,store-wuhan-2
     python examples/store_agent.py --nats nats://127.0.0.1:4222 --all --behaviour behaviour.json
@@ -31,12 +32,14 @@ from nats.js import JetStreamContext
 STREAM = "EVENTS"
 LOOK_EVERY_S = 10.0
 """How often new locations are looked for, and whether all are still followed."""
+LOOK_FOR_LABEL_S = 0.1
 Reply = dict[str, Any]
 DEFAULTS: dict[str, Any] = {
     "accept_s": [0.2, 2.0],
     "pack_s": [0.2, 1.0],
     "ship_s": [0.2, 2.0],
     "deliver_s": [0.2, 2.0],
+    "label_s": 20.0,
     "reject_rate": 0.0,
     "reject_line_rate": 0.0,
     "reject_reasons": ["out_of_stock"],
@@ -53,6 +56,7 @@ class Memory:
         self._sql.execute("PRAGMA journal_mode = WAL")
         self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
+        self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY)")
 
     def __enter__(self) -> None:
         self._sql.execute("BEGIN")
@@ -64,6 +68,13 @@ class Memory:
         """Whether the offer is new."""
         row = (offer["parcel"], location, json.dumps(offer))
         return self._sql.execute("INSERT OR IGNORE INTO offers VALUES (?, ?, ?)", row).rowcount > 0
+
+    def label(self, parcel: str) -> None:
+        """A carrier's label lies ready for the parcel."""
+        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?)", (parcel,))
+
+    def labelled(self, parcel: str) -> bool:
+        return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ?", (parcel,)).fetchone() is not None
 
     def finish(self, parcel: str) -> None:
         """Nothing is left to do. The id stays, so that the same offer is not taken twice."""
@@ -118,6 +129,8 @@ class Store:
         elif event["type"] == "parcel.withdrawn.v1":
             self._withdrawn.add(event["data"]["parcel"])
             self._memory.finish(event["data"]["parcel"])
+        elif event["type"] == "parcel.labelled.v1":
+            self._memory.label(event["data"]["parcel"])
         elif event["type"] == "reply.refused.v1":
             print(f"{self.location}: {event['data']['code']} for {event['data']['parcel']}: {event['data']['remedy']}")
 
@@ -141,8 +154,22 @@ class Store:
             await self._pause(chance, pause)
             if offer["parcel"] in self._withdrawn:
                 return
-            more = {"tracking": f"SBX{chance.randrange(10**10):010d}"} if kind == "shipped" else {}
-            self._say(offer, kind, **more)
+            if kind == "packed" and offer.get("service"):
+                await self._label(offer["parcel"])
+            carried = self._memory.labelled(offer["parcel"])
+            if carried and kind == "delivered":
+                # Its carrier reports that, to whoever booked it.
+                self._memory.finish(offer["parcel"])
+                return
+            own_number = {"tracking": f"SBX{chance.randrange(10**10):010d}"}
+            self._say(offer, kind, **(own_number if kind == "shipped" and not carried else {}))
+
+    async def _label(self, parcel: str) -> None:
+        """Wait for the carrier's label a while; a store that waits in vain ships in its own way."""
+        for _ in range(int(self._behaviour["label_s"] / LOOK_FOR_LABEL_S)):
+            if self._memory.labelled(parcel) or parcel in self._withdrawn:
+                return
+            await asyncio.sleep(LOOK_FOR_LABEL_S)
 
     async def _pause(self, chance: random.Random, name: str) -> None:
         least, most = self._behaviour[name]

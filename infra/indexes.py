@@ -10,6 +10,7 @@ OUTBOX_KEPT_S = 14 * 86400
 
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
+_TEXT = {"$type": "string"}
 INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "orders": [
         ([("batch", 1), ("placed_at", 1)], {}),
@@ -17,6 +18,12 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("placed_at", -1), ("_id", 1)], {}),
         ([("stage", 1), ("placed_at", -1)], {}),
         ([("lines.sku", 1), ("placed_at", 1)], {"partialFilterExpression": {"stage": "backordered"}, "name": "waits"}),
+        ([("parcels.tracking", 1)], {"partialFilterExpression": {"parcels.tracking": _TEXT}, "name": "tracked"}),
+        # Deliveries of a service, the newest first: what its speed is learned from.
+        (
+            [("parcels.service", 1), ("closed_at", -1)],
+            {"partialFilterExpression": {"stage": "closed", "parcels.service": _TEXT}, "name": "carried"},
+        ),
     ],
     "stock": [([("sku", 1), ("location", 1)], {})],
     "ledger": [

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     LOCATIONS_WRITE = "locations:write"
     SETTLEMENTS_READ = "settlements:read"
     SETTLEMENTS_WRITE = "settlements:write"
+    CARRIERS_TRACK = "carriers:track"
     OPERATE = "operate"
 
 

@@ -1,11 +1,9 @@
 """The payment port, and the adapter that speaks to a provider over HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
-import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from contracts.payments import (
@@ -18,9 +16,9 @@ from contracts.payments import (
     PaymentOutcome,
     PaymentOutcomes,
 )
+from infra.provider import HttpProvider, Unanswered, excerpt
 
 REFUSALS: Final = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
-JSON: Final = {"Content-Type": "application/json"}
 
 
 class PaymentGateway(Protocol):
@@ -31,51 +29,13 @@ class PaymentGateway(Protocol):
     async def perform_all(self, instructions: Sequence[PaymentInstruction]) -> list[PaymentOutcome]: ...
 
 
-class PaymentGatewayNotOpen(RuntimeError):
-    """The gateway was used before `open` or after `close`."""
-
-
 class _Problem(BaseModel):
     code: str
     detail: str | None = None
 
 
-class _Unanswered(Exception):
-    """No usable answer came: whether the provider did the work is unknown."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
-class HttpPaymentGateway:
+class HttpPaymentGateway(HttpProvider):
     """One pool of connections to one provider; bulk requests go out one after the other, in order."""
-
-    def __init__(self, base_url: str, *, timeout_s: float = 10.0, connections: int = 16) -> None:
-        self._base_url = base_url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
-
-    async def open(self) -> None:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections)
-            self._session = aiohttp.ClientSession(self._base_url, connector=connector, timeout=self._timeout)
-
-    async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def perform(self, instruction: PaymentInstruction) -> PaymentOutcome:
         path = f"/v1/{RESOURCES[instruction.operation]}"
@@ -83,7 +43,7 @@ class HttpPaymentGateway:
         try:
             status, answer = await self._post(path, body, {IDEMPOTENCY_HEADER: instruction.key})
             return _outcome(instruction, status, answer)
-        except _Unanswered as trouble:
+        except Unanswered as trouble:
             return _failed(instruction, trouble)
 
     async def perform_all(self, instructions: Sequence[PaymentInstruction]) -> list[PaymentOutcome]:
@@ -96,24 +56,10 @@ class HttpPaymentGateway:
     async def _perform_chunk(self, chunk: Sequence[PaymentInstruction]) -> list[PaymentOutcome]:
         body = PaymentInstructions(instructions=list(chunk)).model_dump_json()
         try:
-            status, answer = await self._post("/v1/instructions", body, {})
+            status, answer = await self._post("/v1/instructions", body)
             return _outcomes(chunk, status, answer)
-        except _Unanswered as trouble:
+        except Unanswered as trouble:
             return [_failed(instruction, trouble) for instruction in chunk]
-
-    async def _post(self, path: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        if self._session is None:
-            raise PaymentGatewayNotOpen("open the payment gateway before use, as an async context manager")
-        try:
-            # A followed redirect could repeat the POST elsewhere, without anybody having asked for it.
-            async with self._session.post(
-                path, data=body.encode(), headers={**JSON, **headers}, allow_redirects=False
-            ) as response:
-                return response.status, await response.read()
-        except TimeoutError as error:
-            raise _Unanswered("timeout", f"no answer within {self._timeout.total} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise _Unanswered("unreachable", f"{type(error).__name__}: {error}") from error
 
 
 def _outcome(instruction: PaymentInstruction, status: int, body: bytes) -> PaymentOutcome:
@@ -124,19 +70,19 @@ def _outcome(instruction: PaymentInstruction, status: int, body: bytes) -> Payme
     except ValidationError as error:
         raise _unreadable(status, body) from error
     if outcome.key != instruction.key:
-        raise _Unanswered("unreadable-answer", f"answer is for key {outcome.key!r}")
+        raise Unanswered("unreadable-answer", f"answer is for key {outcome.key!r}")
     return outcome
 
 
 def _outcomes(chunk: Sequence[PaymentInstruction], status: int, body: bytes) -> list[PaymentOutcome]:
     if status != HTTPStatus.OK:
-        raise _Unanswered(f"http-{status}", _excerpt(body))
+        raise Unanswered(f"http-{status}", excerpt(body))
     try:
         outcomes = PaymentOutcomes.model_validate_json(body).outcomes
     except ValidationError as error:
         raise _unreadable(status, body) from error
     if [outcome.key for outcome in outcomes] != [instruction.key for instruction in chunk]:
-        raise _Unanswered("unreadable-answer", "the answers' keys are not those of the request, in its order")
+        raise Unanswered("unreadable-answer", "the answers' keys are not those of the request, in its order")
     return outcomes
 
 
@@ -145,19 +91,15 @@ def _refusal(instruction: PaymentInstruction, status: int, body: bytes) -> Payme
     try:
         problem = _Problem.model_validate_json(body)
     except ValidationError as error:
-        raise _Unanswered(f"http-{status}", _excerpt(body)) from error
+        raise Unanswered(f"http-{status}", excerpt(body)) from error
     if status not in REFUSALS or problem.code == IN_PROGRESS:
-        raise _Unanswered(problem.code, problem.detail or f"HTTP {status}")
+        raise Unanswered(problem.code, problem.detail or f"HTTP {status}")
     return PaymentOutcome(key=instruction.key, status="declined", code=problem.code, detail=problem.detail)
 
 
-def _failed(instruction: PaymentInstruction, trouble: _Unanswered) -> PaymentOutcome:
+def _failed(instruction: PaymentInstruction, trouble: Unanswered) -> PaymentOutcome:
     return PaymentOutcome(key=instruction.key, status="failed", code=trouble.code, detail=trouble.detail)
 
 
-def _unreadable(status: int, body: bytes) -> _Unanswered:
-    return _Unanswered("unreadable-answer", f"HTTP {status}: {_excerpt(body)}")
-
-
-def _excerpt(body: bytes) -> str:
-    return body[:200].decode(errors="replace")
+def _unreadable(status: int, body: bytes) -> Unanswered:
+    return Unanswered("unreadable-answer", f"HTTP {status}: {excerpt(body)}")

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     temporal_namespace: str = Field(default="default", min_length=1, description="Where the workflows run.")
     temporal_ui_url: str | None = Field(default=None, description="Temporal UI, for the links to workflows.")
     payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
+    carrier_url: str | None = Field(default=None, description="Carriers' labels; without it a sandbox runs.")
+    carrier_day_s: float = Field(default=4, gt=0, description="Seconds of a day of the sandbox's parcels.")
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")

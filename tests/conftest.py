@@ -6,6 +6,7 @@ server. A server that cannot be started fails the tests that need it.
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -51,11 +52,23 @@ def temporal_address(servers: Addresses) -> str:
 @pytest.fixture(scope="session")
 async def payment_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The payment sandbox, shared: tests keep apart by the ids of their orders."""
-    folder = tmp_path_factory.mktemp("payment")
+    async with _sandbox("payment_sandbox", tmp_path_factory.mktemp("payment")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def carrier_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The sandbox carriers, shared; they tell nobody of their scans."""
+    async with _sandbox("carrier_sandbox", tmp_path_factory.mktemp("carriers")) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _sandbox(module: str, folder: Path) -> AsyncIterator[str]:
     port = free_port()
     url = f"http://{HOST}:{port}"
-    arguments = ("--port", str(port), "--db", str(folder / "payments.db"))
-    sandbox = Process.of_module("payment", "workers.payment_sandbox", *arguments, log=folder / "payment.log")
+    arguments = ("--port", str(port), "--db", str(folder / "sandbox.db"))
+    sandbox = Process.of_module(module, f"workers.{module}", *arguments, log=folder / "sandbox.log")
 
     async def healthy() -> bool:
         async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as answer:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from contracts.orders import TERMINAL
 from contracts.routing import Policy
+from infra.demo_carriers import carriers
 from infra.demo_network import network, orders
 from infra.mongo import Mongo
 from infra.processes import Process
@@ -76,7 +77,9 @@ async def load_network(system: System, seed: int, console: Console) -> None:
     """Register the demo's locations and count their stock, through the API."""
     places = network(seed, accept_within_s=ACCEPT_WITHIN_S)
     async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:
-        refused = [r for r in await shop.put_locations(places.locations) if "problem" in r]
+        carried = [carrier.model_dump(mode="json") for carrier in carriers()]
+        refused = [r for r in await shop.put_carriers(carried) if "problem" in r]
+        refused += [r for r in await shop.put_locations(places.locations) if "problem" in r]
         refused += [r for r in await shop.put_stock(places.stock) if "problem" in r]
     if refused:
         raise RuntimeError(f"{len(refused)} items of the demo network were refused, the first: {refused[0]}")

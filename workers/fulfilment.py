@@ -8,6 +8,7 @@ import orjson
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.carriers.booking import CarrierActivities
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
 from activities.returns.carrying import ReturnActivities
@@ -15,6 +16,7 @@ from activities.settlement.settling import SettlementActivities
 from contracts.fulfilment import TASK_QUEUE
 from contracts.settling import TASK_QUEUE as SETTLEMENT_QUEUE
 from contracts.subjects import WAKE_INBOX
+from infra.carriers import HttpCarrierPort
 from infra.mongo import Mongo
 from infra.nats import connect as connect_nats
 from infra.payments import HttpPaymentGateway
@@ -55,15 +57,19 @@ async def run(settings: Settings) -> None:
         if batches:
             await jetstream.publish(WAKE_INBOX, orjson.dumps({"batches": sorted(batches), "urgent": True}))
 
-    async with HttpPaymentGateway(settings.require("payment_url")) as gateway:
+    async with (
+        HttpPaymentGateway(settings.require("payment_url")) as gateway,
+        HttpCarrierPort(settings.require("carrier_url")) as port,
+    ):
         orders = BatchActivities(mongo, ring)
         payments = PaymentActivities(mongo, gateway)
         returns = ReturnActivities(mongo, ring)
+        carriers = CarrierActivities(mongo, port)
         worker = Worker(
             temporal,
             task_queue=TASK_QUEUE,
             workflows=WORKFLOWS,
-            activities=[orders.advance, payments.settle, returns.advance],
+            activities=[orders.advance, payments.settle, carriers.book, returns.advance],
             workflow_runner=sandbox(),
             max_concurrent_activities=50,
             graceful_shutdown_timeout=timedelta(seconds=10),

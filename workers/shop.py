@@ -60,6 +60,9 @@ class Shop:
     async def put_locations(self, locations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return await self._in_chunks("/v1/locations", "locations", locations)
 
+    async def put_carriers(self, carriers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return await self._in_chunks("/v1/carriers", "carriers", carriers)
+
     async def put_stock(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return await self._in_chunks("/v1/stock", "items", items)
 

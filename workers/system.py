@@ -1,6 +1,7 @@
 """A whole system on one machine: servers, provisioning and every process of ours, started and stopped in order."""
 
 import asyncio
+import json
 import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Self
 
 import aiohttp
 
+from infra.demo_carriers import carriers as demo_carriers
 from infra.embedded import Servers
 from infra.embedded.ports import HOST, Ports
 from infra.keys import Scope, create_key, hash_key
@@ -18,6 +20,7 @@ from infra.provision import provision
 from infra.settings import EnvironmentSettings, Settings, clear_state, write_state
 
 WORKERS = ("fulfilment", "events", "relay", "gateway")
+_SANDBOXES = {"payments": "workers.payment_sandbox", "carriers": "workers.carrier_sandbox"}
 _READY_S = 60.0
 _FOR_ENVIRONMENT = (
     "mongo_url",
@@ -27,6 +30,7 @@ _FOR_ENVIRONMENT = (
     "temporal_namespace",
     "temporal_ui_url",
     "payment_url",
+    "carrier_url",
     "batch_max",
     "batches_starting",
     "bell_urgent_ms",
@@ -38,7 +42,8 @@ _FOR_ENVIRONMENT = (
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, `payments`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments` and `carriers`),
+    for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
@@ -70,24 +75,27 @@ class System:
             name: getattr(known, name) for name in ("mongo_url", "nats_url", "temporal_address", "temporal_ui_url")
         }
         ports = Ports(self.data_dir.resolve())
-        ports.take(["gateway", "payments"])
+        ports.take(["gateway", "payments", "carriers"])
         if self.settings.gateway_port == 0:
             found["gateway_port"] = ports["gateway"]
         if self.settings.payment_url is None:
             found["payment_url"] = f"http://{HOST}:{ports['payments']}"
+        if self.settings.carrier_url is None:
+            found["carrier_url"] = f"http://{HOST}:{ports['carriers']}"
         self.settings = self.settings.model_copy(update={k: v for k, v in found.items() if v})
         url = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         self.settings = self.settings.model_copy(update={"gateway_url": url})
         await provision(self.settings)
         key = await self._operator_key()
         self.settings = self.settings.model_copy(update={"operator_key": key})
-        await self._start_processes(str(ports["payments"]))
+        await self._carrier_keys()
+        await self._start_processes(str(ports["payments"]), str(ports["carriers"]))
         self._stack.callback(clear_state, self.data_dir)
         write_state(self.data_dir, self.state())
 
     def state(self) -> dict[str, object]:
         """What a command in another terminal needs to know, and which process is which."""
-        names = (*_FOR_ENVIRONMENT[:7], "gateway_url", "operator_key")
+        names = (*_FOR_ENVIRONMENT[:8], "gateway_url", "operator_key")
         pids = {name: process.pid for name, process in (self.servers.processes | self.processes).items()}
         return {**{name: getattr(self.settings, name) for name in names}, "pids": pids}
 
@@ -107,29 +115,61 @@ class System:
         finally:
             mongo.close()
 
-    async def _start_processes(self, payment_port: str) -> None:
+    async def _carrier_keys(self) -> None:
+        """The keys under which the sandbox reports scans, one for each of its carriers; kept like the operator's."""
+        path = self.data_dir / "carriers.keys.json"
+        mongo = Mongo(self.settings.require("mongo_url"), self.settings.mongo_database)
+        try:
+            keys = json.loads(path.read_text()) if path.exists() else {}
+            known = {row["_id"] async for row in mongo.api_keys.find({}, {"_id": 1})}
+            if keys and all(hash_key(key) in known for key in keys.values()):
+                return
+            made = {c.id: await create_key(mongo, c.id, [Scope.CARRIERS_TRACK]) for c in demo_carriers()}
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(made))
+        finally:
+            mongo.close()
+
+    async def _start_processes(self, payment_port: str, carrier_port: str) -> None:
         environment = {
             f"TONGQU_{name.upper()}": str(getattr(self.settings, name))
             for name in _FOR_ENVIRONMENT
             if getattr(self.settings, name) is not None
         }
         environment["TONGQU_DATA_DIR"] = str(self.data_dir)
-        arguments = {"gateway": ("--host", self.settings.gateway_host, "--port", str(self.settings.gateway_port))}
-        payments = ("--port", payment_port, "--db", str(self.data_dir / "payments.sqlite"), *self._payment_options)
-        for name in ("payments", *WORKERS):
-            module = "workers.payment_sandbox" if name == "payments" else f"workers.{name}"
+        gateway = self.settings.require("gateway_url")
+        keys = str(self.data_dir / "carriers.keys.json")
+        days = ("--day-s", str(self.settings.carrier_day_s))
+        arguments: dict[str, tuple[str, ...]] = {
+            "gateway": ("--host", self.settings.gateway_host, "--port", str(self.settings.gateway_port)),
+            "payments": (
+                "--port",
+                payment_port,
+                "--db",
+                str(self.data_dir / "payments.sqlite"),
+                *self._payment_options,
+            ),
+            "carriers": (
+                *("--port", carrier_port, "--db", str(self.data_dir / "carriers.sqlite")),
+                *("--gateway", gateway, "--keys", keys, *days),
+            ),
+        }
+        for name in (*_SANDBOXES, *WORKERS):
             process = Process.of_module(
                 name,
-                module,
-                *(payments if name == "payments" else arguments.get(name, ())),
+                _SANDBOXES.get(name, f"workers.{name}"),
+                *arguments.get(name, ()),
                 log=self.data_dir / "log" / f"{name}.log",
                 env=environment,
             )
             process.start()
             self.processes[name] = process
             self._stack.push_async_callback(process.stop, 15.0)
+        # Ours, also where others than ours are asked for labels.
+        carriers = f"http://{HOST}:{carrier_port}"
         await asyncio.gather(
             self.processes["payments"].wait_ready(lambda: answers(f"{self.settings.payment_url}/healthz"), _READY_S),
+            self.processes["carriers"].wait_ready(lambda: answers(f"{carriers}/healthz"), _READY_S),
             self.processes["gateway"].wait_ready(lambda: answers(f"{self.settings.gateway_url}/readyz"), _READY_S),
         )
         self.watch()

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
         ATTENTION,
         BATCH_SIZE,
         BELL,
+        BOOK,
         CHANNEL,
         OLDEST_OPEN,
         ORDERS,
@@ -22,6 +23,8 @@ with workflow.unsafe.imports_passed_through():
         WORKFLOW,
         Advance,
         Batch,
+        Book,
+        Booked,
         Progress,
         Settle,
         Settled,
@@ -74,8 +77,10 @@ class OrderFulfilment:
             # A cancellation that has come in meanwhile is carried out first: a new run would not know of it.
             if workflow.info().is_continue_as_new_suggested() and not self._cancel_asked:
                 workflow.continue_as_new(self._batch)
-            if progress.payments_due:
-                await self._settle()
+            outside = [self._settle()] if progress.payments_due else []
+            outside += [self._book()] if progress.labels_due else []
+            if outside:
+                await asyncio.gather(*outside)
             else:
                 await self._bell_or(progress.next_due)
 
@@ -102,6 +107,17 @@ class OrderFulfilment:
             heartbeat_timeout=_SILENT_AT_MOST,
             retry_policy=_UNTIL_IT_WORKS,
             summary="authorise, capture, void and refund what is due",
+        )
+
+    async def _book(self) -> None:
+        await workflow.execute_activity(
+            BOOK,
+            Book(batch=self._batch.id, now=workflow.now()),
+            result_type=Booked,
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
+            retry_policy=_UNTIL_IT_WORKS,
+            summary="book and void the labels that are due",
         )
 
     async def _bell_or(self, next_due: datetime | None) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from activities.orders.labels import void_label
 from activities.orders.moves import Moves, in_state, withdraw
 from contracts.geo import to_wgs84
 from contracts.orders import LIVE, UNSHIPPED, InboxEvent, Parcel, ParcelState, ShipTo
@@ -37,12 +38,10 @@ def change_address(moves: Moves, event: InboxEvent, at: datetime) -> None:
 
 
 def _send_elsewhere(moves: Moves, parcel: Parcel, at: datetime) -> None:
-    """Tell the store. A label that we had made shows the old address and is void."""
+    """Tell the store. A label that we had made shows the old address: it is voided, and another is booked."""
     if parcel.state is ParcelState.HELD:
         return
-    if parcel.service is not None and parcel.tracking is not None:
-        moves.note("label.voided", at, parcel=parcel.id, location=parcel.location, reason=parcel.tracking)
-        parcel.tracking = None
+    void_label(parcel)
     moves.tell(
         parcel.location,
         "parcel.address_changed.v1",

@@ -10,11 +10,14 @@ from operator import itemgetter
 from activities.orders.address import change_address
 from activities.orders.cancelling import cancel, resolve, silence
 from activities.orders.commands import release, reroute, retry, take_short
+from activities.orders.labels import labels_settled, next_label_at, plan_labels, take_label
 from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
 from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
 from activities.orders.returning import take_door_refusal, take_loss, take_return
+from activities.orders.standing import GOES_ON
+from activities.orders.tracking import look_after, take_tracking, watched_until
 from contracts.ids import parcel_id
 from contracts.orders import (
     LIVE,
@@ -62,7 +65,7 @@ def advance(order: OrderState, events: Sequence[InboxEvent], now: datetime, poli
     _deadlines(moves, now, policy)
     order = moves.order
     wanted = residual(order)
-    stopped = order.attention is not None and order.attention.code != "ship_overdue"
+    stopped = order.attention is not None and order.attention.code not in GOES_ON
     unpaid = needs_authorisation(order) or (order.awaits_payment and order.hold_ended)
     moves.route = bool(wanted) and not (order.held or stopped or unpaid)
     if moves.route and order.retry_at is not None:
@@ -90,6 +93,10 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
             cancel(moves, "payment_declined", "payment", at, policy)
     elif event.kind == "payment.received":
         take_payment(moves, event, at)
+    elif event.kind == "label.outcome":
+        take_label(moves, event, at, policy)
+    elif event.kind == "tracking":
+        take_tracking(moves, event, at, policy)
     elif event.kind == "command.cancel":
         reason = str(event.data.get("reason") or "requested")
         cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))
@@ -131,6 +138,7 @@ def _deadlines(moves: Moves, at: datetime, policy: Policy) -> None:
         if due <= at and due in (parcel.due, parcel.request_due):
             ended(moves, parcel, due)
     resolve(moves, at)
+    look_after(moves, at, policy)
     if order.retry_at is not None and order.backordered_at is not None:
         limit = order.backordered_at + timedelta(seconds=policy.backorder_limit_s)
         if limit <= at:
@@ -225,6 +233,8 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.payment.method == "later" and (order.cancelled or not order.awaits_payment):
         order.hold_ended = True
     balance(order)
+    plan_labels(order)
+    order.label_at = next_label_at(order, now)
     order.stage = _stage(order)
     todo = [intent for intent in order.payment.intents if intent.state == "todo"]
     order.pay_at = min((intent.not_before or now for intent in todo), default=None)
@@ -259,7 +269,7 @@ def _told(before: Stage, order: OrderState) -> tuple[Stage, ...]:
 
 def _stage(order: OrderState) -> Stage:
     if order.cancellation and order.cancellation.outcome == "cancelled":
-        return Stage.CANCELLED if settled(order) else Stage.CANCELLING
+        return Stage.CANCELLED if settled(order) and labels_settled(order) else Stage.CANCELLING
     if order.awaits_payment:
         return Stage.HELD if order.held else Stage.PAYING
     if residual(order):
@@ -269,13 +279,15 @@ def _stage(order: OrderState) -> Stage:
             return Stage.HELD
         return Stage.BACKORDERED if order.retry_at is not None else Stage.PLACED
     least = min((p.state for p in in_state(order, LIVE)), key=_BY_PROGRESS.index, default=None)
-    if least in (None, ParcelState.DELIVERED, ParcelState.RETURNED) and settled(order):
+    over = least in (None, ParcelState.DELIVERED, ParcelState.RETURNED)
+    if over and settled(order) and labels_settled(order):
         return Stage.CLOSED
     return Stage.REFUNDING if least is None or order.closed_at else _STAGE_OF_PARCEL[least]
 
 
 def _due(order: OrderState, policy: Policy) -> datetime | None:
     moments = [due for p in in_state(order, UNSHIPPED) for due in (p.due, p.request_due) if due is not None]
+    moments += watched_until(order, policy)
     if order.awaits_payment and not order.cancelled:
         moments.append(order.placed_at + timedelta(seconds=policy.payment_limit_s))
         if order.hold_until is not None and not order.hold_ended:

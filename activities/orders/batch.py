@@ -122,7 +122,7 @@ class BatchActivities:
         """A document that cannot even be read: mark it, and leave everything else of it as it is."""
         attention = Attention(code="error", detail=_words(error), at=step.now).model_dump()
         await self._mongo.orders.update_one(
-            {"_id": order}, {"$set": {"attention": attention, "due": None, "pay_at": None}}
+            {"_id": order}, {"$set": {"attention": attention, "due": None, "pay_at": None, "label_at": None}}
         )
 
     async def _with_stock(self, step: Advance, moved: list[Moves], policies: PolicyOf, distrust: bool) -> Written:
@@ -228,7 +228,7 @@ def _attend(order: OrderState, error: Exception, step: Advance) -> Moves:
     activity.logger.error("order %s needs attention: %s", order.id, _words(error), exc_info=error)
     moves = begin(order)
     moves.order.attention = Attention(code="error", detail=_words(error), at=step.now)
-    moves.order.due = moves.order.pay_at = None
+    moves.order.due = moves.order.pay_at = moves.order.label_at = None
     moves.note("order.attention", step.now, reason=_words(error))
     moves.tell_retailer("attention", stage=order.stage, reason=_words(error))
     return moves

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from activities.orders.labels import reopen_labels
 from activities.orders.money import reopen
 from activities.orders.moves import Moves, ease, exclude, in_state, overdue, withdraw
 from contracts.orders import UNSHIPPED, InboxEvent, ParcelState
@@ -18,6 +19,7 @@ def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
     for parcel in overdue(order):
         parcel.due = at + timedelta(seconds=parcel.ship_within_s)
     reopen(order)
+    reopen_labels(order)
     moves.note("order.retried", at, reason=event.data.get("reason"), by=event.by)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from activities.orders.standing import stands
 from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
 from contracts.returns import Return
 from contracts.settlement import Entry
@@ -123,6 +124,8 @@ def ease(order: OrderState) -> None:
     if code == "ship_overdue" and overdue(order):
         return
     if code.startswith("payment_") and any(i.state in ("failed", "declined") for i in order.payment.intents):
+        return
+    if stands(order, code):
         return
     order.attention = None
 

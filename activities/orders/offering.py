@@ -32,6 +32,7 @@ def offer(moves: Moves, parcel: Parcel, at: datetime, reason: str | None = None)
         items=[item.offered() for item in parcel.items],
         ship_to=order.ship_to,
         answer_by=parcel.due,
+        service=parcel.service,
     )
 
 

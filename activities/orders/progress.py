@@ -21,6 +21,7 @@ async def progress(mongo: Mongo, step: Advance, changed: dict[str, list[str]], s
                 "count": {"$sum": 1},
                 "due": {"$min": "$due"},
                 "pay_at": {"$min": "$pay_at"},
+                "label_at": {"$min": "$label_at"},
                 "oldest": {"$min": "$placed_at"},
                 "attention": {"$push": {"$cond": ["$attention", "$_id", "$$REMOVE"]}},
                 "divisions": {"$addToSet": {"$substrBytes": ["$division", 0, 2]}},
@@ -34,7 +35,10 @@ async def progress(mongo: Mongo, step: Advance, changed: dict[str, list[str]], s
         changed = await _by_stage(mongo, step.batch)
     pay_at = _earliest(row["pay_at"] for row in rows)
     payments_due = pay_at is not None and pay_at <= step.now
-    next_due = _earliest([*(row["due"] for row in unfinished), None if payments_due else pay_at])
+    label_at = _earliest(row["label_at"] for row in rows)
+    labels_due = label_at is not None and label_at <= step.now
+    outside = (None if payments_due else pay_at, None if labels_due else label_at)
+    next_due = _earliest([*(row["due"] for row in unfinished), *outside])
     still_open = sum(row["count"] for row in unfinished)
     status = "running" if still_open else "closed"
     # A batch that the sweep has closed meanwhile stays closed.
@@ -47,6 +51,7 @@ async def progress(mongo: Mongo, step: Advance, changed: dict[str, list[str]], s
         changed=changed,
         stages={row["_id"]: row["count"] for row in rows},
         payments_due=payments_due,
+        labels_due=labels_due,
         next_due=next_due,
         oldest_open=_earliest(row["oldest"] for row in unfinished),
         attention=sorted(order for row in rows for order in row["attention"]),

@@ -72,10 +72,10 @@ def take_reply(moves: Moves, event: InboxEvent, at: datetime) -> None:
     elif event.kind == "reply.rejected":
         _reject(moves, parcel, event, at)
     else:
-        _forward(moves, parcel, ParcelState(event.kind.removeprefix("reply.")), event, at)
+        forward(moves, parcel, ParcelState(event.kind.removeprefix("reply.")), event, at)
 
 
-def _forward(moves: Moves, parcel: Parcel, target: ParcelState, event: InboxEvent, at: datetime) -> None:
+def forward(moves: Moves, parcel: Parcel, target: ParcelState, event: InboxEvent, at: datetime) -> None:
     """Move a parcel on. An answer that says less than is already known came late or twice, and changes nothing."""
     rank = _RANK[parcel.state]
     if _RANK[target] <= rank:
@@ -120,7 +120,7 @@ def _reject(moves: Moves, parcel: Parcel, event: InboxEvent, at: datetime) -> No
     moves.note("parcel.rejected", at, parcel=parcel.id, location=parcel.location, reason=reason, by=event.by)
     if kept:
         parcel.items = kept
-        _forward(moves, parcel, ParcelState.ACCEPTED, event, at)
+        forward(moves, parcel, ParcelState.ACCEPTED, event, at)
         return
     parcel.state, parcel.reason, parcel.due = ParcelState.REJECTED, reason, None
     if parcel.request == "cancel_requested":

@@ -38,7 +38,17 @@ REFUNDED = Invariant(
     "no order has given back more than it took",
     "Compare the order's payment intents with the provider's record, and claim the difference back.",
 )
-INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY, REFUNDED]
+LABELS = Invariant(
+    "orders.labels",
+    "no label of a parcel that was taken from its store is left booked, and none is open when its order has ended",
+    "Void the label at the carrier under its key; the order's timeline says what the carrier answered.",
+)
+TRACKING = Invariant(
+    "orders.tracking",
+    "a parcel that its carrier has delivered counts as delivered",
+    "Compare the parcel's scans with its state; retry the order.",
+)
+INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY, REFUNDED, LABELS, TRACKING]
 
 WAITING_LONGEST = timedelta(seconds=60)
 
@@ -46,6 +56,7 @@ _TERMINAL = [str(stage) for stage in TERMINAL]
 _SPOKEN_FOR = [str(state) for state in SPOKEN_FOR]
 _UNSHIPPED = [str(state) for state in UNSHIPPED]
 _UNDONE = ["todo", "failed"]
+_TAKEN = [str(state) for state in (ParcelState.REJECTED, ParcelState.EXPIRED, ParcelState.WITHDRAWN)]
 _GONE = [str(state) for state in GONE]
 
 
@@ -69,7 +80,23 @@ async def check_orders(mongo: Mongo, session: Session) -> list[Finding]:
             {"payment.refunded": {"$gt": 0}, "$expr": {"$gt": ["$payment.refunded", "$payment.captured"]}},
             "has given back more than it took",
         ),
+        *await _matching(mongo, session, LABELS, {"$or": [_left_booked(), _left_open()]}, "has a label too many"),
+        *await _matching(mongo, session, TRACKING, _delivered_unawares(), "has a parcel that was delivered"),
     ]
+
+
+def _left_booked() -> dict[str, Any]:
+    taken = {"state": {"$in": _TAKEN}, "label.operation": "book", "label.state": {"$in": ["todo", "done", "failed"]}}
+    return {"parcels": {"$elemMatch": taken}}
+
+
+def _left_open() -> dict[str, Any]:
+    return {"stage": {"$in": _TERMINAL}, "parcels.label.state": {"$in": _UNDONE}}
+
+
+def _delivered_unawares() -> dict[str, Any]:
+    unaware = [*_UNSHIPPED, str(ParcelState.SHIPPED)]
+    return {"parcels": {"$elemMatch": {"tracking_state": "delivered", "state": {"$in": unaware}}}}
 
 
 async def _uncarried(mongo: Mongo, session: Session) -> list[Finding]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from contracts.carriers import LabelIntent
 from contracts.orders import ParcelState, Stage
 from contracts.subjects import RETAILER
 from tests.builders import CUSTOMER, Levels, command, event, later, location, network, order
@@ -65,6 +66,7 @@ class TestAccepted:
         shop = opened(TWO, ("tea", 3))
         answer(shop, kind, 60)
         last(shop).service, last(shop).tracking = "shun/express", "SF1"
+        last(shop).label = LabelIntent(key="1", service="shun/express", state="done", tracking="SF1")
         moves = shop.step(later(90), address("330212"))["order-1"]
         (told,) = moves.tells
         assert (told.partner, told.type, told.data["ship_to"]["division"]) == (
@@ -73,7 +75,8 @@ class TestAccepted:
             "330212",
         )
         assert (last(shop).state, last(shop).tracking) == (kind, None)
-        assert ("label.voided", "SF1") in [(entry.what, entry.reason) for entry in moves.timeline]
+        label = last(shop).label
+        assert label is not None and (label.operation, label.state) == ("void", "todo")
 
     def test_a_label_of_the_stores_own_is_its_own_affair(self) -> None:
         shop = opened(TWO, ("tea", 3))

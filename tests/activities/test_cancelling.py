@@ -1,12 +1,14 @@
 """Cancelling what stores have accepted: they are asked, answer or keep silent, and the order's outcome follows."""
 
+from datetime import timedelta
+
 import pytest
 
 from activities.orders.moves import residual
 from contracts.orders import ParcelState, Stage
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
-from tests.builders import SHIP_S, Levels, command, later, payment_outcome, reply
+from tests.builders import NOW, SHIP_S, Levels, command, later, payment_outcome, reply
 from tests.shop import Shop, answer, last, opened, the
 
 ANSWER_S = Policy().cancel_answer_s
@@ -105,7 +107,8 @@ class TestAnswers:
     def test_what_is_shipped_meanwhile_has_won(self) -> None:
         shop = asked()
         assert (RETAILER, "order.shipped.v1") in answer(shop, "shipped", 100)
-        assert (outcome(shop), last(shop).request, the(shop).due) == ("refused", "cancel_refused", None)
+        promised = NOW + timedelta(seconds=shop.policy.promise_s)
+        assert (outcome(shop), last(shop).request, the(shop).due) == ("refused", "cancel_refused", promised)
         moves = shop.step(later(110), reply("cancellation_accepted", last(shop), at=later(110)))["order-1"]
         assert (moves.refused, shop.level("near", "tea").on_hand) == (["answered_before"], 7)
 

@@ -1,5 +1,7 @@
 """What callers and operators may ask of an order: cancel at each stage, reroute, release, retry."""
 
+from datetime import timedelta
+
 import pytest
 
 from activities.orders.moves import residual
@@ -69,7 +71,8 @@ class TestCancel:
         answer(shop, "rejected", 60, cup, reason="out_of_stock")
         assert the(shop).stage is Stage.BACKORDERED
         shop.step(later(90), command("cancel", at=later(90)))
-        assert (the(shop).stage, the(shop).due) == (Stage.SHIPPED, None)
+        promised = NOW + timedelta(seconds=shop.policy.promise_s)
+        assert (the(shop).stage, the(shop).due) == (Stage.SHIPPED, promised)
 
     def test_an_order_that_was_shipped_whole_cannot_be_cancelled(self) -> None:
         shop = opened(TWO, ("tea", 3))

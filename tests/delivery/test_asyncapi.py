@@ -16,6 +16,7 @@ from contracts.routing import Policy
 from contracts.subjects import RETAILER, event_subject
 from infra.outbox import Stamped
 from tests.builders import NOW, command, event, later, network, order, payment_outcome, reply
+from tests.parcels import Carried
 from tests.shop import Shop
 from workers.asyncapi import document, text
 
@@ -70,14 +71,15 @@ def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str
         "parcel.withdrawn.v1",
         "parcel.address_changed.v1",
         "parcel.cancellation_requested.v1",
+        "parcel.labelled.v1",
         "reply.refused.v1",
         "statement.ready.v1",
         "statement.disputed.v1",
         "statement.closed.v1",
         "return.announced.v1",
     }
-    assert all(heard[kind] == event_subject(RETAILER, kind) for kind in heard if kind.startswith("order."))
-    assert heard["return.changed.v1"] == event_subject(RETAILER, "return.changed.v1")
+    retailers = [kind for kind in heard if kind.startswith(("order.", "parcel.late", "return.changed"))]
+    assert all(heard[kind] == event_subject(RETAILER, kind) for kind in retailers)
     assert channels[REPLY_TYPE]["address"] == "reply.v1.{location}"
     assert described["operations"][REPLY_TYPE]["action"] == "receive"
 
@@ -102,7 +104,7 @@ def lives() -> list[Moves]:
     assert overdue is not None
     step((overdue - NOW).total_seconds() + 1)
     assert shop.orders["refused"].parcels[0].state is ParcelState.ACCEPTED
-    return [*moved, *unhappy_lives()]
+    return [*moved, *unhappy_lives(), *carried_lives()]
 
 
 def unhappy_lives() -> list[Moves]:
@@ -130,6 +132,17 @@ def unhappy_lives() -> list[Moves]:
     step(72, "reply.lost", "lost")
     moved.extend(shop.step(later(Policy().hold_s)).values())
     return moved
+
+
+def carried_lives() -> list[Moves]:
+    """A parcel whose label is booked, and that stands still until its promise has passed."""
+    carried = Carried(promised_at=later(hours=60))
+    return [
+        carried.answer("accepted"),
+        carried.carrier_answers(),
+        carried.step(later(hours=20)),
+        carried.step(later(hours=60)),
+    ]
 
 
 def a_return() -> list[Tell]:

@@ -20,9 +20,12 @@ class Places:
     sku: str
     near: Partner
     far: Partner
+    division: str = "460100"
 
     @classmethod
-    async def open(cls, shop: Shop, jetstream: JetStreamContext, accept_within_s: int = 60) -> "Places":
+    async def open(
+        cls, shop: Shop, jetstream: JetStreamContext, accept_within_s: int = 60, division: str = "460100"
+    ) -> "Places":
         number = next(_numbers)
         sku = f"sku-test-{number}"
         names = [f"test-{number}-near", f"test-{number}-far"]
@@ -30,7 +33,7 @@ class Places:
             {
                 "id": name,
                 "name": name,
-                "division": "460100",
+                "division": division,
                 "point": {"lat": 18.0 + i, "lon": 112.0, "datum": "WGS84"},
                 "accept_within_s": accept_within_s,
             }
@@ -38,7 +41,7 @@ class Places:
         ]
         await shop.put_locations(locations)
         await shop.put_stock([{"location": name, "sku": sku, "quantity": 10} for name in names])
-        return cls(shop, sku, Partner(names[0], jetstream), Partner(names[1], jetstream))
+        return cls(shop, sku, Partner(names[0], jetstream), Partner(names[1], jetstream), division)
 
     def body(self, **changes: Any) -> dict[str, Any]:
         return {
@@ -46,7 +49,7 @@ class Places:
             "currency": "CNY",
             "lines": [{"line": 1, "sku": self.sku, "quantity": 1, "unit_price": 500}],
             "total": 500,
-            "ship_to": {"division": "460100", "point": {"lat": 18.0, "lon": 112.0, "datum": "WGS84"}},
+            "ship_to": {"division": self.division, "point": {"lat": 18.0, "lon": 112.0, "datum": "WGS84"}},
             **changes,
         }
 

@@ -29,6 +29,7 @@ ALL_PATHS = [
     ("PUT", "/v1/stock", Scope.STOCK_WRITE),
     ("GET", "/v1/stock", Scope.STOCK_READ),
     ("GET", "/v1/availability?sku=tea", Scope.STOCK_READ),
+    ("POST", "/v1/carriers/only/tracking", Scope.CARRIERS_TRACK),
 ]
 
 

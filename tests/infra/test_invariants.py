@@ -204,6 +204,36 @@ async def test_a_parcel_that_is_in_the_books_twice_is_found(shop: CarriedOrders)
     assert await shop.broken() == {"settlement.booked"}
 
 
+LABEL = {"key": "p1:label:1", "service": "yunque/express", "operation": "book", "state": "done"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        ({"label": LABEL}, set()),
+        ({"label": {**LABEL, "state": "todo"}}, {"orders.labels"}),
+        ({"label": {**LABEL, "operation": "void", "state": "failed"}}, {"orders.labels"}),
+        ({"tracking_state": "delivered"}, set()),
+    ],
+)
+async def test_an_ended_order_with_a_label_to_do_is_found(
+    shop: CarriedOrders, changes: dict[str, Any], broken: set[str]
+) -> None:
+    await shop.change(shop.delivered, **{f"parcels.0.{name}": value for name, value in changes.items()})
+    assert await shop.broken() == broken
+
+
+async def test_a_label_of_a_parcel_that_was_taken_from_its_store_is_found(shop: CarriedOrders) -> None:
+    parcel = {**((await shop.mongo.orders.find_one({"_id": shop.accepted})) or {})["parcels"][0], "label": LABEL}
+    await shop.mongo.orders.update_one({"_id": shop.accepted}, {"$push": {"parcels": {**parcel, "state": "rejected"}}})
+    assert "orders.labels" in await shop.broken()
+
+
+async def test_a_parcel_that_its_carrier_has_delivered_unawares_is_found(shop: CarriedOrders) -> None:
+    await shop.change(shop.accepted, **{"parcels.0.tracking_state": "delivered"})
+    assert await shop.broken() == {"orders.tracking"}
+
+
 async def test_a_sent_event_that_the_stream_has_lost_is_found(shop: CarriedOrders) -> None:
     await shop.js.delete_msg(EVENTS, (await shop.js.stream_info(EVENTS)).state.first_seq)
     findings = await shop.check()

@@ -24,7 +24,8 @@ from contracts.payments import (
     PaymentOperation,
     PaymentOutcome,
 )
-from infra.payments import HttpPaymentGateway, PaymentGatewayNotOpen
+from infra.payments import HttpPaymentGateway
+from infra.provider import NotOpen
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_MS = 1500
@@ -310,7 +311,7 @@ async def test_what_a_proxy_says_is_never_final(till: Till, answer: bytes, body:
 
 async def test_a_gateway_that_is_not_open_says_so(till: Till) -> None:
     await till.gateway.close()
-    with pytest.raises(PaymentGatewayNotOpen):
+    with pytest.raises(NotOpen):
         await till.do("authorise", 10)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ async def test_the_reasons_of_a_decision_are_told_and_drawn(desk: Desk) -> None:
     assert (await desk.tongqu("order", "why", order, "--html", picture, "--lang", "zh")).status == 0
     assert "为何这样派单" in picture.read_text(encoding="utf-8")
     assert "no decision 7" in (await desk.tongqu("order", "why", order, "--decision", 7)).out
+
+
+async def test_the_way_of_a_parcel_is_shown(desk: Desk) -> None:
+    order = await desk.dispatched()
+    scan = {"id": "1", "carrier": "yunque", "state": "in_transit", "at": datetime(2026, 3, 2, tzinfo=UTC)}
+    scans = [{**scan, "place": "嘉兴[分拨]"}]
+    await desk.mongo.orders.update_one({"_id": order}, {"$set": {"parcels.0.scans": scans}})
+    said = await desk.tongqu("order", "show", order)
+    for words in ("way of", "yunque", "in_transit", "嘉兴[分拨]"):
+        assert words in said.out, words
 
 
 async def test_orders_are_listed_by_stage(desk: Desk) -> None:

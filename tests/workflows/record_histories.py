@@ -10,10 +10,13 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from contracts.carriers import TrackingState
 from contracts.settling import ALL_WORKFLOW, WORKFLOW, SettleAll
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from tests.workflows.settling import OCTOBER, UNTIL, Desk
+from tests.workflows.test_carriers import begin as begin_carried
+from tests.workflows.test_carriers import labelled, scan
 from tests.workflows.test_replay import HISTORIES
 from tests.workflows.test_returns import closed_order, opened
 from tests.workflows.world import World
@@ -122,3 +125,16 @@ async def test_record_settlements_of_all_partners(desk: Desk) -> None:
     everybody = await desk.client.start_workflow(ALL_WORKFLOW, asked, id="settlements", task_queue="settlement")
     await everybody.result()
     await _keep("two_partners", everybody, ALL_WORKFLOW)
+
+
+async def test_record_a_parcel_that_was_labelled_and_told_late(world: World) -> None:
+    order, parcel, batch = await begin_carried(world, "flaky")
+    await world.answer(order, parcel, "accepted")
+    await world.until(order, lambda r: (r["parcels"][0]["label"] or {}).get("tries") == 1, "failing once")
+    await world.pass_time(minutes=5)
+    number = (await labelled(world, order))["tracking"]
+    await scan(world, order, TrackingState.COLLECTED, number)
+    await world.pass_time(days=4)
+    await scan(world, order, TrackingState.DELIVERED, number)
+    await batch.result()
+    await _keep("labelled", batch)

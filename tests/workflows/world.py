@@ -75,7 +75,7 @@ class World:
 
     async def place(self, *lines: tuple[str, int], **changes: Any) -> str:
         """Place an order of (SKU, quantity) lines at 10 yuan a unit; not yet in a batch."""
-        order = f"{self.prefix}-{next(self._numbers)}"
+        order = changes.pop("id", None) or f"{self.prefix}-{next(self._numbers)}"
         body: dict[str, Any] = {
             "id": order,
             "lines": [

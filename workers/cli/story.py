@@ -44,6 +44,7 @@ def story(order: Row) -> Iterator[str | Table]:
     yield _lines(order)
     if order["parcels"]:
         yield _parcels(order["parcels"])
+        yield from (_scans(parcel) for parcel in order["parcels"] if parcel.get("scans"))
     for decision in order["decisions"]:
         yield from _decision(decision)
     yield _timeline(order["timeline"])
@@ -82,7 +83,8 @@ def _parcels(parcels: Sequence[Row]) -> Table:
         items = ", ".join(f"{item['quantity']} × {plain(item['sku'])}" for item in parcel["items"])
         asked = parcel["request"].replace("_", " ") if parcel.get("request", "none") != "none" else None
         back = sum(item.get("returned", 0) for item in parcel["items"])
-        notes = [parcel.get("reason"), asked, f"{back} not paid" if back else None, parcel.get("tracking")]
+        unpaid = f"{back} not paid" if back else None
+        notes = [parcel.get("reason"), asked, unpaid, parcel.get("service"), parcel.get("tracking")]
         note = ", ".join(plain(words) for words in notes if words)
         table.add_row(
             plain(parcel["id"]),
@@ -93,6 +95,15 @@ def _parcels(parcels: Sequence[Row]) -> Table:
             moment(parcel["due"]),
             note,
         )
+    return table
+
+
+def _scans(parcel: Row) -> Table:
+    """What its carrier has reported, in the order in which it happened."""
+    table = Table("at (UTC)", "state", "carrier", _whole("place"), title=f"way of {plain(parcel['id'])}")
+    table.title_justify = "left"
+    for scan in parcel["scans"]:
+        table.add_row(moment(scan["at"]), plain(scan["state"]), plain(scan["carrier"]), plain(scan["place"] or ""))
     return table
 
 

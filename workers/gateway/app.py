@@ -21,6 +21,7 @@ from workers.gateway import (
     rules,
     settlements,
     stock,
+    tracking,
     why,
 )
 from workers.gateway.limits import Limits
@@ -42,6 +43,7 @@ _TAGS = [
     {"name": "orders", "description": "Place orders and follow them."},
     {"name": "commands", "description": "Pay or cancel an order; for operators, retry, reroute or release it."},
     {"name": "returns", "description": "Goods that come back, or never arrived."},
+    {"name": "tracking", "description": "What carriers report of parcels on their way."},
     {"name": "locations", "description": "Stores, warehouses and sellers that ship."},
     {"name": "articles", "description": "What routing and carriers must know of a SKU."},
     {"name": "stock", "description": "What lies where, and what can be promised."},
@@ -72,8 +74,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    parts = (orders, why, commands, customers, returns, locations, articles, stock, availability, carriers, policies)
-    for part in (*parts, rules, settlements, health):
+    parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
+    for part in (*parts, policies, rules, settlements, health):
         app.include_router(part.router)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from contracts.base import Request
-from contracts.carriers import CarrierUpsert
+from contracts.carriers import CarrierUpsert, TrackingReport
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
 from contracts.settlement import CommissionRule
@@ -45,6 +45,12 @@ class RuleBatch(Request):
     """Each rule is looked at by itself; the good ones are written together."""
 
     rules: list[CommissionRule] = Field(min_length=1, max_length=1000)
+
+
+class TrackingBatch(Request):
+    """Each scan is looked at by itself; the good ones are taken together."""
+
+    reports: list[TrackingReport] = Field(min_length=1, max_length=1000)
 
 
 class RerouteRequest(CommandRequest):

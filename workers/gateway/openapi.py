@@ -22,6 +22,7 @@ from workers.gateway.bodies import (
     RuleBatch,
     SkuBatch,
     StockBatch,
+    TrackingBatch,
 )
 from workers.gateway.examples import placed
 from workers.gateway.policybook import PolicyDraft
@@ -44,6 +45,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     StockBatch,
     SkuBatch,
     CarrierBatch,
+    TrackingBatch,
     PolicyDraft,
     RuleBatch,
     SettlementsAsked,

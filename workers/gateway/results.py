@@ -84,6 +84,23 @@ class StockResults(BaseModel):
     results: list[StockResult]
 
 
+class TrackingResult(BaseModel):
+    """`taken`: written down, its order moves; also when it was told before. `order_ended`: nothing follows from it."""
+
+    index: int
+    status: int
+    id: str | None = None
+    parcel: str | None = None
+    outcome: Literal["taken", "order_ended"] | None = None
+    problem: Problem | None = None
+
+
+class TrackingResults(BaseModel):
+    accepted: int
+    refused: int
+    results: list[TrackingResult]
+
+
 def refused_item(index: int, refusal: Refusal) -> dict[str, Any]:
     return {"index": index, "status": refusal.status, "problem": problem(refusal)}
 

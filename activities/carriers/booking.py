@@ -1,0 +1,140 @@
+"""The activity that books and voids a batch's labels; what the carriers answer comes back through the inbox."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.carriers.predicting import remaining_of
+from activities.carriers.rates import compare, quote
+from activities.carriers.tables import Tables
+from activities.heartbeat import heartbeats
+from contracts.carriers import Alternative, LabelAnswer, LabelInstruction, LabelOutcome
+from contracts.fulfilment import BOOK, Book, Booked
+from contracts.hours import TIME_ZONE
+from contracts.orders import Attention, InboxEvent, Parcel
+from contracts.skus import Article
+from infra.carriers import CarrierPort
+from infra.mongo import Mongo, insert_new
+
+
+class _Asked(NamedTuple):
+    order: str
+    tries: int
+    instruction: LabelInstruction
+    time_zone: str
+
+
+class _Open(NamedTuple):
+    order: str
+    division: str
+    parcel: Parcel
+
+
+class CarrierActivities:
+    def __init__(self, mongo: Mongo, port: CarrierPort) -> None:
+        self._mongo = mongo
+        self._port = port
+        self._tables = Tables(mongo)
+
+    @activity.defn(name=BOOK)
+    async def book(self, step: Book) -> Booked:
+        """Ask carriers for everything that is due. Repeating it asks under the same keys, so nothing is booked twice.
+
+        A carrier that fails makes no error here: the failure is written to the inbox like any other answer, and the
+        order decides when to ask again.
+        """
+        async with heartbeats():
+            asked = await self._instructions(await self._open(step))
+            outcomes = await self._port.perform_all([one.instruction for one in asked])
+            answers = [await self._answer(one, outcome, step) for one, outcome in zip(asked, outcomes, strict=True)]
+            await insert_new(self._mongo.inbox, answers)
+        statuses = [outcome.status for outcome in outcomes]
+        return Booked(done=statuses.count("done"), declined=statuses.count("declined"), failed=statuses.count("failed"))
+
+    async def _open(self, step: Book) -> list[_Open]:
+        """Parcels whose label is to be booked or voided now."""
+        found = self._mongo.orders.find(
+            {"batch": step.batch, "label_at": {"$lte": step.now}}, {"parcels": 1, "division": 1}
+        )
+        parcels: list[_Open] = []
+        async for row in found:
+            try:
+                for parcel in (Parcel.model_validate(one) for one in row["parcels"]):
+                    label = parcel.label
+                    if label and label.state == "todo" and (label.not_before is None or label.not_before <= step.now):
+                        parcels.append(_Open(row["_id"], row["division"], parcel))
+            except ValidationError as error:
+                await self._set_aside(row["_id"], error, step)
+        return parcels
+
+    async def _set_aside(self, order: str, error: ValidationError, step: Book) -> None:
+        """A parcel that cannot even be read waits for a person, and holds up no other."""
+        attention = Attention(code="error", detail=f"label: {error}"[:500], at=step.now).model_dump()
+        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "label_at": None}})
+
+    async def _instructions(self, parcels: list[_Open]) -> list[_Asked]:
+        places = await self._rows("locations", {one.parcel.location for one in parcels})
+        skus = await self._rows("skus", {item.sku for one in parcels for item in one.parcel.items})
+        asked = []
+        for order, division, parcel in parcels:
+            place = places.get(parcel.location, {})
+            articles = {i.sku: Article.model_validate({"id": i.sku, **skus.get(i.sku, {})}) for i in parcel.items}
+            label = parcel.label
+            assert label is not None
+            instruction = LabelInstruction(
+                key=label.key,
+                operation=label.operation,
+                parcel=parcel.id,
+                service=label.service,
+                origin=place.get("division", ""),
+                destination=division,
+                weight_g=sum(articles[i.sku].weight_g * i.quantity for i in parcel.items),
+                volume_cm3=sum(articles[i.sku].volume_cm3 * i.quantity for i in parcel.items),
+            )
+            asked.append(_Asked(order, label.tries, instruction, place.get("time_zone", TIME_ZONE)))
+        return asked
+
+    async def _rows(self, collection: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        found = self._mongo.db[collection].find({"_id": {"$in": sorted(ids)}})
+        return {row["_id"]: row async for row in found}
+
+    async def _answer(self, asked: _Asked, outcome: LabelOutcome, step: Book) -> dict[str, Any]:
+        i = asked.instruction
+        answer = LabelAnswer(outcome=outcome)
+        if i.operation == "book" and outcome.status == "done":
+            answer.remaining_s = await self._remaining(i)
+        elif i.operation == "book" and outcome.status == "declined":
+            answer.alternatives = await self._alternatives(asked, step)
+        return InboxEvent(
+            id=f"{i.key}:{i.operation}:{asked.tries}",
+            order=asked.order,
+            kind="label.outcome",
+            received_at=step.now,
+            by="carrier",
+            data=answer.model_dump(exclude_none=True),
+        ).unread(step.batch)
+
+    async def _remaining(self, i: LabelInstruction) -> dict[Any, int]:
+        """Empty where the tables do not have the service: then nothing is predicted."""
+        for carrier in await self._tables.carriers():
+            for service in carrier.services:
+                quoted = quote(service, i.origin, i.destination, i.weight_g, i.volume_cm3)
+                if service.id == i.service and quoted is not None:
+                    return remaining_of(quoted.days, await self._tables.deliveries(service.id))
+        return {}
+
+    async def _alternatives(self, asked: _Asked, step: Book) -> list[Alternative]:
+        """Every service that takes the parcel by the tables, the cheapest first."""
+        i = asked.instruction
+        choices = compare(
+            await self._tables.carriers(),
+            i.origin,
+            i.destination,
+            i.weight_g,
+            i.volume_cm3,
+            ready_at=step.now,
+            time_zone=asked.time_zone,
+        )
+        return [Alternative(service=choice.service, price=choice.price) for choice in choices]

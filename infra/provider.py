@@ -1,0 +1,71 @@
+"""An HTTP provider that is asked by POST: one pool of connections, one time limit, and trouble with a name."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+
+JSON: Final = {"Content-Type": "application/json"}
+_EXCERPT = 200
+
+
+class NotOpen(RuntimeError):
+    """The provider was asked before `open` or after `close`."""
+
+
+class Unanswered(Exception):
+    """No usable answer came: whether the provider did the work is unknown."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class HttpProvider:
+    """Base of the adapters. Connections are opened by `open`, or by entering it as an async context manager."""
+
+    def __init__(self, base_url: str, *, timeout_s: float = 10.0, connections: int = 16) -> None:
+        self._base_url = base_url
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._connections)
+            self._session = aiohttp.ClientSession(self._base_url, connector=connector, timeout=self._timeout)
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _post(self, path: str, body: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises Unanswered."""
+        if self._session is None:
+            raise NotOpen("open the provider before use, as an async context manager")
+        try:
+            # A followed redirect could repeat the POST elsewhere, without anybody having asked for it.
+            async with self._session.post(
+                path, data=body.encode(), headers={**JSON, **(headers or {})}, allow_redirects=False
+            ) as response:
+                return response.status, await response.read()
+        except TimeoutError as error:
+            raise Unanswered("timeout", f"no answer within {self._timeout.total} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unanswered("unreachable", f"{type(error).__name__}: {error}") from error
+
+
+def excerpt(body: bytes) -> str:
+    return body[:_EXCERPT].decode(errors="replace")
