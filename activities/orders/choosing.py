@@ -17,6 +17,10 @@ from activities.orders.prices import Prices
 from contracts.routing import Policy
 from contracts.skus import Article
 
+_FARTHEST = 4.0
+"""The squared chord between opposite points of the unit sphere."""
+_TIE = 1e-6
+"""Of locations that cost the same the nearest counts as cheaper by less than any price can differ."""
 Parts = list[tuple[int, dict[str, int]]]
 """(place, units by SKU) of each parcel, the nearest first."""
 
@@ -144,12 +148,13 @@ def _cheapest(view: View) -> Plan:
     if len(groups) > policy.exact_lines or not all(mask.any() for mask in bounds):
         return _cut_short(view)
     everything = (1 << len(groups)) - 1
+    nearer = np.minimum(view.chords, _FARTHEST) * _TIE
 
     def cost(block: int) -> NDArray[np.float64]:
         goods = _block(groups, block)
         if block != everything and goods.value < policy.split_min_value:
             return np.full(len(view.chords), np.inf)
-        return np.where(_has(view, goods.units), _price(view, goods), np.inf)
+        return np.where(_has(view, goods.units), _price(view, goods) + nearer, np.inf)
 
     found = cheapest(len(groups), cost, policy.max_parcels, view.costing.least())
     if found is None:

@@ -133,6 +133,18 @@ class TestSplits:
         assert (chosen(decision), decision.exact) == (["a", "b"], False)
 
 
+def test_of_locations_that_cost_the_same_the_nearest_ships() -> None:
+    rate = Rate(first_g=1000, first_price=500, step_g=500, step_price=100, days=1)
+    service = Service(id="c/s", name="s", zones=[ZoneRule(zone="z")], rates={"z": rate}, cut_off="23:59")
+    carriers = [Carrier(id="c", name="c", services=[service])]
+    places = Network([location("a", 90), location("b", 20), location("c", None), location("d", 50)], 1, carriers)
+    levels = {place: {"tea": 1, "cup": int(place != "b")} for place in "abcd"}
+    wanted = replace(demand(("tea", 1)), division="330106")
+    decision = by_cost(wanted, places, levels)
+    assert (chosen(decision), decision.runner_up, decision.runner_up_total) == (["b"], ["d"], 800.0)
+    assert chosen(by_cost(replace(demand(("cup", 1)), division="330106"), places, levels)) == ["d"]
+
+
 class TestNearest:
     def test_takes_what_the_nearest_has_and_the_rest_from_the_next(self) -> None:
         levels = {"a": {"tea": 1}, "b": {"tea": 1, "cup": 1}}
