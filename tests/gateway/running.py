@@ -120,7 +120,7 @@ def fresh(prefix: str) -> str:
 async def running(settings: Settings, key: str, limits: Limits | None = None) -> AsyncIterator[Api]:
     app = create_app(settings, limits)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=65))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as session:
         while not server.started:
