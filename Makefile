@@ -67,7 +67,7 @@ check: setup
 
 test: lint
 	@echo '== tests on real servers (pytest)'
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2
 
 lint: style types imports
 
