@@ -164,7 +164,8 @@ def draw(
     moments = np.sort(rng.uniform(0, DAYS * 86_400, orders))
     placed = [START + timedelta(seconds=int(second)) for second in moments]
     coming = [
-        replace(d, deadline=at + timedelta(seconds=Policy().promise_s)) for at, d in zip(placed, coming, strict=True)
+        replace(d, placed_at=at, deadline=at + timedelta(seconds=Policy().promise_s))
+        for at, d in zip(placed, coming, strict=True)
     ]
     stock = _stock(network, earlier, coming, names, cover, rng)
     return World(network, stock, list(zip(placed, coming, strict=True)), earlier)

@@ -47,6 +47,12 @@ class Policy(Document):
         description="An order whose goods are worth more to orders expected elsewhere waits, as if there were none.",
     )
     hold_back_from: int = Field(default=300, ge=0, description="More by at least so much.")
+    hold_back_s: int = Field(
+        default=72 * 3600,
+        ge=0,
+        description="No order waits longer than this for that reason. As long as backorder_limit_s: it is cancelled then, "
+        "although there are goods; shorter: it gets them in the end, which costs more where goods are scarce.",
+    )
     exact_lines: int = Field(
         default=6, ge=1, le=10, description="Orders with more SKUs are given to the fewest parcels, with a stated gap."
     )

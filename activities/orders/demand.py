@@ -27,6 +27,7 @@ class Demand:
     division: str = ""
     deadline: datetime | None = None
     """The promise to the customer; None: the policy's, from now on."""
+    placed_at: datetime | None = None
     values: Mapping[int, int] = field(default_factory=dict)
     """Price of a unit by line, in minor units; 0 where it is not known."""
     together: Mapping[int, str] = field(default_factory=dict)
@@ -53,6 +54,7 @@ def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
         attempt=order.attempt + 1,
         division=order.division,
         deadline=deadline,
+        placed_at=order.placed_at,
         values={line: lines[line].unit_price for line in wanted},
         together={line: word for line in wanted if (word := lines[line].together) is not None},
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import asin, sqrt
 from typing import Literal
 
@@ -85,7 +85,7 @@ def _route_one(
     view = look(demand, stock, network, policy, prices, now)
     plan = choose(view)
     routed = Routed(demand, policy, view, plan)
-    if plan.parts and worth_more_elsewhere(view, plan):
+    if plan.parts and worth_more_elsewhere(view, plan, now):
         routed.plan, routed.held_back = NOTHING, True
     return routed
 
@@ -109,12 +109,16 @@ def uneasy(decision: Decision) -> bool:
     return decision.outcome == "split" or (decision.terms is not None and decision.terms.scarcity > 0)
 
 
-def worth_more_elsewhere(view: View, plan: Plan) -> bool:
+def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     """Whether the goods should wait for orders that are expected: shipping them costs more than the sale is worth.
 
-    Only where scarcity is part of that cost; an order that nobody competes with is shipped at any cost.
+    Only where scarcity is part of that cost: an order that nobody competes with is shipped at any cost. And only for a
+    while: no order is cancelled for want of goods that are there.
     """
     policy = view.policy
+    waited = now - (view.demand.placed_at or now)
+    if waited >= timedelta(seconds=policy.hold_back_s):
+        return False
     worth = view.demand.value() * policy.margin_bp / _BASIS
     if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:
         return False
