@@ -19,6 +19,8 @@ _VARIED: dict[str, tuple[int, ...]] = {
     "orders": (100, 1_000, 4_000),
 }
 _SKUS = 200
+_UNITS_A_SHELF = 1.0
+"""Units that lie at a location of a SKU, on average: about half of the shelves are empty."""
 _ROUNDS = 5
 
 
@@ -46,7 +48,9 @@ def _microseconds(locations: int, orders: int, lines: int) -> float:
     [places] = places_in(None)
     many = Places(places.name, places.customers, list(places.customers) * (1 + locations // len(places.customers)))
     wanted = {lines: 1.0} if lines else LINES
-    world = draw(many, 3.0, 1, locations=locations, skus=_SKUS, orders=orders, lines=wanted)
+    per_order = sum(size * share for size, share in wanted.items()) / sum(wanted.values())
+    cover = _UNITS_A_SHELF * locations * _SKUS / (orders * per_order)
+    world = draw(many, cover, 1, locations=locations, skus=_SKUS, orders=orders, lines=wanted)
     held = policies("cost")
     prices = prices_for(world, held)
     prices.update(world.availability(), DAYS)

@@ -27,16 +27,16 @@ class Cheapest:
     runner_up_total: float = np.inf
 
 
-def cheapest(groups: int, cost: BlockCost, most: int, least: float) -> Cheapest | None:
+def cheapest(groups: int, cost: BlockCost, most: int, split_least: float) -> Cheapest | None:
     """The cheapest partition of `groups` groups into at most `most` blocks; None where there is none.
 
-    `least`: what any parcel costs at least, wherever it comes from; where the best single parcel costs no more than
-    two of those, no split can be cheaper, and none is looked at.
+    `split_least`: what two parcels or more cost at least; where the best single one costs no more, no split is looked
+    at.
     """
     everything = (1 << groups) - 1
     whole = cost(everything)
     single = _two_best(whole, everything)
-    if groups == 1 or most == 1 or (single is not None and single.total <= 2 * least):
+    if groups == 1 or most == 1 or (single is not None and single.total <= split_least):
         return single
     split = _split(groups, cost, most, {everything: whole})
     found = [choice for choice in (single, split) if choice is not None]

@@ -156,7 +156,7 @@ def _cheapest(view: View) -> Plan:
             return np.full(len(view.chords), np.inf)
         return np.where(_has(view, goods.units), _price(view, goods) + nearer, np.inf)
 
-    found = cheapest(len(groups), cost, policy.max_parcels, view.costing.least())
+    found = cheapest(len(groups), cost, policy.max_parcels, 2 * view.costing.least() + _least_scarcity(view))
     if found is None:
         return NOTHING
     parts = [(place, _block(groups, block).units) for place, block in found.blocks]
@@ -234,6 +234,12 @@ def _value(view: View, units: dict[str, int]) -> int:
         value += taken * view.demand.values.get(line, 0)
         left[sku] = left.get(sku, 0) - taken
     return value
+
+
+def _least_scarcity(view: View) -> float:
+    """What the goods are worth to others at least, each SKU from where it is worth least."""
+    rows = [view.costing.scarcity({sku: count}) for sku, count in view.units.items()]
+    return sum(float(row[view.some].min()) for row in rows if row is not None)
 
 
 def _kept_together(view: View, parts: Parts) -> bool:
