@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 _PANELS = (
-    ("total cost, against nearest", "total_change", 100),
+    ("total cost against nearest, %", "total_change", 100),
     ("gap to hindsight captured, %", "gap", 100),
     ("lost units", "lost", 1),
     ("shipping cost of a unit shipped, ¥", "per_unit", 0.01),

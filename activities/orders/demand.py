@@ -28,6 +28,8 @@ class Demand:
     deadline: datetime | None = None
     """The promise to the customer; None: the policy's, from now on."""
     placed_at: datetime | None = None
+    patient: bool = True
+    """May wait where its goods are worth more to others; one that is yet to be paid for would be cancelled instead."""
     values: Mapping[int, int] = field(default_factory=dict)
     """Price of a unit by line, in minor units; 0 where it is not known."""
     together: Mapping[int, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
         division=order.division,
         deadline=deadline,
         placed_at=order.placed_at,
+        patient=order.payment.method != "later",
         values={line: lines[line].unit_price for line in wanted},
         together={line: word for line in wanted if (word := lines[line].together) is not None},
     )

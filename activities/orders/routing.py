@@ -117,7 +117,7 @@ def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     """
     policy = view.policy
     waited = now - (view.demand.placed_at or now)
-    if waited >= timedelta(seconds=policy.hold_back_s):
+    if not view.demand.patient or waited >= timedelta(seconds=policy.hold_back_s):
         return False
     worth = view.demand.value() * policy.margin_bp / _BASIS
     if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:

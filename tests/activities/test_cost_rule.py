@@ -202,6 +202,8 @@ class TestScarcity:
         assert by_cost(wanted, places, {"a": {"tea": 2}}).outcome == "single"
         waited = replace(wanted, placed_at=NOW - timedelta(hours=72))
         assert by_cost(waited, places, {"a": {"tea": 2}}, prices=known).outcome == "single"
+        unpaid = replace(wanted, patient=False)
+        assert by_cost(unpaid, places, {"a": {"tea": 2}}, prices=known).outcome == "single"
         never = POLICY.model_copy(update={"hold_back": False})
         assert by_cost(wanted, places, {"a": {"tea": 2}}, never, prices=known).outcome == "single"
 
