@@ -37,5 +37,20 @@ def milliseconds(moment: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(milliseconds)]
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Far enough from the last year there is for every time that is added to a moment."""
+
+
+def _within_bounds(moment: datetime) -> datetime:
+    try:
+        kept = milliseconds(moment)
+    except OverflowError:
+        kept = None
+    if kept is None or not _EARLIEST <= kept < _LATEST:
+        raise ValueError(f"{moment.isoformat()} is out of range; send a moment between the years 1970 and 9000")
+    return kept
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
 """A point in time: UTC, milliseconds."""

@@ -143,10 +143,11 @@ def returned_cause(parcel: str, units: int) -> str:
     return f"{parcel}:returned:{units}"
 
 
-_MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
-_DAY = re.compile(r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
+# Digits are spelt out, because \d is also those of other scripts: the same month would be two periods.
+_MONTH = re.compile(r"^2[0-9]{3}-(0[1-9]|1[0-2])$")
+_DAY = re.compile(r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
 
-Period = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?$")]
+Period = Annotated[str, StringConstraints(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?$")]
 """A month (2026-10) or a day (2026-10-31)."""
 
 
