@@ -128,6 +128,8 @@ def _voided(moves: Moves, parcel: Parcel, label: LabelIntent, outcome: LabelOutc
         moves.note("label.voided", at, parcel=parcel.id, location=parcel.location, by=label.service)
         return
     parcel.label = _changed(label, state="declined")
+    # It goes under that number, whatever was wanted of it: scans are to be known as its own.
+    parcel.tracking = parcel.tracking or label.tracking
     reason = outcome.code or "declined"
     moves.note("label.not_voided", at, parcel=parcel.id, location=parcel.location, reason=reason, by=label.service)
     detail = f"the label of {parcel.id} could not be voided: {outcome.detail or reason}"

@@ -3,6 +3,7 @@
 import pytest
 
 from activities.orders.labels import void_label
+from contracts.carriers import TrackingState
 from contracts.ids import label_key
 from contracts.orders import Stage
 from contracts.routing import Policy
@@ -126,6 +127,16 @@ class TestVoiding:
         carried.answer("shipped", later(60), tracking=said)
         assert (carried.label().operation, carried.label().state) == ("book", "done")
 
+    def test_a_label_that_a_carrier_would_not_void_is_not_forgotten_when_the_order_is_cancelled(self) -> None:
+        carried = Carried(policy=Policy(label_tries=1))
+        carried.labelled()
+        carried.answer("rejected", later(60), reason="damaged")
+        first = carried.order().parcels[0].label
+        assert first is not None
+        carried.step(later(70), label_event(first, "failed", later(70), code="timeout"))
+        carried.step(later(80), command("cancel", at=later(80), force=True))
+        assert (carried.needs(), carried.order().stage) == ("label_failed", Stage.CANCELLING)
+
     def test_a_label_that_cannot_be_voided_comes_to_a_person(self) -> None:
         carried = Carried()
         carried.labelled()
@@ -147,3 +158,12 @@ class TestVoiding:
         assert (carried.label().key, carried.label().state) == (label_key(carried.parcel().id, 2), "todo")
         carried.carrier_answers(at=later(80), number="QL002")
         assert carried.parcel().tracking == "QL002"
+
+    def test_a_label_of_a_moved_customer_that_cannot_be_voided_is_still_known_by_its_number(self) -> None:
+        carried = Carried()
+        carried.labelled()
+        void_label(carried.parcel())
+        carried.carrier_answers("declined", at=later(70), code="already-collected")
+        assert (carried.needs(), carried.parcel().tracking) == ("label_not_voided", NUMBER)
+        carried.scanned(TrackingState.COLLECTED, later(80))
+        assert carried.what() == ["shipped", "collected"]
