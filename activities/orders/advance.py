@@ -16,7 +16,7 @@ from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
 from activities.orders.returning import take_door_refusal, take_loss, take_return
-from activities.orders.standing import GOES_ON
+from activities.orders.standing import GOES_ON, left_over
 from activities.orders.tracking import look_after, take_tracking, watched_until
 from contracts.ids import parcel_id
 from contracts.orders import (
@@ -241,6 +241,8 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.stage in TERMINAL:
         order.closed_at = order.closed_at or now
     order.due = None if order.stage in TERMINAL else _due(order, policy)
+    if order.attention is None and order.stage not in TERMINAL:
+        order.attention = _not_forgotten(moves, now)
     if order.stage != moves.before.stage:
         moves.note(f"stage.{order.stage}", now)
         if order.stage in TERMINAL and moves.before.closed_at is not None:
@@ -250,6 +252,14 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.attention and order.attention != moves.before.attention:
         moves.tell_retailer("attention", stage=order.stage, reason=order.attention.detail)
     return moves
+
+
+def _not_forgotten(moves: Moves, now: datetime) -> Attention | None:
+    """No command and no other trouble makes an order stand still unseen. What was told before is not told again."""
+    before, found = moves.before.attention, left_over(moves.order)
+    if found is None or (before is not None and before.code == found[0]):
+        return before if found else None
+    return Attention(code=found[0], detail=found[1], at=now)
 
 
 def _told(before: Stage, order: OrderState) -> tuple[Stage, ...]:

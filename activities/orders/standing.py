@@ -21,6 +21,7 @@ TAKEN_AWAY = frozenset({ParcelState.REJECTED, ParcelState.EXPIRED, ParcelState.W
 """States of a parcel that its store was to keep."""
 GIVEN_UP = frozenset({ParcelState.LOST, ParcelState.RETURNING, ParcelState.RETURNED})
 """States of a parcel that the customer is not to have any more."""
+_AT_STORE = (ParcelState.ACCEPTED, ParcelState.PACKED)
 _MILDER = frozenset({"ship_overdue", "delivery_overdue"})
 
 
@@ -28,6 +29,22 @@ def attend(order: OrderState, code: str, detail: str, at: datetime) -> None:
     """Ask for a person, unless something graver stands already."""
     if order.attention is None or order.attention.code in _MILDER:
         order.attention = Attention(code=code, detail=detail, at=at)
+
+
+def left_over(order: OrderState) -> tuple[str, str] | None:
+    """What keeps the order from its end and has no moment at which it is looked at again: a code and a detail.
+
+    Attention to it may have been hidden by a graver one, or have ended with a command.
+    """
+    for parcel in order.parcels:
+        if _stands(parcel, "label_failed"):
+            return "label_failed", f"the label of {parcel.id} is not settled with its carrier"
+    for parcel in order.parcels:
+        if parcel.state in _AT_STORE and parcel.due is parcel.request_due is None:
+            return "ship_overdue", f"{parcel.location} accepted {parcel.id} but has not handed it over in time"
+        if _stands(parcel, "delivery_overdue"):
+            return "delivery_overdue", f"{parcel.id} is not delivered, long after it was promised"
+    return None
 
 
 def stands(order: OrderState, code: str) -> bool:
@@ -46,7 +63,7 @@ def _stands(parcel: Parcel, code: str) -> bool:
     if label is not None and code == "label_failed":
         return label.state == "failed"
     if label is not None and code == "no_carrier":
-        return label.state == "declined" and parcel.state in (ParcelState.ACCEPTED, ParcelState.PACKED)
+        return label.state == "declined" and parcel.state in _AT_STORE
     if label is not None and code == "label_not_voided":
         return label.state == "declined" and label.operation == "void"
     return False

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.carriers import TrackingState as S
-from contracts.orders import InboxEvent, ParcelState, Stage
+from contracts.orders import CommandKind, InboxEvent, ParcelState, Stage
 from contracts.routing import Policy
-from tests.builders import NOW, later
+from tests.builders import NOW, command, later
 from tests.parcels import NUMBER, Carried, scan_event, told
 
 PROMISED = later(hours=60)
@@ -180,6 +180,19 @@ class TestLateness:
         assert it.order().due is None
         it.scanned(S.DELIVERED, later(hours=300))
         assert (it.order().attention, it.order().stage) == (None, Stage.CLOSED)
+
+    @pytest.mark.parametrize("kind", ["retry", "cancel"])
+    def test_a_parcel_that_nobody_knows_of_is_not_forgotten_by_a_command(self, kind: CommandKind) -> None:
+        it = carried()
+        it.answer("shipped", later(hours=5))
+        it.step(PROMISED)
+        it.step(PROMISED + OVERDUE)
+        at = PROMISED + OVERDUE + timedelta(hours=1)
+        moves = it.step(at, command(kind, at=at))
+        assert (it.needs(), it.order().stage, it.order().due) == ("delivery_overdue", Stage.SHIPPED, None)
+        assert told(moves, "order.attention.v1") == [], "it was told before"
+        it.scanned(S.DELIVERED, at + timedelta(hours=1))
+        assert (it.needs(), it.order().stage) == (None, Stage.CLOSED)
 
     def test_without_a_carrier_the_policy_s_promise_counts(self) -> None:
         it = Carried(service=None)
