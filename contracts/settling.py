@@ -211,9 +211,10 @@ def refuse(standing: Standing, command: Command) -> None:
 
 
 def _refuse_paid(standing: Standing) -> None:
-    if standing.state == "closed":
+    if standing.state == "closed" and standing.payable:
         return
     words = {
+        "closed": ("nothing_to_pay", "Its balance is zero.", "There is nothing left to do."),
         "paid": ("statement_paid", "It is marked as paid already.", "There is nothing left to do."),
         "carried": (
             "balance_carried",

@@ -12,7 +12,7 @@ from activities.settlement.changing import carry_out, change
 from activities.settlement.freezing import freeze
 from contracts.refusals import Refusal
 from contracts.settlement import Entry, Revision, Statement, statement_id
-from contracts.settling import CarryOut, Command, Freeze, Paid, Step
+from contracts.settling import CarryOut, Command, Freeze, Paid, Standing, Step, refuse
 from infra.indexes import make_indexes
 from infra.mongo import Mongo, Session
 from tests.support import eventually
@@ -160,3 +160,10 @@ async def test_a_balance_that_a_later_statement_took_over_cannot_be_paid(mongo: 
     with pytest.raises(Refusal, match="balance_carried"):
         await carry_out(mongo, pay)
     assert await mongo.entries.count_documents({"meaning": "payout"}) == 0
+
+
+def test_a_statement_of_nothing_has_nothing_to_be_paid() -> None:
+    command = Command(by="desk", paid=Paid(reference="bank-1"))
+    with pytest.raises(Refusal, match="nothing_to_pay"):
+        refuse(Standing(state="closed", payable=False), command)
+    refuse(Standing(state="closed", payable=True), command)

@@ -177,6 +177,8 @@ def test_moments_are_utc_unless_they_say_otherwise() -> None:
     assert moment("2026-03-02T09:00:00") == moment("2026-03-02T17:00:00+08:00") == later(0)
     with pytest.raises(CommandFailed, match="no moment"):
         moment("yesterday")
+    with pytest.raises(CommandFailed, match="no moment"):
+        moment("9999-12-31T23:59:59-14:00")
 
 
 async def test_with_carriers_the_recorded_arm_pays_what_was_planned(mongo: Mongo) -> None:
