@@ -315,8 +315,8 @@ URGENT = frozenset(
 """Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
 
 
-REOPENS = frozenset({"payment.received", "reply.lost", "return.received"})
-"""Kinds that also move an order that has ended: it is carried again until its money is right."""
+REOPENS = frozenset({"payment.received", "reply.lost", "return.received", "tracking"})
+"""Kinds that also move an order that has ended: it is carried again until its money is right, or a person told."""
 
 
 class PaymentReport(Request):

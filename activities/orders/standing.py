@@ -25,6 +25,13 @@ _AT_STORE = (ParcelState.ACCEPTED, ParcelState.PACKED)
 _MILDER = frozenset({"ship_overdue", "delivery_overdue"})
 
 
+def unwanted(parcel: ParcelState, reported: TrackingState) -> bool:
+    """Whether a person must hear of it: a parcel is on its way, or arrived, that the customer was not to have."""
+    if parcel in TAKEN_AWAY:
+        return reported is not TrackingState.LABELLED
+    return parcel in GIVEN_UP and reported is TrackingState.DELIVERED
+
+
 def attend(order: OrderState, code: str, detail: str, at: datetime) -> None:
     """Ask for a person, unless something graver stands already."""
     if order.attention is None or order.attention.code in _MILDER:

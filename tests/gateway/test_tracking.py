@@ -133,6 +133,28 @@ async def test_a_parcel_of_an_order_that_has_ended_is_left_alone(api: Api, yunqu
     assert await mongo.inbox.count_documents({"order": parcel.order, "drained": None}) == 0
 
 
+async def test_a_lost_parcel_that_was_paid_back_and_arrives_all_the_same_comes_to_a_person(
+    api: Api, yunque: Api, mongo: Mongo
+) -> None:
+    parcel = await shipped(api, mongo)
+    await tell(yunque, parcel.scan("MISSING"))
+    await Carrier(mongo).step(parcel.batch)
+    order = (await api.get(f"/v1/orders/{parcel.order}")).body
+    assert order["parcels"][0]["state"] == "lost"
+    await mongo.orders.update_one({"_id": parcel.order}, {"$set": {"stage": "closed", "closed_at": AT}})
+    [ignored] = await tell(yunque, parcel.scan("ARRIVED_HUB", hours=20))
+    [result] = await tell(yunque, parcel.scan("SIGNED", hours=30))
+    assert (ignored["outcome"], result["outcome"]) == ("order_ended", "taken")
+    carrier = Carrier(mongo)
+    await carrier.step(await carrier.claim(parcel.order))
+    order = (await api.get(f"/v1/orders/{parcel.order}")).body
+    assert order["attention"]["code"] == "delivered_after_all"
+    [again] = await tell(yunque, parcel.scan("SIGNED", hours=30))
+    assert again["outcome"] == "taken"
+    row = await mongo.orders.find_one({"_id": parcel.order})
+    assert row is not None and row["batch"] is not None, "told again, it is not carried again"
+
+
 async def test_a_carrier_that_nobody_knows_is_refused(api: Api) -> None:
     answer = await api.post("/v1/carriers/nobody/tracking", {"reports": [{"id": "1"}]}, status=404)
     assert answer.code == "unknown_carrier"

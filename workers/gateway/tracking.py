@@ -9,13 +9,15 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import TypeAdapter
 
 from activities.carriers.tracking import normalise
+from activities.orders.standing import unwanted
 from contracts.base import milliseconds
 from contracts.carriers import Carrier, Scan, TrackingReport
 from contracts.ids import scan_event_id
-from contracts.orders import LIVE, TERMINAL, URGENT, InboxEvent
+from contracts.orders import LIVE, TERMINAL, URGENT, InboxEvent, ParcelState
 from contracts.refusals import Refusal
 from infra.keys import Scope
 from infra.mongo import Mongo, insert_new
+from infra.reopening import reopen
 from workers.gateway import scan_examples as examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import TrackingBatch
@@ -42,6 +44,7 @@ class _Carried(NamedTuple):
     parcel: str
     batch: str | None
     ended: bool
+    state: ParcelState
 
 
 @router.post(
@@ -96,18 +99,25 @@ async def _report(carrier: Carrier, gateway: Gateway, body: Any, _: str) -> Answ
             results[index] = _refused(gateway, index, refusal)
     parcels = await _parcels(gateway.mongo, carrier.id, {report.tracking for report, _ in scans.values()})
     taken: list[tuple[InboxEvent, str | None]] = []
+    surprises = []
     for index, (report, scan) in scans.items():
         found = parcels.get(report.tracking)
         if found is None:
             results[index] = _refused(gateway, index, _unknown_number(report))
             continue
-        if not found.ended:
-            taken.append((_event(report, scan, found, now), found.batch))
-        outcome = "order_ended" if found.ended else "taken"
+        surprise = found.ended and unwanted(found.state, scan.state)
+        event = _event(report, scan, found, now)
+        if surprise:
+            surprises.append(event.id)
+        if surprise or not found.ended:
+            taken.append((event, found.batch))
+        outcome = "order_ended" if found.ended and not surprise else "taken"
         results[index] = {"index": index, "status": 200, "id": scan.id, "parcel": found.parcel, "outcome": outcome}
     # Once for each scan, however often it is told.
     await insert_new(gateway.mongo.inbox, [event.unread(found) for event, found in taken])
     gateway.wakes.inbox({found for _, found in taken if found}, urgent="tracking" in URGENT)
+    unread = gateway.mongo.inbox.find({"_id": {"$in": surprises}, "drained": None}, {"order": 1})
+    gateway.wakes.orders(await reopen(gateway.mongo, {row["order"] async for row in unread}))
     return answer(counted(results))
 
 
@@ -156,7 +166,7 @@ async def _parcels(mongo: Mongo, carrier: str, numbers: set[str]) -> dict[str, _
             labelled = number is not None and label.get("tracking") == number
             if number not in numbers or (labelled and label["service"].split("/")[0] != carrier):
                 continue
-            carried = _Carried(row["_id"], parcel["id"], row["batch"], row["stage"] in TERMINAL)
+            carried = _Carried(row["_id"], parcel["id"], row["batch"], row["stage"] in TERMINAL, parcel["state"])
             found[number].append(((labelled, parcel["state"] in LIVE), carried))
     return {number: max(candidates)[1] for number, candidates in found.items()}
 
