@@ -164,5 +164,7 @@ async def test_an_operator_decides_about_what_was_asked_for_too_late(api: Api, m
     for returned, path, state in zip(asked, ("approval", "refusal"), ("approved", "refused"), strict=True):
         await mongo.returns.update_one({"_id": returned}, {"$set": {"approve_until": None}})
         assert (await desk.step(returned))["state"] == "requested"
+        early = await api.post(f"/v1/returns/{returned}/sending", {"tracking": "SF1"}, status=409)
+        assert early.code == "not_approved"
         await api.post(f"/v1/returns/{returned}/{path}", {"reason": "looked at"}, status=202)
         assert (await desk.step(returned))["state"] == state

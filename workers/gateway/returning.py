@@ -169,6 +169,20 @@ def refuse_unless(returned: ReturnDocument, kind: str, *states: ReturnState) -> 
         )
 
 
+def refuse_unapproved(returned: ReturnDocument) -> None:
+    """Raises Refusal for a return that waits for a person; what is within the policy's time needs none."""
+    until = returned["approve_until"]
+    approved = until is not None and returned["opened_at"] <= until
+    approved |= any(event["kind"] == "approved" for event in returned["unread"])
+    if returned["state"] == ReturnState.REQUESTED and not approved:
+        raise Refusal(
+            "not_approved",
+            f"Return {returned['_id']} was asked for too late, and nobody has approved it yet.",
+            remedy="Let it be approved first.",
+            status=409,
+        )
+
+
 async def tell_return(mongo: Mongo, returned: str, event: ReturnEvent) -> None:
     """Leave an event with the return, once for its id. The version grows, so that no step overlooks it."""
     row = {**event.model_dump(exclude_none=True)}

@@ -34,6 +34,7 @@ from workers.gateway.returning import (
     find_return,
     open_return,
     parcel_of,
+    refuse_unapproved,
     refuse_unless,
     tell_return,
 )
@@ -195,6 +196,7 @@ async def send_return(request: Request, caller: Writes, return_id: ReturnIdInPat
         sending = parse(_SENDING, body)
         found = await find_return(gateway.mongo, return_id)
         refuse_unless(found, "sent", ReturnState.REQUESTED, ReturnState.APPROVED)
+        refuse_unapproved(found)
         return await _tell(gateway, caller, found, "sent", request_id, sending.model_dump(exclude_none=True))
 
     return await carried_out(request, caller, work)
