@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.base import Document, Moment, Request
-from contracts.money import Amount
+from contracts.money import AMOUNT_MAX, Amount
 
 ServiceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}/[a-z0-9-]{1,30}$")]
 """`<carrier>/<service>`, such as `shun/express`."""
@@ -71,6 +71,18 @@ class Service(Request):
         lacking = sorted({rule.zone for rule in self.zones} - set(self.rates))
         if lacking:
             raise ValueError(f"zones without a rate: {', '.join(lacking)}; add each of them to rates")
+        return self
+
+    @model_validator(mode="after")
+    def _heaviest_parcel_can_be_paid(self) -> "Service":
+        remote = max((surcharge.price for surcharge in self.surcharges), default=0)
+        for zone, rate in self.rates.items():
+            steps = max(0, -(-(self.max_weight_g - rate.first_g) // rate.step_g))
+            if rate.first_price + steps * rate.step_price + remote > AMOUNT_MAX:
+                raise ValueError(
+                    f"a parcel of {self.max_weight_g} g would cost more than {AMOUNT_MAX} in the zone {zone}; "
+                    "correct step_g and the prices, in minor units, or max_weight_g"
+                )
         return self
 
 

@@ -56,6 +56,15 @@ class TestZones:
         with pytest.raises(ValidationError, match="zones without a rate: moon; add each of them to rates"):
             service(ZoneRule(zone="moon"))
 
+    @pytest.mark.parametrize("surcharges", [[], [{"destination": "54", "price": 900}]])
+    def test_prices_that_no_amount_could_hold_are_refused(self, surcharges: list[dict[str, Any]]) -> None:
+        rate = {"first_g": 1, "first_price": 0, "step_g": 1, "step_price": 10**9, "days": 1}
+        rates, weight = {"near": rate, "far": rate}, 1_001
+        assert service(rates=rates, max_weight_g=weight)
+        more = {"max_weight_g": weight + (0 if surcharges else 1), "surcharges": surcharges}
+        with pytest.raises(ValidationError, match="would cost more than 1000000000000 in the zone"):
+            service(rates=rates, **more)
+
     def test_a_service_of_another_carrier_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="write other/one"):
             CarrierUpsert(id="other", name="Other", services=[service()])
