@@ -41,6 +41,7 @@ async def test_a_rule_is_created_left_and_changed_as_a_new_version(api: Api) -> 
         ({"per_parcel": -1}, "per_parcel", "too_small"),
         ({"terms": "gift"}, "terms", "not_allowed"),
         ({"location": "nowhere"}, "location", "unknown_location"),
+        ({"region": "99"}, "region", "division_unknown"),
         ({"terms": "handling", "category": "tea"}, "category", "not_allowed"),
         ({"terms": "freight", "per_parcel": 1}, "per_parcel", "not_allowed"),
         ({"valid_from": "2026-10-01T00:00:00Z", "valid_to": "2026-10-01T00:00:00Z"}, "valid_to", "not_after"),

@@ -21,6 +21,7 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import Problem, counted, refused_item
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
+from workers.gateway.upserts import refuse_wrong_prefixes
 
 router = APIRouter(tags=["settlements"])
 Reads = Annotated[Caller, Depends(needs(Scope.SETTLEMENTS_READ))]
@@ -80,6 +81,7 @@ async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
             if any(rule.id == other.id for other in rules.values()):
                 detail = f"The rule {rule.id} comes twice in this request."
                 raise Refusal("listed_twice", detail, remedy="Send each rule once.", field="id")
+            refuse_wrong_prefixes({"region": rule.region})
             rules[index] = rule
         except Refusal as refusal:
             refusals[index] = refusal
