@@ -24,7 +24,6 @@ class OrderReturn:
 
     @workflow.init
     def __init__(self, return_id: str) -> None:
-        self._id = return_id
         self._rung = True
         self._state = "not looked at yet"
 

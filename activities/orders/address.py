@@ -34,10 +34,10 @@ def change_address(moves: Moves, event: InboxEvent, at: datetime) -> None:
         order.retry_at = None
         return
     for parcel in parcels:
-        _send_elsewhere(moves, parcel, at)
+        _send_elsewhere(moves, parcel)
 
 
-def _send_elsewhere(moves: Moves, parcel: Parcel, at: datetime) -> None:
+def _send_elsewhere(moves: Moves, parcel: Parcel) -> None:
     """Tell the store. A label that we had made shows the old address: it is voided, and another is booked."""
     if parcel.state is ParcelState.HELD:
         return
