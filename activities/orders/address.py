@@ -42,11 +42,4 @@ def _send_elsewhere(moves: Moves, parcel: Parcel) -> None:
     if parcel.state is ParcelState.HELD:
         return
     void_label(parcel)
-    moves.tell(
-        parcel.location,
-        "parcel.address_changed.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        ship_to=moves.order.ship_to,
-    )
+    moves.tell_store("address_changed", parcel, ship_to=moves.order.ship_to)

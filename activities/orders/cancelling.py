@@ -59,15 +59,7 @@ def _ask(moves: Moves, parcel: Parcel, reason: str, at: datetime, policy: Policy
     parcel.request = "cancel_requested"
     parcel.request_due = at + timedelta(seconds=policy.cancel_answer_s)
     moves.note("parcel.cancellation_requested", at, parcel=parcel.id, location=parcel.location, reason=reason)
-    moves.tell(
-        parcel.location,
-        "parcel.cancellation_requested.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        reason=reason,
-        answer_by=parcel.request_due,
-    )
+    moves.tell_store("cancellation_requested", parcel, reason=reason, answer_by=parcel.request_due)
 
 
 def _take_back(moves: Moves, parcel: Parcel, at: datetime, by: str) -> None:

@@ -96,16 +96,7 @@ def _booked(moves: Moves, parcel: Parcel, label: LabelIntent, answer: LabelAnswe
     parcel.tracking, parcel.service = outcome.tracking, label.service
     parcel.freight = parcel.freight if outcome.price is None else outcome.price
     moves.note("parcel.labelled", at, parcel=parcel.id, location=parcel.location, by=label.service)
-    moves.tell(
-        parcel.location,
-        "parcel.labelled.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        service=label.service,
-        tracking=outcome.tracking,
-        label_url=outcome.label_url,
-    )
+    moves.tell_store("labelled", parcel, service=label.service, tracking=outcome.tracking, label_url=outcome.label_url)
 
 
 def _declined(moves: Moves, parcel: Parcel, label: LabelIntent, answer: LabelAnswer, at: datetime) -> None:

@@ -80,7 +80,7 @@ def _was_delivered(parcel: Parcel) -> bool:
 
 def promise_of(order: OrderState, parcel: Parcel, policy: Policy) -> datetime:
     """When the customer was promised the parcel."""
-    return parcel.promised_at or order.deliver_by or order.placed_at + timedelta(seconds=policy.promise_s)
+    return parcel.promised_at or policy.deadline(order.placed_at, order.deliver_by)
 
 
 def watched_until(order: OrderState, policy: Policy) -> list[datetime]:

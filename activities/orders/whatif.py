@@ -83,12 +83,12 @@ class Tally:
     lost_units: int = 0
     waiting_orders: int = 0
     waiting_units: int = 0
-    margin: float = 0.0
+    lost_margin: float = 0.0
     load: Counter[str] = field(default_factory=Counter)
 
     @property
     def cost(self) -> int:
-        return self.freight + self.handling + self.lateness + round(self.margin)
+        return self.freight + self.handling + self.lateness + round(self.lost_margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Arm:
         for waiting in self._waiting.values():
             self.tally.waiting_orders += 1
             self.tally.waiting_units += _units(waiting.placed)
-            self.tally.margin += self._margin(waiting.placed)
+            self.tally.lost_margin += self._margin(waiting.placed)
         return self.tally
 
     def _set_prices(self, now: datetime) -> None:
@@ -225,7 +225,7 @@ class Arm:
                 self._forget(waiting.placed.order.id)
                 self.tally.lost_orders += 1
                 self.tally.lost_units += _units(waiting.placed)
-                self.tally.margin += self._margin(waiting.placed)
+                self.tally.lost_margin += self._margin(waiting.placed)
 
     def _forget(self, order: str) -> None:
         waiting = self._waiting.pop(order, None)
@@ -268,8 +268,7 @@ def _freight(part: Allocation, policy: Policy) -> int:
 
 def days_late(promised_at: datetime, order: OrderState, policy: Policy) -> int:
     """Days begun beyond the promise to the customer."""
-    deadline = order.deliver_by or order.placed_at + timedelta(seconds=policy.promise_s)
-    return max(ceil((promised_at - deadline).total_seconds() / _DAY_S), 0)
+    return max(ceil((promised_at - policy.deadline(order.placed_at, order.deliver_by)).total_seconds() / _DAY_S), 0)
 
 
 def gini(loads: Sequence[int]) -> float | None:
@@ -284,12 +283,6 @@ def gini(loads: Sequence[int]) -> float | None:
     return 2 * ranked / (count * total) - (count + 1) / count
 
 
-def holds_for(policy: Policy, channel: str, division: str) -> bool:
-    """Whether an order is one of those that the policy names."""
-    named = not policy.channels or channel in policy.channels
-    return named and any(division.startswith(prefix) for prefix in policy.regions or [""])
-
-
 def as_recorded(placed: Placed) -> Policy:
     return placed.policy
 
@@ -298,6 +291,7 @@ def under(policy: Policy) -> Chooser:
     """The policy for the orders that it names; the others are routed as they were."""
 
     def choose(placed: Placed) -> Policy:
-        return policy if holds_for(policy, placed.order.channel, placed.order.division) else placed.policy
+        named = policy.precision(placed.order.channel, placed.order.division) is not None
+        return policy if named else placed.policy
 
     return choose

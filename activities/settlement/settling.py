@@ -83,7 +83,7 @@ class SettlementActivities:
 
     async def _content(self, statement: Statement, revision: int) -> StatementContent:
         rows = self._mongo.entries.find({"statement": statement.id}).sort("_id", 1)
-        lines = lines_of([Entry.model_validate({"id": row["_id"], **row}) async for row in rows])
+        lines = lines_of([Entry.from_row(row) async for row in rows])
         place = await self._mongo.locations.find_one({"_id": statement.partner}, {"name": 1})
         return StatementContent(
             statement=statement.id,

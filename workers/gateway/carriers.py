@@ -1,6 +1,5 @@
 """Routes of carriers' master data: where they go, what they ask, how long they take."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -9,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from contracts.carriers import Carrier, CarrierUpsert
 from contracts.refusals import Refusal
 from infra.keys import Scope
+from infra.mongo import Mongo
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import CarrierBatch
@@ -82,8 +82,9 @@ async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
 )
 async def list_carriers(request: Request, caller: Reads) -> Response:
     """With their services, zones and rates."""
-    rows = [row async for row in gateway_of(request).mongo.carriers.find({}).sort("_id", 1)]
-    return answer({"carriers": [_view(row) for row in rows]}).response()
+    found = gateway_of(request).mongo.carriers.find({}).sort("_id", 1)
+    carriers = [Carrier.from_row(row).model_dump(mode="json") async for row in found]
+    return answer({"carriers": carriers}).response()
 
 
 @router.get(
@@ -96,12 +97,14 @@ async def see_carrier(
     request: Request, caller: Reads, carrier: Annotated[str, Path(alias="id", max_length=30, examples=["shun"])]
 ) -> Response:
     """Its services, zones and rates."""
-    row = await gateway_of(request).mongo.carriers.find_one({"_id": carrier})
+    found = await find_carrier(gateway_of(request).mongo, carrier)
+    return answer(found.model_dump(mode="json")).response()
+
+
+async def find_carrier(mongo: Mongo, carrier: str) -> Carrier:
+    """Raises Refusal 404."""
+    row = await mongo.carriers.find_one({"_id": carrier})
     if row is None:
         remedy = "Check the id, or register the carrier with PUT /v1/carriers."
         raise Refusal("unknown_carrier", f"There is no carrier {carrier}.", remedy=remedy, field="id", status=404)
-    return answer(_view(row)).response()
-
-
-def _view(row: Mapping[str, Any]) -> dict[str, Any]:
-    return Carrier.model_validate({**row, "id": row["_id"]}).model_dump(mode="json")
+    return Carrier.from_row(row)

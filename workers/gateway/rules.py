@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from activities.settlement.rates import newest
 from contracts.refusals import Refusal
 from contracts.settlement import CommissionRule, Rule, Terms
+from contracts.versions import newest
 from infra.keys import Scope
 from infra.mongo import Mongo, Session
 from workers.gateway import examples

@@ -146,7 +146,7 @@ async def list_statements(
         at = from_milliseconds(moment)
         conditions.append({"$or": [{"frozen_at": {"$lt": at}}, {"frozen_at": at, "_id": {"$gt": last}}]})
     found = gateway.mongo.statements.find({"$and": conditions}).sort([("frozen_at", -1), ("_id", 1)]).limit(limit + 1)
-    rows = [Statement.model_validate({"id": row["_id"], **row}) async for row in found]
+    rows = [Statement.from_row(row) async for row in found]
     page, more = rows[:limit], len(rows) > limit
     following = cursor_of(to_milliseconds(page[-1].frozen_at), page[-1].id) if more else None
     return answer({"statements": [_view(gateway, one) for one in page], "next": following}).response()

@@ -127,7 +127,7 @@ def _events_of(row: Mapping[str, Any], inside: dict[str, datetime | None]) -> li
     except that goods which come back because the customer called the order off say when."""
     order = row.get("order")
     if row["kind"] not in _OWN or order not in inside:
-        return [Movement.model_validate({**row, "id": row["_id"]})]
+        return [Movement.from_row(row)]
     cancelled = inside[order]
     if row["kind"] == "released" and cancelled is not None and row["at"] >= cancelled:
         inside[order] = None
