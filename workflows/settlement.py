@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
@@ -36,9 +36,8 @@ with workflow.unsafe.imports_passed_through():
         refuse,
     )
 
-_UNTIL_IT_WORKS = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
-)
+from workflows.waiting import UNTIL_IT_WORKS
+
 _STEP_AT_MOST = timedelta(minutes=30)
 _SILENT_AT_MOST = timedelta(seconds=6)
 _LOOK_AGAIN = timedelta(minutes=10)
@@ -204,7 +203,7 @@ class Settlement:
             result_type=Standing,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
+            retry_policy=UNTIL_IT_WORKS,
             summary=summary,
         )
         return done
@@ -303,7 +302,7 @@ class Settlements:
             result_type=Found,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
+            retry_policy=UNTIL_IT_WORKS,
             summary="find the partners to settle with",
         )
         now, later = found.partners[:_STARTED_PER_RUN], found.partners[_STARTED_PER_RUN:]
