@@ -51,8 +51,8 @@ class Policy(Document):
     hold_back_s: int = Field(
         default=72 * 3600,
         ge=0,
-        description="No order waits longer than this for that reason. As long as backorder_limit_s: it is cancelled then, "
-        "although there are goods; shorter: it gets them in the end, which costs more where goods are scarce.",
+        description="No order waits longer than this for that reason. As long as backorder_limit_s: it is cancelled "
+        "then, although there are goods; shorter: it gets them in the end, which costs more where goods are scarce.",
     )
     exact_lines: int = Field(
         default=6, ge=1, le=10, description="Orders with more SKUs are given to the fewest parcels, with a stated gap."

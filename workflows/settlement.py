@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from contracts.failures import failure_of
     from contracts.refusals import Refusal
     from contracts.settlement import statement_id
     from contracts.settling import (
@@ -46,13 +47,6 @@ _STARTED_PER_RUN = 500
 """Settlements that one run of `Settlements` starts, so that its history stays small."""
 _OVER = ("paid", "carried")
 SILENCE = "silence"
-
-
-def _refusal(refusal: Refusal) -> ApplicationError:
-    """As those who sent an update read it: the code is its type, its details say what to do."""
-    return ApplicationError(
-        refusal.detail, refusal.remedy, refusal.field, refusal.status, type=refusal.code, non_retryable=True
-    )
 
 
 class _Asked:
@@ -176,7 +170,7 @@ class Settlement:
             step = CarryOut(**self._step(), command=asked.command)
             self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
         except Refusal as refusal:
-            asked.refused = _refusal(refusal)
+            asked.refused = failure_of(refusal)
         except ActivityError as error:
             if not isinstance(error.cause, ApplicationError):
                 raise
@@ -222,7 +216,7 @@ class Settlement:
             if self._idle or self._standing.waits_for is not None:
                 refuse(self._standing, command)
         except Refusal as refusal:
-            raise _refusal(refusal) from refusal
+            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def approve(self, command: Command) -> Standing:

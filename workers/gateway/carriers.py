@@ -16,12 +16,11 @@ from workers.gateway.body import listed
 from workers.gateway.carried import carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import UpsertResults
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.upserts import read_upserts, refuse_wrong_prefixes, write_upserts
 
 router = APIRouter(tags=["carriers"])
-Writes = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 Reads = Annotated[Caller, Depends(needs(Scope.STOCK_READ))]
 
 _UPSERT: TypeAdapter[CarrierUpsert] = TypeAdapter(CarrierUpsert)
@@ -64,7 +63,7 @@ def refuse_carrier(carrier: CarrierUpsert) -> None:
         examples={"one carrier": examples.CARRIERS},
     ),
 )
-async def put_carriers(request: Request, caller: Writes) -> Response:
+async def put_carriers(request: Request, caller: Operates) -> Response:
     """Replaces what was known under each id. Set `active` to false to take a carrier out; none is ever deleted."""
     return await carried_out(request, caller, _put)
 

@@ -1,8 +1,8 @@
 """Routes of commands about an order: cancel it; for operators retry, reroute and release."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from contracts.orders import CancelRequest, CommandKind, CommandRequest
@@ -18,12 +18,11 @@ from workers.gateway.commanding import cancelled_before, command, refuse_cancell
 from workers.gateway.openapi import PREFER_WAIT, operation
 from workers.gateway.orders import OrderIdInPath, Writes, find_order
 from workers.gateway.outcome import ANSWERS, written_down
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates
 from workers.gateway.services import Gateway
 from workers.gateway.views import order_view
 
 router = APIRouter(tags=["commands"])
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 
 _COMMAND: TypeAdapter[CommandRequest] = TypeAdapter(CommandRequest)
 _BODIES: dict[CommandKind, TypeAdapter[Any]] = {

@@ -37,12 +37,11 @@ from workers.gateway.returning import (
     refuse_unless,
     tell_return,
 )
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["returns"])
 ReturnIdInPath = Annotated[str, Path(alias="id", max_length=100, examples=["shop-100042.r1"])]
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 Receives = Annotated[Caller, Depends(needs(Scope.STOCK_WRITE))]
 
 _REQUEST: TypeAdapter[ReturnRequest] = TypeAdapter(ReturnRequest)

@@ -19,12 +19,11 @@ from workers.gateway.carried import carried_out
 from workers.gateway.faults import codes_of
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import Problem, counted, refused_item
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["settlements"])
 Reads = Annotated[Caller, Depends(needs(Scope.SETTLEMENTS_READ))]
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 
 _RULE: TypeAdapter[CommissionRule] = TypeAdapter(CommissionRule)
 

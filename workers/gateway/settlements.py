@@ -33,8 +33,8 @@ from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
 from workers.gateway.cursors import cursor_of, from_milliseconds, position_of, to_milliseconds
 from workers.gateway.openapi import answers_with, operation
-from workers.gateway.rules import Operates, Reads
-from workers.gateway.security import Caller, needs
+from workers.gateway.rules import Reads
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["settlements"])
