@@ -7,7 +7,7 @@ order's outcome follows from its parcels: `pending` while a store is asked, then
 from datetime import datetime, timedelta
 from typing import Literal
 
-from activities.orders.money import reopen
+from activities.orders.money import reopen_intents
 from activities.orders.moves import Moves, in_state, residual, withdraw
 from contracts.orders import LIVE, SPOKEN_FOR, UNSHIPPED, Cancellation, OrderState, Parcel, ParcelState
 from contracts.routing import Policy
@@ -45,7 +45,7 @@ def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, 
     order.attention = None
     order.held = False
     order.retry_at = None
-    reopen(order)
+    reopen_intents(order)
     moves.note("order.cancelled" if outcome == "cancelled" else f"order.cancelled_{outcome}", at, reason=reason, by=by)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from activities.orders.labels import reopen_labels
-from activities.orders.money import reopen
+from activities.orders.money import reopen_intents
 from activities.orders.moves import Moves, ease, exclude, in_state, overdue, withdraw
 from contracts.orders import UNSHIPPED, InboxEvent, ParcelState
 
@@ -18,7 +18,7 @@ def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
     order.refusals = 0
     for parcel in overdue(order):
         parcel.due = at + timedelta(seconds=parcel.ship_within_s)
-    reopen(order)
+    reopen_intents(order)
     reopen_labels(order)
     moves.note("order.retried", at, reason=event.data.get("reason"), by=event.by)
 

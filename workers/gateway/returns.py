@@ -113,8 +113,7 @@ def _open(caller: Caller, order_id: str) -> Work:
         order = await find_order(gateway, order_id)
         now = milliseconds(datetime.now(UTC))
         if asked.reason not in NEVER_HAD:
-            policies = gateway.holds.policies
-            made = await open_return(gateway.mongo, policies, order, asked, caller.name, request_id, now)
+            made = await open_return(gateway.mongo, gateway.policies, order, asked, caller.name, request_id, now)
             return answer(return_view(made), 201, {"Location": f"/v1/returns/{made['_id']}"})
         parcel = parcel_of(order, asked)
         event = InboxEvent(

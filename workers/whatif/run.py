@@ -143,7 +143,7 @@ def figures(tally: Tally, locations: Sequence[str]) -> dict[str, Any]:
         "parcels": tally.parcels,
         "parcels_per_order": _ratio(tally.parcels, shipped),
         "split_orders": tally.split_orders,
-        "mean_km": _ratio(tally.km, tally.km_parcels),
+        "km_per_parcel": _ratio(tally.km, tally.km_parcels),
         "waited_orders": tally.waited,
         "lost_orders": tally.lost_orders,
         "lost_units": tally.lost_units,
