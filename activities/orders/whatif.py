@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from math import ceil
 
-from activities.orders.network import Availability, Network
+from activities.orders.demand import demand_of
+from activities.orders.network import Network
 from activities.orders.prices import Expected, Prices
-from activities.orders.verdicts import Units, book, demand_under, give_back, route_one
+from activities.orders.verdicts import Units, book, give_back, route_one, stock_of
 from contracts.orders import OrderState
 from contracts.routing import Allocation, Decision, Policy
 from contracts.stock import Movement
@@ -106,13 +107,6 @@ class Start:
     stock: Units
     parcels: Units = field(default_factory=dict)
 
-    def availability(self) -> Availability:
-        stock = Availability(self.network)
-        stock.change_all((place, sku, units) for (place, sku), units in self.stock.items())
-        for (place, slot), parcels in self.parcels.items():
-            stock.count(place, slot, parcels)
-        return stock
-
 
 class Arm:
     """One way of routing the history. Without `expect` there are no scarcity prices."""
@@ -121,7 +115,7 @@ class Arm:
         self.name = name
         self.tally = Tally()
         self._network = start.network
-        self._stock = start.availability()
+        self._stock = stock_of(start.network, start.stock, start.parcels)
         self._prices: Prices | None = None
         self._cover_days = 0.0
         self._priced_at: datetime | None = None
@@ -166,7 +160,7 @@ class Arm:
     def _route(self, placed: Placed, now: datetime) -> bool:
         """Whether it goes out now. Else it waits."""
         policy = self._policy(placed)
-        decision = route_one(demand_under(placed.order, policy), self._stock, self._network, policy, self._prices, now)
+        decision = route_one(demand_of(placed.order, policy), self._stock, self._network, policy, self._prices, now)
         if now == placed.at:
             self.tally.as_recorded += placed.went == {part.location for part in decision.allocations}
         if decision.allocations:
