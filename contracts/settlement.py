@@ -303,7 +303,7 @@ class StatementDisputed(Document):
 
 
 class StatementClosed(Document):
-    """`statement.closed.v1`, to the partner: approved, by somebody or by silence; paid when `paid_at` is there."""
+    """`statement.closed.v1`, to the partner and the retailer: approved, by somebody or by silence; or paid."""
 
     statement: str
     period: str

@@ -9,13 +9,12 @@ from typing import Literal
 
 from activities.orders.money import reopen_intents
 from activities.orders.moves import Moves, in_state, residual, withdraw
+from activities.orders.standing import TAKEN_AWAY
 from contracts.orders import LIVE, SPOKEN_FOR, UNSHIPPED, Cancellation, OrderState, Parcel, ParcelState
+from contracts.parcels import NOT_ACCEPTED
 from contracts.routing import Policy
 
 Outcome = Literal["pending", "cancelled", "partly", "refused"]
-
-_AT_ONCE = frozenset({ParcelState.HELD, ParcelState.OFFERED})
-_TAKEN_AWAY = frozenset({ParcelState.REJECTED, ParcelState.WITHDRAWN})
 
 
 def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, force: bool = False) -> None:
@@ -32,7 +31,7 @@ def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, 
         _refused(moves, reason, by, at, "already_shipped")
         return
     for parcel in unshipped:
-        if force or parcel.state in _AT_ONCE:
+        if force or parcel.state in NOT_ACCEPTED:
             _take_back(moves, parcel, at, by)
         elif parcel.request == "none":
             _ask(moves, parcel, reason, at, policy)
@@ -95,7 +94,7 @@ def resolve(moves: Moves, at: datetime) -> None:
     asked = order.cancellation
     if asked is None:
         return
-    given_up = any(p.request == "cancel_refused" and p.state in _TAKEN_AWAY for p in order.parcels)
+    given_up = any(p.request == "cancel_refused" and p.state in TAKEN_AWAY for p in order.parcels)
     outcome = _outcome(order) if asked.outcome == "pending" or given_up else asked.outcome
     if outcome == asked.outcome:
         return

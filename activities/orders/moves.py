@@ -7,6 +7,7 @@ from typing import Any
 
 from activities.orders.standing import stands
 from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.parcels import AT_STORE
 from contracts.returns import Return
 from contracts.settlement import Entry
 from contracts.stock import Change, MovementKind
@@ -117,7 +118,7 @@ def exclude(order: OrderState, location: str) -> None:
 
 def overdue(order: OrderState) -> list[Parcel]:
     """Parcels whose time to be handed over has ended: they are kept, without a deadline of their own."""
-    return [p for p in in_state(order, (ParcelState.ACCEPTED, ParcelState.PACKED)) if p.due is None]
+    return [p for p in in_state(order, AT_STORE) if p.due is None]
 
 
 def ease(order: OrderState) -> None:

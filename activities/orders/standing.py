@@ -4,6 +4,7 @@ from datetime import datetime
 
 from contracts.carriers import TrackingState
 from contracts.orders import Attention, OrderState, Parcel, ParcelState
+from contracts.parcels import AT_STORE
 
 GOES_ON = frozenset(
     {
@@ -46,7 +47,7 @@ def _stands(parcel: Parcel, code: str) -> bool:
     if label is not None and code == "label_failed":
         return label.state == "failed"
     if label is not None and code == "no_carrier":
-        return label.state == "declined" and parcel.state in (ParcelState.ACCEPTED, ParcelState.PACKED)
+        return label.state == "declined" and parcel.state in AT_STORE
     if label is not None and code == "label_not_voided":
         return label.state == "declined" and label.operation == "void"
     return False

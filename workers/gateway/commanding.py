@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from contracts.base import milliseconds
-from contracts.orders import UNSHIPPED, CommandKind, InboxEvent, Stage
+from contracts.orders import TERMINAL, UNSHIPPED, CommandKind, InboxEvent, Stage
 from contracts.refusals import Refusal
 from workers.gateway.accept import OrderDocument
 
 _SHIPPED = frozenset({Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED})
-_ENDED = frozenset({Stage.CLOSED, Stage.CANCELLED})
 _KINDS: dict[CommandKind, Literal["command.cancel", "command.retry", "command.reroute", "command.release"]] = {
     "cancel": "command.cancel",
     "retry": "command.retry",
@@ -36,7 +35,7 @@ def refuse_cancelling(order: OrderDocument) -> None:
 
 def refuse_moving(order: OrderDocument, kind: CommandKind, parcel: str | None) -> None:
     """Raises Refusal when a retry, reroute or release could do nothing."""
-    if order["stage"] in _ENDED:
+    if order["stage"] in TERMINAL:
         raise Refusal(
             "order_closed",
             f"Order {order['_id']} has ended; it is {order['stage']}.",
