@@ -20,9 +20,6 @@ MUNICIPALITIES = {"110100": "北京市", "120100": "天津市", "310100": "上�
 """GB/T 2260 calls these only "municipal districts"; a reader wants the city's name."""
 RENAMED = {**MUNICIPALITIES, "500200": "重庆市所辖县"}
 PINYIN = {"220200": "jilin", "500100": "chongqing", "500200": "chongqing-counties"}
-STANDING_ALONE = ("710000", "810000", "820000")
-"""The standard has no code below these, so each is its own place."""
-
 UNLISTED = {"232761", "632825", "460301"}
 """In the source, but not codes of the ministry's list of the end of 2024."""
 LISTED_LATER = {

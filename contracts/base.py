@@ -1,5 +1,6 @@
 """The three kinds of model: what callers send, what is stored, and what travels between our own parts."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -29,6 +30,16 @@ class Document(BaseModel):
         object.__setattr__(made, "__pydantic_extra__", None)
         object.__setattr__(made, "__pydantic_private__", None)
         return made
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Out of the database, where `id` is `_id`."""
+        return cls.model_validate({"id": row["_id"], **row})
+
+    def as_row(self) -> dict[str, Any]:
+        """As it is kept in the database."""
+        fields = self.model_dump()
+        return {"_id": fields.pop("id"), **fields}
 
 
 def milliseconds(moment: datetime) -> datetime:

@@ -145,19 +145,6 @@ class ParcelLabelled(Document):
     label_url: str | None = None
 
 
-class ParcelLatePredicted(Document):
-    """`parcel.late_predicted.v1`, to the retailer, once and before the promise has passed."""
-
-    parcel: str
-    order: str
-    location: str
-    service: str | None = None
-    tracking: str | None = None
-    tracking_state: str | None = None
-    promised_at: Moment
-    predicted_at: Moment
-
-
 class ParcelLate(Document):
     """`parcel.late.v1`, to the retailer, once: the promise has passed and the parcel has not been delivered."""
 
@@ -168,6 +155,12 @@ class ParcelLate(Document):
     tracking: str | None = None
     tracking_state: str | None = None
     promised_at: Moment
+
+
+class ParcelLatePredicted(ParcelLate):
+    """`parcel.late_predicted.v1`, to the retailer, once and before the promise has passed."""
+
+    predicted_at: Moment
 
 
 REPLY_TYPE = "parcel.replies.v1"

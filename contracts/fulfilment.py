@@ -1,5 +1,7 @@
 """What the workflow OrderFulfilment and its activities say to each other; ids, queues and search attributes."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from temporalio.common import SearchAttributeKey
@@ -71,27 +73,20 @@ class Progress(Document):
     channels: list[str] = []
 
 
-class Settle(Document):
-    """Carry out the batch's open payment intents that are due."""
+class Ask(Document):
+    """Ask the payment provider, or the carriers, for everything of the batch that is due there."""
 
     batch: str
     now: Moment
 
 
-class Settled(Document):
+class Answered(Document):
+    """How many of the answers were which."""
+
     done: int = 0
     declined: int = 0
     failed: int = 0
 
-
-class Book(Document):
-    """Book and void the batch's labels that are due."""
-
-    batch: str
-    now: Moment
-
-
-class Booked(Document):
-    done: int = 0
-    declined: int = 0
-    failed: int = 0
+    @classmethod
+    def of(cls, statuses: Iterable[str]) -> "Answered":
+        return cls.model_validate(Counter(statuses))

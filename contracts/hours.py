@@ -83,14 +83,6 @@ def periods_from(hours: Hours, zone: str, moment: datetime) -> list[tuple[dateti
     return found
 
 
-def is_open(hours: Hours | None, zone: str, moment: datetime) -> bool:
-    """Without hours a place is always open."""
-    if hours is None:
-        return True
-    here = moment.astimezone(ZoneInfo(zone))
-    return any(opens <= here.time() < closes for opens, closes in hours.on(here.date()))
-
-
 def add_open_time(hours: Hours | None, zone: str, moment: datetime, seconds: float) -> datetime:
     """The moment at which the place has been open for so many seconds since `moment`, in UTC of `moment`'s zone.
 

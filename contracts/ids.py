@@ -20,10 +20,6 @@ def sortable() -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
 
 
-def new_order_id() -> str:
-    return f"order-{sortable()}"
-
-
 def new_batch_id() -> str:
     """Also the id of the workflow that carries the batch."""
     return f"batch-{sortable()}"

@@ -29,7 +29,11 @@ GONE = frozenset({ParcelState.SHIPPED, ParcelState.DELIVERED, ParcelState.RETURN
 """States of a parcel whose goods have left, and are paid but for those that came back."""
 LIVE = GONE | {ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED}
 """States of a parcel whose goods go, or went, to the customer."""
-UNSHIPPED = frozenset({ParcelState.HELD, ParcelState.OFFERED, ParcelState.ACCEPTED, ParcelState.PACKED})
+NOT_ACCEPTED = frozenset({ParcelState.HELD, ParcelState.OFFERED})
+"""States of a parcel that no store has agreed to ship."""
+AT_STORE = frozenset({ParcelState.ACCEPTED, ParcelState.PACKED})
+"""States of a parcel that its store has agreed to ship, and has not handed over."""
+UNSHIPPED = NOT_ACCEPTED | AT_STORE
 """States of a parcel whose goods are reserved and still at the store."""
 SPOKEN_FOR = LIVE | UNSHIPPED
 """States of a parcel whose goods are wanted from nobody else."""

@@ -1,5 +1,6 @@
 """The language of the routing decision: what was asked, who could have, who will, and why."""
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -50,8 +51,8 @@ class Policy(Document):
     hold_back_s: int = Field(
         default=72 * 3600,
         ge=0,
-        description="No order waits longer than this for that reason. As long as backorder_limit_s: it is cancelled then, "
-        "although there are goods; shorter: it gets them in the end, which costs more where goods are scarce.",
+        description="No order waits longer than this for that reason. As long as backorder_limit_s: it is cancelled "
+        "then, although there are goods; shorter: it gets them in the end, which costs more where goods are scarce.",
     )
     exact_lines: int = Field(
         default=6, ge=1, le=10, description="Orders with more SKUs are given to the fewest parcels, with a stated gap."
@@ -86,6 +87,17 @@ class Policy(Document):
     )
     label_tries: int = Field(default=5, ge=1)
     label_retry_s: int = Field(default=30, ge=1)
+
+    def precision(self, channel: str, division: str) -> tuple[int, bool] | None:
+        """How precisely it names an order of a channel to a division, greater is more; None: it does not hold."""
+        lengths = [len(prefix) for prefix in self.regions or [""] if division.startswith(prefix)]
+        if not lengths or (self.channels and channel not in self.channels):
+            return None
+        return max(lengths), bool(self.channels)
+
+    def deadline(self, placed_at: datetime, deliver_by: datetime | None) -> datetime:
+        """When the customer is to have everything: as the order says (`deliver_by`), else as promised here."""
+        return deliver_by or placed_at + timedelta(seconds=self.promise_s)
 
 
 class Terms(Document):

@@ -151,9 +151,9 @@ Period = Annotated[str, StringConstraints(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])(-
 """A month (2026-10) or a day (2026-10-31)."""
 
 
-def end_of_period(period: str, time_zone: str = TIME_ZONE) -> datetime:
-    """The first moment after the period, in the time zone's own time. Raises Refusal for what is no date."""
-    zone = ZoneInfo(time_zone)
+def end_of_period(period: str) -> datetime:
+    """The first moment after the period, in the retailer's time zone. Raises Refusal for what is no date."""
+    zone = ZoneInfo(TIME_ZONE)
     try:
         if _MONTH.match(period):
             first = datetime.strptime(f"{period}-01", "%Y-%m-%d").replace(tzinfo=zone)
@@ -166,9 +166,9 @@ def end_of_period(period: str, time_zone: str = TIME_ZONE) -> datetime:
     raise Refusal("bad_period", f"{period[:20]} is no period.", remedy=remedy, field="period")
 
 
-def month_before(at: datetime, time_zone: str = TIME_ZONE) -> str:
+def month_before(at: datetime) -> str:
     """The month that ended last, such as 2026-10."""
-    first = at.astimezone(ZoneInfo(time_zone)).replace(day=1)
+    first = at.astimezone(ZoneInfo(TIME_ZONE)).replace(day=1)
     return f"{first - timedelta(days=1):%Y-%m}"
 
 
@@ -304,7 +304,7 @@ class StatementDisputed(Document):
 
 
 class StatementClosed(Document):
-    """`statement.closed.v1`, to the partner: approved, by somebody or by silence; paid when `paid_at` is there."""
+    """`statement.closed.v1`, to the partner and the retailer: approved, by somebody or by silence; or paid."""
 
     statement: str
     period: str

@@ -1,5 +1,7 @@
 """Stock levels per location and SKU, and the typed ledger of everything that ever moved them."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -8,6 +10,15 @@ from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId, Sku
 
 MovementKind = Literal["counted", "received", "reserved", "released", "shipped", "adjusted", "returned"]
+PARCELS: Mapping[str, int] = {"reserved": 1, "released": -1}
+"""What a movement with a slot counts against its location's capacity."""
+_SLOTS_LAST = timedelta(days=2)
+"""Older slots are over in every time zone."""
+
+
+def slots_since(moment: datetime) -> str:
+    """A slot before which none counts any more at a moment."""
+    return f"{moment - _SLOTS_LAST:%Y-%m-%d}"
 
 
 class StockUpsert(Request):

@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from contracts.fulfilment import (
@@ -22,17 +21,14 @@ with workflow.unsafe.imports_passed_through():
         STAGE,
         WORKFLOW,
         Advance,
+        Answered,
+        Ask,
         Batch,
-        Book,
-        Booked,
         Progress,
-        Settle,
-        Settled,
     )
 
-_UNTIL_IT_WORKS = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
-)
+from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
+
 _STEP_AT_MOST = timedelta(minutes=2)
 _SILENT_AT_MOST = timedelta(seconds=6)
 """After this the worker of a step is taken for dead, and the step is tried again."""
@@ -77,8 +73,11 @@ class OrderFulfilment:
             # A cancellation that has come in meanwhile is carried out first: a new run would not know of it.
             if workflow.info().is_continue_as_new_suggested() and not self._cancel_asked:
                 workflow.continue_as_new(self._batch)
-            outside = [self._settle()] if progress.payments_due else []
-            outside += [self._book()] if progress.labels_due else []
+            outside = []
+            if progress.payments_due:
+                outside.append(self._ask(SETTLE, "authorise, capture, void and refund what is due"))
+            if progress.labels_due:
+                outside.append(self._ask(BOOK, "book and void the labels that are due"))
             if outside:
                 await asyncio.gather(*outside)
             else:
@@ -92,44 +91,26 @@ class OrderFulfilment:
             result_type=Progress,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
+            retry_policy=UNTIL_IT_WORKS,
             summary=f"advance up to {self._batch.size} orders",
         )
         self._show(progress)
         return progress
 
-    async def _settle(self) -> None:
+    async def _ask(self, activity: str, summary: str) -> None:
         await workflow.execute_activity(
-            SETTLE,
-            Settle(batch=self._batch.id, now=workflow.now()),
-            result_type=Settled,
+            activity,
+            Ask(batch=self._batch.id, now=workflow.now()),
+            result_type=Answered,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
-            summary="authorise, capture, void and refund what is due",
-        )
-
-    async def _book(self) -> None:
-        await workflow.execute_activity(
-            BOOK,
-            Book(batch=self._batch.id, now=workflow.now()),
-            result_type=Booked,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
-            summary="book and void the labels that are due",
+            retry_policy=UNTIL_IT_WORKS,
+            summary=summary,
         )
 
     async def _bell_or(self, next_due: datetime | None) -> None:
-        wait = _LOOK_AGAIN
-        waits_for = "the bell"
-        if next_due is not None:
-            wait = min(wait, _on_grid(next_due - workflow.now()))
-            waits_for = f"the bell, or the deadline at {next_due:%Y-%m-%d %H:%M:%S} UTC"
-        try:
-            await workflow.wait_condition(lambda: self._rung, timeout=wait, timeout_summary=waits_for)
-        except TimeoutError:
-            pass
+        wait = _LOOK_AGAIN if next_due is None else min(_LOOK_AGAIN, _on_grid(next_due - workflow.now()))
+        await bell_or_deadline(lambda: self._rung, wait, next_due)
 
     @workflow.signal(name=BELL)
     def bell(self) -> None:

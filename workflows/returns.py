@@ -3,15 +3,13 @@
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from contracts.fulfilment import BELL
     from contracts.returns import RETURN_ADVANCE, RETURN_WORKFLOW, ReturnProgress, ReturnStep
 
-_UNTIL_IT_WORKS = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
-)
+from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
+
 _STEP_AT_MOST = timedelta(minutes=1)
 _LOOK_AGAIN = timedelta(hours=24)
 """Longest wait without looking, should a bell ever be lost."""
@@ -24,7 +22,6 @@ class OrderReturn:
 
     @workflow.init
     def __init__(self, return_id: str) -> None:
-        self._id = return_id
         self._rung = True
         self._state = "not looked at yet"
 
@@ -38,7 +35,7 @@ class OrderReturn:
                 ReturnStep(id=return_id, now=workflow.now()),
                 result_type=ReturnProgress,
                 start_to_close_timeout=_STEP_AT_MOST,
-                retry_policy=_UNTIL_IT_WORKS,
+                retry_policy=UNTIL_IT_WORKS,
             )
             self._state = progress.state
             workflow.set_current_details(f"**{progress.state}**")
@@ -49,14 +46,10 @@ class OrderReturn:
             await self._bell_or(progress.next_due)
 
     async def _bell_or(self, next_due: datetime | None) -> None:
-        wait, waits_for = _LOOK_AGAIN, "the bell"
+        wait = _LOOK_AGAIN
         if next_due is not None:
             wait = min(wait, max(next_due - workflow.now(), timedelta(seconds=1)))
-            waits_for = f"the bell, or the deadline at {next_due:%Y-%m-%d %H:%M:%S} UTC"
-        try:
-            await workflow.wait_condition(lambda: self._rung, timeout=wait, timeout_summary=waits_for)
-        except TimeoutError:
-            pass
+        await bell_or_deadline(lambda: self._rung, wait, next_due)
 
     @workflow.signal(name=BELL)
     def bell(self) -> None:

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from contracts.failures import failure_of
     from contracts.refusals import Refusal
     from contracts.settlement import statement_id
     from contracts.settling import (
@@ -36,9 +37,8 @@ with workflow.unsafe.imports_passed_through():
         refuse,
     )
 
-_UNTIL_IT_WORKS = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
-)
+from workflows.waiting import UNTIL_IT_WORKS
+
 _STEP_AT_MOST = timedelta(minutes=30)
 _SILENT_AT_MOST = timedelta(seconds=6)
 _LOOK_AGAIN = timedelta(minutes=10)
@@ -47,13 +47,6 @@ _STARTED_PER_RUN = 500
 """Settlements that one run of `Settlements` starts, so that its history stays small."""
 _OVER = ("paid", "carried")
 SILENCE = "silence"
-
-
-def _refusal(refusal: Refusal) -> ApplicationError:
-    """As those who sent an update read it: the code is its type, its details say what to do."""
-    return ApplicationError(
-        refusal.detail, refusal.remedy, refusal.field, refusal.status, type=refusal.code, non_retryable=True
-    )
 
 
 class _Asked:
@@ -177,7 +170,7 @@ class Settlement:
             step = CarryOut(**self._step(), command=asked.command)
             self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
         except Refusal as refusal:
-            asked.refused = _refusal(refusal)
+            asked.refused = failure_of(refusal)
         except ActivityError as error:
             if not isinstance(error.cause, ApplicationError):
                 raise
@@ -204,7 +197,7 @@ class Settlement:
             result_type=Standing,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
+            retry_policy=UNTIL_IT_WORKS,
             summary=summary,
         )
         return done
@@ -223,7 +216,7 @@ class Settlement:
             if self._idle or self._standing.waits_for is not None:
                 refuse(self._standing, command)
         except Refusal as refusal:
-            raise _refusal(refusal) from refusal
+            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def approve(self, command: Command) -> Standing:
@@ -303,7 +296,7 @@ class Settlements:
             result_type=Found,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=_UNTIL_IT_WORKS,
+            retry_policy=UNTIL_IT_WORKS,
             summary="find the partners to settle with",
         )
         now, later = found.partners[:_STARTED_PER_RUN], found.partners[_STARTED_PER_RUN:]

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.asking import set_aside
 from activities.carriers.predicting import remaining_of
 from activities.carriers.rates import compare, quote
 from activities.carriers.tables import Tables
 from activities.heartbeat import heartbeats
 from contracts.carriers import Alternative, LabelAnswer, LabelInstruction, LabelOutcome
-from contracts.fulfilment import BOOK, Book, Booked
+from contracts.fulfilment import BOOK, Answered, Ask
 from contracts.hours import TIME_ZONE
-from contracts.orders import Attention, InboxEvent, Parcel
+from contracts.orders import InboxEvent, Parcel
 from contracts.skus import Article
 from infra.carriers import CarrierPort
 from infra.mongo import Mongo, insert_new
@@ -39,7 +40,7 @@ class CarrierActivities:
         self._tables = Tables(mongo)
 
     @activity.defn(name=BOOK)
-    async def book(self, step: Book) -> Booked:
+    async def book(self, step: Ask) -> Answered:
         """Ask carriers for everything that is due. Repeating it asks under the same keys, so nothing is booked twice.
 
         A carrier that fails makes no error here: the failure is written to the inbox like any other answer, and the
@@ -50,10 +51,9 @@ class CarrierActivities:
             outcomes = await self._port.perform_all([one.instruction for one in asked])
             answers = [await self._answer(one, outcome, step) for one, outcome in zip(asked, outcomes, strict=True)]
             await insert_new(self._mongo.inbox, answers)
-        statuses = [outcome.status for outcome in outcomes]
-        return Booked(done=statuses.count("done"), declined=statuses.count("declined"), failed=statuses.count("failed"))
+        return Answered.of(outcome.status for outcome in outcomes)
 
-    async def _open(self, step: Book) -> list[_Open]:
+    async def _open(self, step: Ask) -> list[_Open]:
         """Parcels whose label is to be booked or voided now."""
         found = self._mongo.orders.find(
             {"batch": step.batch, "label_at": {"$lte": step.now}}, {"parcels": 1, "division": 1}
@@ -66,13 +66,8 @@ class CarrierActivities:
                     if label and label.state == "todo" and (label.not_before is None or label.not_before <= step.now):
                         parcels.append(_Open(row["_id"], row["division"], parcel))
             except ValidationError as error:
-                await self._set_aside(row["_id"], error, step)
+                await set_aside(self._mongo, row["_id"], "label_at", error, step.now)
         return parcels
-
-    async def _set_aside(self, order: str, error: ValidationError, step: Book) -> None:
-        """A parcel that cannot even be read waits for a person, and holds up no other."""
-        attention = Attention(code="error", detail=f"label: {error}"[:500], at=step.now).model_dump()
-        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "label_at": None}})
 
     async def _instructions(self, parcels: list[_Open]) -> list[_Asked]:
         places = await self._rows("locations", {one.parcel.location for one in parcels})
@@ -100,7 +95,7 @@ class CarrierActivities:
         found = self._mongo.db[collection].find({"_id": {"$in": sorted(ids)}})
         return {row["_id"]: row async for row in found}
 
-    async def _answer(self, asked: _Asked, outcome: LabelOutcome, step: Book) -> dict[str, Any]:
+    async def _answer(self, asked: _Asked, outcome: LabelOutcome, step: Ask) -> dict[str, Any]:
         i = asked.instruction
         answer = LabelAnswer(outcome=outcome)
         if i.operation == "book" and outcome.status == "done":
@@ -125,7 +120,7 @@ class CarrierActivities:
                     return remaining_of(quoted.days, await self._tables.deliveries(service.id))
         return {}
 
-    async def _alternatives(self, asked: _Asked, step: Book) -> list[Alternative]:
+    async def _alternatives(self, asked: _Asked, step: Ask) -> list[Alternative]:
         """Every service that takes the parcel by the tables, the cheapest first."""
         i = asked.instruction
         choices = compare(

@@ -25,7 +25,7 @@ class Tables:
         """All carriers, also those that are not active."""
         if time.monotonic() - self._read_at > KEPT_S:
             found = self._mongo.carriers.find().sort("_id", 1)
-            self._carriers = [Carrier.model_validate({"id": row["_id"], **row}) async for row in found]
+            self._carriers = [Carrier.from_row(row) async for row in found]
             self._read_at = time.monotonic()
         return self._carriers
 

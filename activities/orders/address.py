@@ -6,10 +6,10 @@ from activities.orders.labels import void_label
 from activities.orders.moves import Moves, in_state, withdraw
 from contracts.geo import to_wgs84
 from contracts.orders import LIVE, UNSHIPPED, InboxEvent, Parcel, ParcelState, ShipTo
+from contracts.parcels import NOT_ACCEPTED
 
 _SAME_PREFECTURE = 4
 """Characters of a division code that two places in one prefecture share."""
-_NOT_ACCEPTED = frozenset({ParcelState.HELD, ParcelState.OFFERED})
 
 
 def change_address(moves: Moves, event: InboxEvent, at: datetime) -> None:
@@ -28,25 +28,18 @@ def change_address(moves: Moves, event: InboxEvent, at: datetime) -> None:
     order.division, order.lat, order.lon = ship_to.division, point.lat, point.lon
     moves.note("address.changed", at, reason=f"to {ship_to.division}", by=event.by)
     parcels = in_state(order, UNSHIPPED)
-    if far and all(parcel.state in _NOT_ACCEPTED for parcel in parcels):
+    if far and all(parcel.state in NOT_ACCEPTED for parcel in parcels):
         for parcel in parcels:
             withdraw(moves, parcel, "address_changed", at, ParcelState.WITHDRAWN, event.by)
         order.retry_at = None
         return
     for parcel in parcels:
-        _send_elsewhere(moves, parcel, at)
+        _send_elsewhere(moves, parcel)
 
 
-def _send_elsewhere(moves: Moves, parcel: Parcel, at: datetime) -> None:
+def _send_elsewhere(moves: Moves, parcel: Parcel) -> None:
     """Tell the store. A label that we had made shows the old address: it is voided, and another is booked."""
     if parcel.state is ParcelState.HELD:
         return
     void_label(parcel)
-    moves.tell(
-        parcel.location,
-        "parcel.address_changed.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        ship_to=moves.order.ship_to,
-    )
+    moves.tell_store("address_changed", parcel, ship_to=moves.order.ship_to)

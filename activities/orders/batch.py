@@ -106,14 +106,14 @@ class BatchActivities:
         """The orders that have something to do, and what has arrived for them."""
         events: dict[str, list[InboxEvent]] = defaultdict(list)
         async for row in self._mongo.inbox.find({"batch": step.batch, "drained": None}):
-            events[row["order"]].append(InboxEvent.model_validate({"id": row["_id"], **row}))
+            events[row["order"]].append(InboxEvent.from_row(row))
         concerned: dict[str, Any] = {"$or": [{"due": {"$lte": step.now}}, {"_id": {"$in": list(events)}}]}
         if step.cancel:
             concerned = {"$or": [{"closed_at": None}, *concerned["$or"]]}
         orders = []
         async for row in self._mongo.orders.find({"batch": step.batch, **concerned}, _LEFT_OUT).sort("placed_at"):
             try:
-                orders.append(OrderState.model_validate({"id": row["_id"], **row}))
+                orders.append(OrderState.from_row(row))
             except ValidationError as error:
                 await self._set_aside(row["_id"], error, step)
         return orders, events
@@ -193,7 +193,7 @@ class BatchActivities:
         asked = {"batch": step.batch, "stage": Stage.DISPATCHED, "_id": {"$nin": besides}}
         async for row in self._mongo.orders.find(asked, _LEFT_OUT).limit(_MOVABLE_AT_MOST):
             try:
-                found.append(OrderState.model_validate({"id": row["_id"], **row}))
+                found.append(OrderState.from_row(row))
             except ValidationError:
                 continue
         return found

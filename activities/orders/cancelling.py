@@ -7,15 +7,14 @@ order's outcome follows from its parcels: `pending` while a store is asked, then
 from datetime import datetime, timedelta
 from typing import Literal
 
-from activities.orders.money import reopen
+from activities.orders.money import reopen_intents
 from activities.orders.moves import Moves, in_state, residual, withdraw
+from activities.orders.standing import TAKEN_AWAY
 from contracts.orders import LIVE, SPOKEN_FOR, UNSHIPPED, Cancellation, OrderState, Parcel, ParcelState
+from contracts.parcels import NOT_ACCEPTED
 from contracts.routing import Policy
 
 Outcome = Literal["pending", "cancelled", "partly", "refused"]
-
-_AT_ONCE = frozenset({ParcelState.HELD, ParcelState.OFFERED})
-_TAKEN_AWAY = frozenset({ParcelState.REJECTED, ParcelState.WITHDRAWN})
 
 
 def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, force: bool = False) -> None:
@@ -32,7 +31,7 @@ def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, 
         _refused(moves, reason, by, at, "already_shipped")
         return
     for parcel in unshipped:
-        if force or parcel.state in _AT_ONCE:
+        if force or parcel.state in NOT_ACCEPTED:
             _take_back(moves, parcel, at, by)
         elif parcel.request == "none":
             _ask(moves, parcel, reason, at, policy)
@@ -45,7 +44,7 @@ def cancel(moves: Moves, reason: str, by: str, at: datetime, policy: Policy, *, 
     order.attention = None
     order.held = False
     order.retry_at = None
-    reopen(order)
+    reopen_intents(order)
     moves.note("order.cancelled" if outcome == "cancelled" else f"order.cancelled_{outcome}", at, reason=reason, by=by)
 
 
@@ -59,15 +58,7 @@ def _ask(moves: Moves, parcel: Parcel, reason: str, at: datetime, policy: Policy
     parcel.request = "cancel_requested"
     parcel.request_due = at + timedelta(seconds=policy.cancel_answer_s)
     moves.note("parcel.cancellation_requested", at, parcel=parcel.id, location=parcel.location, reason=reason)
-    moves.tell(
-        parcel.location,
-        "parcel.cancellation_requested.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        reason=reason,
-        answer_by=parcel.request_due,
-    )
+    moves.tell_store("cancellation_requested", parcel, reason=reason, answer_by=parcel.request_due)
 
 
 def _take_back(moves: Moves, parcel: Parcel, at: datetime, by: str) -> None:
@@ -103,7 +94,7 @@ def resolve(moves: Moves, at: datetime) -> None:
     asked = order.cancellation
     if asked is None:
         return
-    given_up = any(p.request == "cancel_refused" and p.state in _TAKEN_AWAY for p in order.parcels)
+    given_up = any(p.request == "cancel_refused" and p.state in TAKEN_AWAY for p in order.parcels)
     outcome = _outcome(order) if asked.outcome == "pending" or given_up else asked.outcome
     if outcome == asked.outcome:
         return

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from activities.orders.labels import reopen_labels
-from activities.orders.money import reopen
+from activities.orders.money import reopen_intents
 from activities.orders.moves import Moves, ease, exclude, in_state, overdue, withdraw
 from contracts.orders import UNSHIPPED, InboxEvent, ParcelState
+from contracts.parcels import NOT_ACCEPTED
 
 
 def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
@@ -18,7 +19,7 @@ def retry(moves: Moves, event: InboxEvent, at: datetime) -> None:
     order.refusals = 0
     for parcel in overdue(order):
         parcel.due = at + timedelta(seconds=parcel.ship_within_s)
-    reopen(order)
+    reopen_intents(order)
     reopen_labels(order)
     moves.note("order.retried", at, reason=event.data.get("reason"), by=event.by)
 
@@ -50,7 +51,7 @@ def release(moves: Moves, event: InboxEvent, at: datetime) -> None:
 
 def take_short(moves: Moves, event: InboxEvent, at: datetime) -> None:
     """A count found fewer goods than were promised: plan a parcel anew that its store has not accepted yet."""
-    for parcel in in_state(moves.order, (ParcelState.HELD, ParcelState.OFFERED)):
+    for parcel in in_state(moves.order, NOT_ACCEPTED):
         if parcel.id == event.parcel:
             exclude(moves.order, parcel.location)
             withdraw(moves, parcel, "stock_short", at, ParcelState.WITHDRAWN, event.by)

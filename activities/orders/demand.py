@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from activities.orders.moves import residual
 from contracts.orders import OrderState
@@ -43,9 +43,6 @@ def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
     """What an order still wants from the router."""
     lines = {line.line: line for line in order.lines}
     wanted = residual(order)
-    deadline = order.deliver_by
-    if deadline is None and policy is not None:
-        deadline = order.placed_at + timedelta(seconds=policy.promise_s)
     return Demand(
         order=order.id,
         channel=order.channel,
@@ -55,7 +52,7 @@ def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
         excluded=order.excluded,
         attempt=order.attempt + 1,
         division=order.division,
-        deadline=deadline,
+        deadline=policy.deadline(order.placed_at, order.deliver_by) if policy else order.deliver_by,
         placed_at=order.placed_at,
         patient=order.payment.method != "later",
         values={line: lines[line].unit_price for line in wanted},

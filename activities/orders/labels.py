@@ -9,10 +9,9 @@ from activities.orders.standing import attend
 from contracts.carriers import LabelAnswer, LabelIntent, LabelOutcome
 from contracts.ids import label_key
 from contracts.orders import InboxEvent, OrderState, Parcel, ParcelState
-from contracts.parcels import GONE
+from contracts.parcels import AT_STORE, GONE
 from contracts.routing import Policy
 
-_AT_STORE = (ParcelState.ACCEPTED, ParcelState.PACKED)
 _HAS_LEFT = GONE | {ParcelState.LOST}
 
 
@@ -24,7 +23,7 @@ def plan_labels(order: OrderState) -> None:
     for parcel in order.parcels:
         label = parcel.label
         if label is None or label.state == "dropped":
-            if parcel.state in _AT_STORE and parcel.service is not None and parcel.tracking is None:
+            if parcel.state in AT_STORE and parcel.service is not None and parcel.tracking is None:
                 parcel.label = _next(parcel, parcel.service)
         elif label.operation == "book" and label.state in ("todo", "done", "failed") and not _wanted(parcel, label):
             parcel.label = _void(label)
@@ -52,7 +51,7 @@ def _next(parcel: Parcel, service: str, declined: Sequence[str] = ()) -> LabelIn
 
 def _wanted(parcel: Parcel, label: LabelIntent) -> bool:
     """A store that ships before it has the label, or with a number of its own, does without."""
-    if parcel.state in _AT_STORE:
+    if parcel.state in AT_STORE:
         return parcel.tracking in (None, label.tracking)
     return parcel.state in _HAS_LEFT and label.state == "done" and parcel.tracking == label.tracking
 
@@ -96,16 +95,7 @@ def _booked(moves: Moves, parcel: Parcel, label: LabelIntent, answer: LabelAnswe
     parcel.tracking, parcel.service = outcome.tracking, label.service
     parcel.freight = parcel.freight if outcome.price is None else outcome.price
     moves.note("parcel.labelled", at, parcel=parcel.id, location=parcel.location, by=label.service)
-    moves.tell(
-        parcel.location,
-        "parcel.labelled.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=moves.order.id,
-        service=label.service,
-        tracking=outcome.tracking,
-        label_url=outcome.label_url,
-    )
+    moves.tell_store("labelled", parcel, service=label.service, tracking=outcome.tracking, label_url=outcome.label_url)
 
 
 def _declined(moves: Moves, parcel: Parcel, label: LabelIntent, answer: LabelAnswer, at: datetime) -> None:
@@ -162,7 +152,7 @@ def reopen_labels(order: OrderState) -> None:
             continue
         if label.state == "failed":
             parcel.label = _changed(label, state="todo", not_before=None)
-        elif label.state == "declined" and label.operation == "book" and parcel.state in _AT_STORE:
+        elif label.state == "declined" and label.operation == "book" and parcel.state in AT_STORE:
             parcel.label = _next(parcel, parcel.service or label.service)
 
 

@@ -1,7 +1,6 @@
 """Reads what a decision was made on: the stock that it saw, by the ledger, and the version of its policy."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from activities.orders.network import Network
@@ -12,10 +11,8 @@ from contracts.partners import Location
 from contracts.refusals import Refusal
 from contracts.routing import Decision, Policy
 from contracts.skus import Article
+from contracts.stock import slots_since
 from infra.mongo import Mongo, Session
-
-_SLOTS_READ = timedelta(days=2)
-"""Older slots were over in every time zone."""
 
 
 async def look_back(mongo: Mongo, order: OrderState, decision: Decision) -> Hindsight:
@@ -23,12 +20,11 @@ async def look_back(mongo: Mongo, order: OrderState, decision: Decision) -> Hind
     policy = await policy_then(mongo, decision.policy)
     demand = demand_then(order, decision, await carried_then(mongo, order.id, decision), policy)
     skus = sorted({sku for _, sku, _ in demand.lines})
-    since = f"{decision.at - _SLOTS_READ:%Y-%m-%d}"
     return Hindsight(
         decision=decision,
         demand=demand,
         seen=await stock_seen(mongo, decision, skus),
-        parcels=await parcels_by(mongo, {"slot": {"$gte": since}, **seen_by(decision)}),
+        parcels=await parcels_by(mongo, {"slot": {"$gte": slots_since(decision.at)}, **seen_by(decision)}),
         policy=policy,
         network=await network_now(mongo, skus),
     )
@@ -39,10 +35,10 @@ async def network_now(mongo: Mongo, skus: Sequence[str] | None = None) -> Networ
     articles = {} if skus is None else {"_id": {"$in": list(skus)}}
     counter = await mongo.counters.find_one({"_id": "network"})
     return Network(
-        [Location.model_validate(_named(row)) async for row in mongo.locations.find({}).sort("_id", 1)],
+        [Location.from_row(row) async for row in mongo.locations.find({}).sort("_id", 1)],
         version=counter["version"] if counter else 0,
-        carriers=[Carrier.model_validate(_named(row)) async for row in mongo.carriers.find({}).sort("_id", 1)],
-        articles={row["_id"]: Article.model_validate(_named(row)) async for row in mongo.skus.find(articles)},
+        carriers=[Carrier.from_row(row) async for row in mongo.carriers.find({}).sort("_id", 1)],
+        articles={row["_id"]: Article.from_row(row) async for row in mongo.skus.find(articles)},
     )
 
 
@@ -52,10 +48,6 @@ async def parcels_by(mongo: Mongo, rows: dict[str, Any]) -> dict[tuple[str, str]
     group = {"_id": {"location": "$location", "slot": "$slot"}, "parcels": {"$sum": counted}}
     found = mongo.ledger.aggregate([{"$match": rows}, {"$group": group}], allowDiskUse=True)
     return {(row["_id"]["location"], row["_id"]["slot"]): row["parcels"] async for row in found}
-
-
-def _named(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "id": row["_id"]}
 
 
 def seen_by(decision: Decision) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _try_again(moves: Moves, intent: PaymentIntent, outcome: PaymentOutcome, at:
     moves.note("payment.failed", at, reason=outcome.code, by="payment")
 
 
-def reopen(order: OrderState) -> None:
+def reopen_intents(order: OrderState) -> None:
     """Let failed intents be tried again under the same key, and declined ones under a new one.
 
     `tries` is not reset: answers are told apart by key and try. A declined authorisation has cancelled the order,

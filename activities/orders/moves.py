@@ -7,6 +7,7 @@ from typing import Any
 
 from activities.orders.standing import stands
 from contracts.orders import SPOKEN_FOR, OrderState, Parcel, ParcelState, TimelineEntry
+from contracts.parcels import AT_STORE
 from contracts.returns import Return
 from contracts.settlement import Entry
 from contracts.stock import Change, MovementKind
@@ -64,6 +65,10 @@ class Moves:
     def tell_retailer(self, event: str, **data: Any) -> None:
         self.tell(RETAILER, f"order.{event}.v1", self.order.id, order=self.order.id, **data)
 
+    def tell_store(self, event: str, parcel: Parcel, **data: Any) -> None:
+        """About a parcel, to its location."""
+        self.tell(parcel.location, f"parcel.{event}.v1", parcel.id, parcel=parcel.id, order=self.order.id, **data)
+
     def post(self, parcel: Parcel, kind: MovementKind, changes: list[Change], **more: Any) -> None:
         """Book a movement of a parcel's goods, under a cause that is the same whenever this step is repeated."""
         cause = f"{parcel.id}:{kind}:{self.order.version}.{self.posted}"
@@ -103,9 +108,7 @@ def withdraw(moves: Moves, parcel: Parcel, reason: str, at: datetime, state: Par
     release(moves, parcel, state, reason)
     moves.note(f"parcel.{state}", at, parcel=parcel.id, location=parcel.location, reason=reason, by=by)
     if offered:
-        moves.tell(
-            parcel.location, "parcel.withdrawn.v1", parcel.id, parcel=parcel.id, order=moves.order.id, reason=reason
-        )
+        moves.tell_store("withdrawn", parcel, reason=reason)
 
 
 def exclude(order: OrderState, location: str) -> None:
@@ -115,7 +118,7 @@ def exclude(order: OrderState, location: str) -> None:
 
 def overdue(order: OrderState) -> list[Parcel]:
     """Parcels whose time to be handed over has ended: they are kept, without a deadline of their own."""
-    return [p for p in in_state(order, (ParcelState.ACCEPTED, ParcelState.PACKED)) if p.due is None]
+    return [p for p in in_state(order, AT_STORE) if p.due is None]
 
 
 def ease(order: OrderState) -> None:

@@ -19,18 +19,14 @@ def hold(moves: Moves, parcel: Parcel, at: datetime, seconds: int) -> None:
 
 def offer(moves: Moves, parcel: Parcel, at: datetime, reason: str | None = None) -> None:
     """Ask the parcel's location to ship it. Its time to answer begins."""
-    order = moves.order
     parcel.state = ParcelState.OFFERED
     parcel.due = at + timedelta(seconds=parcel.accept_within_s)
     moves.note("parcel.offered", at, parcel=parcel.id, location=parcel.location, reason=reason)
-    moves.tell(
-        parcel.location,
-        "parcel.offered.v1",
-        parcel.id,
-        parcel=parcel.id,
-        order=order.id,
+    moves.tell_store(
+        "offered",
+        parcel,
         items=[item.offered() for item in parcel.items],
-        ship_to=order.ship_to,
+        ship_to=moves.order.ship_to,
         answer_by=parcel.due,
         service=parcel.service,
     )

@@ -1,24 +1,14 @@
 """Which policy holds for an order, and the policies in force, read from the database and kept for a few seconds."""
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from contracts.orders import OrderState
 from contracts.routing import Policy
+from contracts.versions import newest
 from infra.mongo import Mongo
 
 KEPT_S = 5.0
-_Kind = TypeVar("_Kind", bound=Policy)
-
-
-def newest(policies: Iterable[_Kind]) -> list[_Kind]:
-    """Of each policy its newest version, by id."""
-    found: dict[str, _Kind] = {}
-    for policy in policies:
-        if policy.id not in found or found[policy.id].version < policy.version:
-            found[policy.id] = policy
-    return [found[policy_id] for policy_id in sorted(found)]
 
 
 def policy_for(policies: Sequence[Policy], channel: str, division: str) -> Policy:
@@ -29,13 +19,9 @@ def policy_for(policies: Sequence[Policy], channel: str, division: str) -> Polic
     """
     best: tuple[tuple[int, bool], Policy] | None = None
     for policy in sorted(policies, key=lambda one: one.id):
-        if policy.channels and channel not in policy.channels:
-            continue
-        lengths = [len(prefix) for prefix in policy.regions or [""] if division.startswith(prefix)]
-        if lengths:
-            rank = (max(lengths), bool(policy.channels))
-            if best is None or rank > best[0]:
-                best = (rank, policy)
+        rank = policy.precision(channel, division)
+        if rank is not None and (best is None or rank > best[0]):
+            best = (rank, policy)
     return best[1] if best else Policy()
 
 

@@ -112,8 +112,8 @@ def uneasy(decision: Decision) -> bool:
 def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     """Whether the goods should wait for orders that are expected: shipping them costs more than the sale is worth.
 
-    Only where scarcity is part of that cost: an order that nobody competes with is shipped at any cost. And only for a
-    while: no order is cancelled for want of goods that are there.
+    Only where scarcity is part of that cost: an order that nobody competes with is shipped at any cost. Lateness does
+    not count: waiting would only make it worse. And only for as long as the policy says.
     """
     policy = view.policy
     waited = now - (view.demand.placed_at or now)
@@ -122,8 +122,9 @@ def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     worth = view.demand.value() * policy.margin_bp / _BASIS
     if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:
         return False
-    scarce = [view.costing.scarcity(units) for _, units in plan.parts]
-    return any(row is not None and row[place] > 0 for row, (place, _) in zip(scarce, plan.parts, strict=True))
+    terms = [view.costing.terms(place, units, *_size(view, units))[0] for place, units in plan.parts]
+    lateness, scarcity = sum(one.lateness for one in terms), sum(one.scarcity for one in terms)
+    return scarcity > 0 and plan.total - lateness > worth + policy.hold_back_from
 
 
 def take(plan: Plan, stock: Availability, network: Network, now: datetime, sign: int = -1) -> None:
@@ -254,7 +255,8 @@ def _reason(routed: Routed, have_all: int, have_some: int) -> str:
         return "its goods are worth more to orders that are expected nearer to them; it waits for stock"
     if not plan.parts:
         if not have_some:
-            return "no location has any of it available"
+            asked = "that may be asked " if routed.view.eligibility.ruled_out else ""
+            return f"no location {asked}has any of it available"
         if not plan.exact:
             return f"no way was found to make the order in {policy.max_parcels} parcels before the search was cut short"
         return f"what is available cannot make the order in {policy.max_parcels} parcels"

@@ -5,9 +5,10 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.asking import set_aside
 from activities.heartbeat import heartbeats
-from contracts.fulfilment import SETTLE, Settle, Settled
-from contracts.orders import Attention, InboxEvent, Payment
+from contracts.fulfilment import SETTLE, Answered, Ask
+from contracts.orders import InboxEvent, Payment
 from contracts.payments import PaymentInstruction, PaymentOutcome
 from infra.mongo import Mongo, insert_new
 from infra.payments import PaymentGateway
@@ -19,40 +20,32 @@ class PaymentActivities:
         self._gateway = gateway
 
     @activity.defn(name=SETTLE)
-    async def settle(self, order: Settle) -> Settled:
+    async def settle(self, step: Ask) -> Answered:
         """Ask the provider for everything that is due. Repeating it asks under the same keys, so nothing is paid twice.
 
         A provider that fails makes no error here: the failure is written to the inbox like any other answer, and the
         order decides when to ask again.
         """
         found = self._mongo.orders.find(
-            {"batch": order.batch, "pay_at": {"$lte": order.now}}, {"payment": 1, "currency": 1}
+            {"batch": step.batch, "pay_at": {"$lte": step.now}}, {"payment": 1, "currency": 1}
         )
         asked: list[tuple[PaymentInstruction, int]] = []
         async for row in found:
             try:
-                asked.extend(_instructions(row, order))
+                asked.extend(_instructions(row, step))
             except ValidationError as error:
-                await self._set_aside(row["_id"], error, order)
+                await set_aside(self._mongo, row["_id"], "pay_at", error, step.now)
         async with heartbeats():
             outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
         answers = [
-            _answer(instruction, tries, outcome, order)
+            _answer(instruction, tries, outcome, step)
             for (instruction, tries), outcome in zip(asked, outcomes, strict=True)
         ]
         await insert_new(self._mongo.inbox, answers)
-        statuses = [outcome.status for outcome in outcomes]
-        return Settled(
-            done=statuses.count("done"), declined=statuses.count("declined"), failed=statuses.count("failed")
-        )
-
-    async def _set_aside(self, order: str, error: ValidationError, settle: Settle) -> None:
-        """A payment that cannot even be read waits for a person, and holds up no other."""
-        attention = Attention(code="error", detail=f"payment: {error}"[:500], at=settle.now).model_dump()
-        await self._mongo.orders.update_one({"_id": order}, {"$set": {"attention": attention, "pay_at": None}})
+        return Answered.of(outcome.status for outcome in outcomes)
 
 
-def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstruction, int]]:
+def _instructions(row: dict[str, Any], step: Ask) -> list[tuple[PaymentInstruction, int]]:
     payment = Payment.model_validate(row["payment"])
     return [
         (
@@ -69,16 +62,16 @@ def _instructions(row: dict[str, Any], order: Settle) -> list[tuple[PaymentInstr
             intent.tries,
         )
         for intent in payment.intents
-        if intent.state == "todo" and (intent.not_before is None or intent.not_before <= order.now)
+        if intent.state == "todo" and (intent.not_before is None or intent.not_before <= step.now)
     ]
 
 
-def _answer(instruction: PaymentInstruction, tries: int, outcome: PaymentOutcome, order: Settle) -> dict[str, Any]:
+def _answer(instruction: PaymentInstruction, tries: int, outcome: PaymentOutcome, step: Ask) -> dict[str, Any]:
     return InboxEvent(
         id=f"paid:{instruction.key}:{tries}",
         order=instruction.order,
         kind="payment.outcome",
-        received_at=order.now,
+        received_at=step.now,
         by="payment",
         data=outcome.model_dump(exclude_none=True),
-    ).unread(order.batch)
+    ).unread(step.batch)

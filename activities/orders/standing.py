@@ -4,6 +4,7 @@ from datetime import datetime
 
 from contracts.carriers import TrackingState
 from contracts.orders import Attention, OrderState, Parcel, ParcelState
+from contracts.parcels import AT_STORE
 
 GOES_ON = frozenset(
     {
@@ -21,7 +22,6 @@ TAKEN_AWAY = frozenset({ParcelState.REJECTED, ParcelState.EXPIRED, ParcelState.W
 """States of a parcel that its store was to keep."""
 GIVEN_UP = frozenset({ParcelState.LOST, ParcelState.RETURNING, ParcelState.RETURNED})
 """States of a parcel that the customer is not to have any more."""
-_AT_STORE = (ParcelState.ACCEPTED, ParcelState.PACKED)
 _MILDER = frozenset({"ship_overdue", "delivery_overdue"})
 
 
@@ -47,7 +47,7 @@ def left_over(order: OrderState) -> tuple[str, str] | None:
         if _stands(parcel, "label_failed"):
             return "label_failed", f"the label of {parcel.id} is not settled with its carrier"
     for parcel in order.parcels:
-        if parcel.state in _AT_STORE and parcel.due is parcel.request_due is None:
+        if parcel.state in AT_STORE and parcel.due is parcel.request_due is None:
             return "ship_overdue", f"{parcel.location} accepted {parcel.id} but has not handed it over in time"
         if _stands(parcel, "delivery_overdue"):
             return "delivery_overdue", f"{parcel.id} is not delivered, long after it was promised"
@@ -70,7 +70,7 @@ def _stands(parcel: Parcel, code: str) -> bool:
     if label is not None and code == "label_failed":
         return label.state == "failed"
     if label is not None and code == "no_carrier":
-        return label.state == "declined" and parcel.state in _AT_STORE
+        return label.state == "declined" and parcel.state in AT_STORE
     if label is not None and code == "label_not_voided":
         return label.state == "declined" and label.operation == "void"
     return False

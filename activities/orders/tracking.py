@@ -13,10 +13,11 @@ from activities.orders.returning import take_door_refusal, take_loss
 from activities.orders.standing import GIVEN_UP, TAKEN_AWAY, attend
 from contracts.carriers import Scan, TrackingState
 from contracts.orders import InboxEvent, OrderState, Parcel, ParcelState
+from contracts.parcels import AT_STORE
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
 
-_ON_THE_WAY = (ParcelState.ACCEPTED, ParcelState.PACKED, ParcelState.SHIPPED)
+_ON_THE_WAY = AT_STORE | {ParcelState.SHIPPED}
 _NOT_COMING = frozenset(
     {
         TrackingState.AWAITING_PICKUP,
@@ -27,8 +28,6 @@ _NOT_COMING = frozenset(
     }
 )
 """Reported so, a parcel is not late any more: it is there, or something worse is known of it."""
-
-
 _TURNED_ROUND = frozenset({TrackingState.REFUSED, TrackingState.RETURNING, TrackingState.RETURNED})
 
 
@@ -80,7 +79,7 @@ def _was_delivered(parcel: Parcel) -> bool:
 
 def promise_of(order: OrderState, parcel: Parcel, policy: Policy) -> datetime:
     """When the customer was promised the parcel."""
-    return parcel.promised_at or order.deliver_by or order.placed_at + timedelta(seconds=policy.promise_s)
+    return parcel.promised_at or policy.deadline(order.placed_at, order.deliver_by)
 
 
 def watched_until(order: OrderState, policy: Policy) -> list[datetime]:

@@ -18,15 +18,19 @@ from contracts.explanations import Near, Recomputed, VerdictKind
 from contracts.orders import OrderState
 from contracts.partners import Location
 from contracts.routing import Decision, Policy, Terms
-from contracts.stock import Movement
+from contracts.stock import PARCELS, Movement
 
 Units = Mapping[tuple[str, str], int]
 """Available units by location and SKU, or parcels by location and slot."""
 
 
-def demand_under(order: OrderState, policy: Policy) -> Demand:
-    """What an order wants, under a policy."""
-    return demand_of(order, policy)
+def stock_of(network: Network, units: Units, parcels: Units) -> Availability:
+    """Stock to route on. Locations that the network does not have are passed over."""
+    stock = Availability(network)
+    stock.change_all((place, sku, count) for (place, sku), count in units.items())
+    for (place, slot), count in parcels.items():
+        stock.count(place, slot, count)
+    return stock
 
 
 def route_one(
@@ -49,10 +53,7 @@ def book(movement: Movement, stock: Availability) -> None:
     for change in movement.changes:
         stock.change(movement.location, change.sku, change.on_hand - change.reserved)
     if movement.slot is not None:
-        stock.count(movement.location, movement.slot, _PARCELS.get(movement.kind, 0))
-
-
-_PARCELS = {"reserved": 1, "released": -1}
+        stock.count(movement.location, movement.slot, PARCELS.get(movement.kind, 0))
 
 
 def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int], policy: Policy) -> Demand:
@@ -75,7 +76,7 @@ def demand_then(order: OrderState, decision: Decision, carried: Mapping[str, int
         if units > 0:
             lines.append(line.model_copy(update={"quantity": units}))
     then = {"lines": lines, "parcels": [], "cancellation": None, "attempt": decision.attempt - 1}
-    return demand_under(order.model_copy(update={**then, "excluded": decision.excluded}), policy)
+    return demand_of(order.model_copy(update={**then, "excluded": decision.excluded}), policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def _comes_out_the_same(then: Hindsight) -> bool | None:
 def near_ruled_out(then: Hindsight, most: int) -> list[Near]:
     """For each reason so many of the locations that were ruled out for it, the nearest to the customer first."""
     network, demand = then.network, then.demand
-    view = look(demand, _stock(then, network), network, then.policy, None, then.decision.at)
+    view = look(demand, stock_of(network, then.seen, then.parcels), network, then.policy, None, then.decision.at)
     shown = {one.location for one in then.decision.candidates}
     shown |= {part.location for part in then.decision.allocations}
     reasons = dict(view.eligibility.ruled_out)
@@ -153,16 +154,8 @@ def _only(then: Hindsight, location: Location) -> Network:
     return Network([location], then.network.version, then.network.carriers, then.network.articles)
 
 
-def _stock(then: Hindsight, network: Network) -> Availability:
-    stock = Availability(network)
-    stock.change_all((place, sku, units) for (place, sku), units in then.seen.items())
-    for (place, slot), parcels in then.parcels.items():
-        stock.count(place, slot, parcels)
-    return stock
-
-
 def _decided(then: Hindsight, network: Network) -> Decision:
-    return decide(then.demand, _stock(then, network), network, then.policy, then.decision.at)
+    return decide(then.demand, stock_of(network, then.seen, then.parcels), network, then.policy, then.decision.at)
 
 
 def _verdict(location: str, alone: Decision, decision: Decision) -> tuple[VerdictKind, str | None]:

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from math import ceil
 
-from activities.orders.network import Availability, Network
+from activities.orders.demand import demand_of
+from activities.orders.network import Network
 from activities.orders.prices import Expected, Prices
-from activities.orders.verdicts import Units, book, demand_under, give_back, route_one
+from activities.orders.verdicts import Units, book, give_back, route_one, stock_of
 from contracts.orders import OrderState
 from contracts.routing import Allocation, Decision, Policy
 from contracts.stock import Movement
@@ -83,12 +84,12 @@ class Tally:
     lost_units: int = 0
     waiting_orders: int = 0
     waiting_units: int = 0
-    margin: float = 0.0
+    lost_margin: float = 0.0
     load: Counter[str] = field(default_factory=Counter)
 
     @property
     def cost(self) -> int:
-        return self.freight + self.handling + self.lateness + round(self.margin)
+        return self.freight + self.handling + self.lateness + round(self.lost_margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,6 @@ class Start:
     stock: Units
     parcels: Units = field(default_factory=dict)
 
-    def availability(self) -> Availability:
-        stock = Availability(self.network)
-        stock.change_all((place, sku, units) for (place, sku), units in self.stock.items())
-        for (place, slot), parcels in self.parcels.items():
-            stock.count(place, slot, parcels)
-        return stock
-
 
 class Arm:
     """One way of routing the history. Without `expect` there are no scarcity prices."""
@@ -121,7 +115,7 @@ class Arm:
         self.name = name
         self.tally = Tally()
         self._network = start.network
-        self._stock = start.availability()
+        self._stock = stock_of(start.network, start.stock, start.parcels)
         self._prices: Prices | None = None
         self._cover_days = 0.0
         self._priced_at: datetime | None = None
@@ -154,7 +148,7 @@ class Arm:
         for waiting in self._waiting.values():
             self.tally.waiting_orders += 1
             self.tally.waiting_units += _units(waiting.placed)
-            self.tally.margin += self._margin(waiting.placed)
+            self.tally.lost_margin += self._margin(waiting.placed)
         return self.tally
 
     def _set_prices(self, now: datetime) -> None:
@@ -166,7 +160,7 @@ class Arm:
     def _route(self, placed: Placed, now: datetime) -> bool:
         """Whether it goes out now. Else it waits."""
         policy = self._policy(placed)
-        decision = route_one(demand_under(placed.order, policy), self._stock, self._network, policy, self._prices, now)
+        decision = route_one(demand_of(placed.order, policy), self._stock, self._network, policy, self._prices, now)
         if now == placed.at:
             self.tally.as_recorded += placed.went == {part.location for part in decision.allocations}
         if decision.allocations:
@@ -225,7 +219,7 @@ class Arm:
                 self._forget(waiting.placed.order.id)
                 self.tally.lost_orders += 1
                 self.tally.lost_units += _units(waiting.placed)
-                self.tally.margin += self._margin(waiting.placed)
+                self.tally.lost_margin += self._margin(waiting.placed)
 
     def _forget(self, order: str) -> None:
         waiting = self._waiting.pop(order, None)
@@ -268,8 +262,7 @@ def _freight(part: Allocation, policy: Policy) -> int:
 
 def days_late(promised_at: datetime, order: OrderState, policy: Policy) -> int:
     """Days begun beyond the promise to the customer."""
-    deadline = order.deliver_by or order.placed_at + timedelta(seconds=policy.promise_s)
-    return max(ceil((promised_at - deadline).total_seconds() / _DAY_S), 0)
+    return max(ceil((promised_at - policy.deadline(order.placed_at, order.deliver_by)).total_seconds() / _DAY_S), 0)
 
 
 def gini(loads: Sequence[int]) -> float | None:
@@ -284,12 +277,6 @@ def gini(loads: Sequence[int]) -> float | None:
     return 2 * ranked / (count * total) - (count + 1) / count
 
 
-def holds_for(policy: Policy, channel: str, division: str) -> bool:
-    """Whether an order is one of those that the policy names."""
-    named = not policy.channels or channel in policy.channels
-    return named and any(division.startswith(prefix) for prefix in policy.regions or [""])
-
-
 def as_recorded(placed: Placed) -> Policy:
     return placed.policy
 
@@ -298,6 +285,7 @@ def under(policy: Policy) -> Chooser:
     """The policy for the orders that it names; the others are routed as they were."""
 
     def choose(placed: Placed) -> Policy:
-        return policy if holds_for(policy, placed.order.channel, placed.order.division) else placed.policy
+        named = policy.precision(placed.order.channel, placed.order.division) is not None
+        return policy if named else placed.policy
 
     return choose

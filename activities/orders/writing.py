@@ -15,7 +15,6 @@ from contracts.fulfilment import Advance
 from contracts.ids import outgoing_event_id
 from contracts.orders import OrderState
 from contracts.routing import Decision
-from contracts.settlement import Entry
 from contracts.stock import Change, Movement
 from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
@@ -85,12 +84,12 @@ async def write(
     orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
     events = [event for moves in moved for event in _outbox(moves, step.now)]
     drained = [event for moves in moved for event in moves.drained]
-    entries = [_entry_row(entry) for moves in moved for entry in moves.entries]
+    entries = [entry.as_row() for moves in moved for entry in moves.entries]
     places = [
         _place_given_back(moves.order) for moves in moved if moves.order.hold_ended and not moves.before.hold_ended
     ]
 
-    opened = [{"_id": one.id, **one.model_dump(exclude={"id"})} for moves in moved for one in moves.returns]
+    opened = [one.as_row() for moves in moved for one in moves.returns]
     refunds = [
         UpdateOne({"_id": returned}, {"$set": {"amount": amount}, "$inc": {"version": 1}})
         for moves in moved
@@ -155,10 +154,6 @@ def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
         event = CloudEvent(id=event_id, type=tell.type, subject=tell.subject, time=at, data=tell.data)
         rows.append(pending(event, tell.partner))
     return rows
-
-
-def _entry_row(entry: Entry) -> dict[str, Any]:
-    return {"_id": entry.id, **entry.model_dump(exclude={"id"})}
 
 
 def _freed(booked: Iterable[Movement]) -> dict[str, int]:

@@ -49,8 +49,8 @@ class ReturnActivities:
         order = await self._mongo.orders.find_one({"_id": row["order"]}, {"timeline": 0, "decisions": 0})
         if order is None:
             raise LookupError(f"return {step.id} is of order {row['order']}, which does not exist")
-        returned = Return.model_validate({"id": row["_id"], **row})
-        state = OrderState.model_validate({"id": order["_id"], **order})
+        returned = Return.from_row(row)
+        state = OrderState.from_row(order)
         policy = policy_for(await self._policies.in_force(), state.channel, state.division)
         moves = advance_return(returned, state, step.now, policy)
         await self._write(moves, step, order["batch"])

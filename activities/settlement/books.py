@@ -6,9 +6,10 @@ from datetime import datetime
 
 from activities.orders.moves import Moves
 from activities.settlement.entries import entries_for, reversing
-from activities.settlement.rates import Rates, newest
+from activities.settlement.rates import Rates
 from contracts.orders import GONE, OrderState
 from contracts.settlement import Entry, Rule, shipped_cause
+from contracts.versions import newest
 from infra.mongo import Mongo
 
 
@@ -28,7 +29,7 @@ class Books:
         if back:
             query = {"cause": {"$in": [shipped_cause(parcel) for parcel in back]}}
             async for row in self._mongo.entries.find(query).sort("_id", 1):
-                booked[row["order"]].append(Entry.model_validate({"id": row["_id"], **row}))
+                booked[row["order"]].append(Entry.from_row(row))
         return Page(rates, booked)
 
     async def _rates(self, orders: Sequence[OrderState]) -> Rates:

@@ -61,7 +61,7 @@ async def change(mongo: Mongo, step: Step, work: Change) -> Statement:
             return statement
         events = await work(statement, session)
         statement.step = step.number
-        row = {"_id": statement.id, **statement.model_dump(exclude={"id"})}
+        row = statement.as_row()
         await mongo.statements.replace_one({"_id": statement.id}, row, session=session)
         if events:
             await mongo.outbox.insert_many(_outbox(step, statement.id, events), session=session)
@@ -130,7 +130,7 @@ async def _correction(
 ) -> list[dict[str, Any]]:
     """Entries that make a line what it should be; they are this statement's, under the order of the line."""
     rows = mongo.entries.find({"statement": statement.id}, session=session)
-    lines = lines_of([Entry.model_validate({"id": row["_id"], **row}) async for row in rows])
+    lines = lines_of([Entry.from_row(row) async for row in rows])
     wrong = lines[line - 1]
     cause, amount = f"{statement.id}:line-{line}:corrected", right - wrong.amount
     sides = _both_sides(statement.partner, cause, "correction", amount, wrong.currency, at)
@@ -138,7 +138,7 @@ async def _correction(
         entry.order, entry.parcel = wrong.order, wrong.parcel
         # Nobody makes a statement for the retailer.
         entry.statement = statement.id if entry.account != RETAILER_ACCOUNT else None
-    return [{"_id": entry.id, **entry.model_dump(exclude={"id"})} for entry in sides]
+    return [entry.as_row() for entry in sides]
 
 
 def _both_sides(partner: str, cause: str, meaning: Meaning, amount: int, currency: str, at: datetime) -> list[Entry]:
@@ -163,7 +163,7 @@ async def _pay(mongo: Mongo, session: Session, statement: Statement, asked: Paid
     """The next statement shows it, between its opening and its closing balance."""
     cause = f"{statement.id}:paid"
     rows = [
-        {"_id": entry.id, **entry.model_dump(exclude={"id"})}
+        entry.as_row()
         for balance in statement.balances
         for entry in _both_sides(statement.partner, cause, "payout", -balance.closing, balance.currency, at)
     ]

@@ -83,9 +83,7 @@ async def _open(mongo: Mongo, asked: Freeze) -> Statement | str:
             state="freezing",
             frozen_at=asked.now,
         )
-        await mongo.statements.insert_one(
-            {"_id": statement.id, **statement.model_dump(exclude={"id"})}, session=session
-        )
+        await mongo.statements.insert_one(statement.as_row(), session=session)
         if last is not None and last["state"] == "closed" and opening:
             await mongo.statements.update_one({"_id": last["_id"]}, {"$set": {"state": "carried"}}, session=session)
         return statement
@@ -114,4 +112,4 @@ async def _take_in(mongo: Mongo, asked: Freeze, chunk: int) -> bool:
 
 async def find_statement(mongo: Mongo, statement: str, session: Session | None = None) -> Statement | None:
     row = await mongo.statements.find_one({"_id": statement}, session=session)
-    return Statement.model_validate({"id": row["_id"], **row}) if row else None
+    return Statement.from_row(row) if row else None

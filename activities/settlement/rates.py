@@ -53,15 +53,6 @@ def _specific(rule: Rule) -> tuple[bool, bool, bool, bool, int, float, str]:
     )
 
 
-def newest(rules: Sequence[Rule]) -> list[Rule]:
-    """Of each rule its newest version, by id."""
-    by_id: dict[str, Rule] = {}
-    for rule in rules:
-        if rule.id not in by_id or by_id[rule.id].version < rule.version:
-            by_id[rule.id] = rule
-    return [by_id[rule_id] for rule_id in sorted(by_id)]
-
-
 def part(amount: int, bp: int) -> int:
     """So many basis points of an amount, in whole minor units; halves are rounded up."""
     return (2 * amount * bp + WHOLE_BP) // (2 * WHOLE_BP)

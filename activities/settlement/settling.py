@@ -10,6 +10,7 @@ from activities.settlement.changing import Told, carry_out, change, remind, stan
 from activities.settlement.document import pages_of, pdf_of
 from activities.settlement.freezing import find_partners, find_statement, freeze
 from activities.settlement.statements import balances_of, json_of, lines_of
+from contracts.failures import failure_of
 from contracts.refusals import Refusal
 from contracts.settlement import Entry, Revision, Statement, StatementContent
 from contracts.settling import (
@@ -83,7 +84,7 @@ class SettlementActivities:
 
     async def _content(self, statement: Statement, revision: int) -> StatementContent:
         rows = self._mongo.entries.find({"statement": statement.id}).sort("_id", 1)
-        lines = lines_of([Entry.model_validate({"id": row["_id"], **row}) async for row in rows])
+        lines = lines_of([Entry.from_row(row) async for row in rows])
         place = await self._mongo.locations.find_one({"_id": statement.partner}, {"name": 1})
         return StatementContent(
             statement=statement.id,
@@ -98,18 +99,11 @@ class SettlementActivities:
 
     @activity.defn(name=CARRY_OUT)
     async def carry_out(self, step: CarryOut) -> Standing:
-        """What somebody wants done. A refusal is not tried again; its type is the code, its details what to do."""
+        """What somebody wants done. A refusal is not tried again."""
         try:
             return standing_of(await carry_out(self._mongo, step))
         except Refusal as refusal:
-            raise ApplicationError(
-                refusal.detail,
-                refusal.remedy,
-                refusal.field,
-                refusal.status,
-                type=refusal.code,
-                non_retryable=True,
-            ) from refusal
+            raise failure_of(refusal) from refusal
 
     @activity.defn(name=REMIND)
     async def remind(self, step: Remind) -> Standing:

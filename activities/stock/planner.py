@@ -16,13 +16,12 @@ from contracts.carriers import Carrier
 from contracts.partners import Location
 from contracts.routing import Policy
 from contracts.skus import Article
+from contracts.stock import PARCELS
 from infra.mongo import Mongo
 
 PRICES_KEPT_S = 60.0
 PRICES_WAITED_S = 1.0
 _log = logging.getLogger(__name__)
-_PARCELS = {"reserved": 1, "released": -1}
-"""What a ledger row with a slot counts against its location's capacity."""
 
 
 class Planner:
@@ -56,15 +55,15 @@ class Planner:
         if kept.counters.get("network", 0) != self.network.version:
             self.prices, self._priced = Prices(), None
         self.network = Network(
-            [Location.model_validate(_named(row)) for row in kept.locations],
+            [Location.from_row(row) for row in kept.locations],
             version=kept.counters.get("network", 0),
-            carriers=[Carrier.model_validate(_named(row)) for row in kept.carriers],
-            articles={row["_id"]: Article.model_validate(_named(row)) for row in kept.articles},
+            carriers=[Carrier.from_row(row) for row in kept.carriers],
+            articles={row["_id"]: Article.from_row(row) for row in kept.articles},
         )
         self.stock = Availability(self.network)
         self.stock.change_all((row["location"], row["sku"], row["on_hand"] - row["reserved"]) for row in kept.levels)
         for row in kept.parcels:
-            self.stock.count(row["location"], row["slot"], _PARCELS[row["kind"]] * row["parcels"])
+            self.stock.count(row["location"], row["slot"], PARCELS[row["kind"]] * row["parcels"])
         self.version = kept.counters.get("stock", 0)
 
     async def set_prices(self, policies: Sequence[Policy], now: datetime) -> None:
@@ -97,7 +96,7 @@ class Planner:
         newest = self.version
         async for row in rows:
             if row.get("slot"):
-                self.stock.count(row["location"], row["slot"], _PARCELS[row["kind"]])
+                self.stock.count(row["location"], row["slot"], PARCELS[row["kind"]])
             for change in row["changes"]:
                 units = change.get("on_hand", 0) - change.get("reserved", 0)
                 self.stock.change(row["location"], change["sku"], units)
@@ -124,10 +123,6 @@ class Planner:
                     self.stock.count(place, slot, -parcels)
             else:
                 self.version = draft.kept_as
-
-
-def _named(row: dict[str, Any]) -> dict[str, Any]:
-    return {"id": row["_id"], **row}
 
 
 class Draft:

@@ -1,14 +1,13 @@
 """Reads everything that the planner's view starts from, in one snapshot."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from contracts.stock import slots_since
 from infra.mongo import Mongo, Session
 
 _LEVEL = {"_id": 0, "location": 1, "sku": 1, "on_hand": 1, "reserved": 1}
-_SLOTS_READ = timedelta(days=2)
-"""Older slots are over in every time zone."""
 
 Rows = list[dict[str, Any]]
 
@@ -28,9 +27,8 @@ class Kept:
 async def read_all(mongo: Mongo, session: Session) -> Kept:
     """For `Mongo.snapshot`: all reads see the database at one moment."""
     counters = {c["_id"]: c["version"] async for c in mongo.counters.find({}, session=session) if "version" in c}
-    since = f"{datetime.now(UTC) - _SLOTS_READ:%Y-%m-%d}"
     slots: Rows = [
-        {"$match": {"slot": {"$gte": since}}},
+        {"$match": {"slot": {"$gte": slots_since(datetime.now(UTC))}}},
         {"$group": {"_id": {"location": "$location", "slot": "$slot", "kind": "$kind"}, "parcels": {"$sum": 1}}},
         {"$replaceWith": {"$mergeObjects": ["$_id", {"parcels": "$parcels"}]}},
     ]

@@ -25,6 +25,6 @@ class TestAccept:
 
     def test_the_document_reads_back_as_the_same_state_and_waits_for_a_batch(self) -> None:
         document = order_document(placement(("tea", 2), method="card"), "order-1", NOW)
-        read = OrderState.model_validate({"id": document["_id"], **document})
+        read = OrderState.from_row(document)
         assert read == new_order(placement(("tea", 2), method="card"), "order-1", NOW)
         assert (document["batch"], document["stage"], document["decisions"]) == (None, "placed", [])

@@ -50,7 +50,7 @@ async def sell(mongo: Mongo, number: int, at: datetime = UNTIL - timedelta(days=
         )
         for account, amount in sides
     ]
-    await mongo.entries.insert_many([{"_id": row.id, **row.model_dump(exclude={"id"})} for row in rows])
+    await mongo.entries.insert_many([row.as_row() for row in rows])
 
 
 async def taken(mongo: Mongo) -> int:

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from activities.orders.policies import newest, policy_for
+from activities.orders.policies import policy_for
 from contracts.routing import Policy
+from contracts.versions import newest
 
 EVERYWHERE = Policy()
 STORE = Policy(id="store", channels=["store"])

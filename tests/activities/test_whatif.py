@@ -75,8 +75,8 @@ def test_under_another_policy_the_same_order_waits_and_its_margin_is_missed() ->
     levels = {"near": {"tea": 1}, "far": {"cup": 1}}
     both = placed("a", ("tea", 1), ("cup", 1), price=1000)
     split, whole = replayed(levels, both), replayed(levels, both, policy=under(ONE_PARCEL))
-    assert (split.parcels, split.split_orders, split.handling, split.margin) == (2, 1, 600, 0)
-    assert (whole.parcels, whole.waiting_orders, whole.waiting_units, whole.margin) == (0, 1, 2, 800)
+    assert (split.parcels, split.split_orders, split.handling, split.lost_margin) == (2, 1, 600, 0)
+    assert (whole.parcels, whole.waiting_orders, whole.waiting_units, whole.lost_margin) == (0, 1, 2, 800)
     assert whole.cost == 800
 
 
@@ -96,7 +96,7 @@ def test_an_order_that_wants_more_than_arrived_does_not_keep_it_from_another() -
 def test_who_waits_too_long_is_lost_before_the_goods_arrive() -> None:
     late = arrives("near", "tea", 5, later(hours=2))
     tally = replayed({"near": {}}, placed("a", ("tea", 2), price=100), late)
-    assert (tally.lost_orders, tally.lost_units, tally.shipped_units, tally.margin) == (1, 2, 0, 80)
+    assert (tally.lost_orders, tally.lost_units, tally.shipped_units, tally.lost_margin) == (1, 2, 0, 80)
     assert tally.waiting_orders == 0
 
 
@@ -109,7 +109,7 @@ def test_what_is_called_off_costs_nothing_and_gives_its_goods_to_who_waits() -> 
 
 def test_an_order_that_waits_can_be_called_off() -> None:
     tally = replayed({"near": {}}, placed("a", ("tea", 2), leaves=True), CalledOff("a", later(20)))
-    assert (tally.called_off, tally.waiting_orders, tally.lost_orders, tally.margin) == (1, 0, 0, 0)
+    assert (tally.called_off, tally.waiting_orders, tally.lost_orders, tally.lost_margin) == (1, 0, 0, 0)
 
 
 def test_goods_that_are_gone_are_gone_in_every_arm() -> None:

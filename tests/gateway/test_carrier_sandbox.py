@@ -11,7 +11,7 @@ import pytest
 
 from activities.carriers.booking import CarrierActivities
 from contracts.base import milliseconds
-from contracts.fulfilment import Book
+from contracts.fulfilment import Ask
 from infra.carriers import HttpCarrierPort
 from infra.demo_carriers import carriers
 from infra.embedded.ports import HOST, free_port
@@ -61,7 +61,7 @@ class Desk:
         await self._steps.reply(batch, await self.parcel(order), "accepted")
         async with HttpCarrierPort(self.url) as port:
             booked = await CarrierActivities(self._mongo, port).book(
-                Book(batch=batch, now=milliseconds(datetime.now(UTC)))
+                Ask(batch=batch, now=milliseconds(datetime.now(UTC)))
             )
         assert booked.done == 1
         await self._steps.step(batch)

@@ -12,7 +12,8 @@ from tests.gateway.carrying import Carrier
 from tests.gateway.running import Answered, Api, fresh
 from tests.gateway.running import order as order_of
 from tests.support import eventually
-from workers.gateway.commanding import write_command
+from workers.gateway.commanding import command
+from workers.gateway.inbox import write_event
 
 REASON = {"reason": "changed my mind"}
 
@@ -117,16 +118,8 @@ async def test_a_command_moves_along_when_its_order_is_claimed_meanwhile(api: Ap
     as_read = await mongo.orders.find_one({"_id": placed})
     assert as_read is not None
     await mongo.orders.update_one({"_id": placed}, {"$set": {"batch": "batch-meanwhile"}})
-    event = await write_command(
-        mongo,
-        api.gateway.wakes,
-        dict(as_read),
-        "cancel",
-        by="tests",
-        data={"reason": "no more"},
-        parcel=None,
-        request_id=fresh("request"),
-    )
+    asked = command(placed, "cancel", fresh("request"), by="tests", data={"reason": "no more"}, parcel=None)
+    event = await write_event(mongo, api.gateway.wakes, dict(as_read), asked)
     written = await mongo.inbox.find_one({"_id": event})
     assert written is not None
     assert written["batch"] == "batch-meanwhile"

@@ -53,7 +53,7 @@ async def sell(mongo: Mongo, partner: str, amount: int) -> None:
             currency="CNY",
             at=datetime(2026, 10, 5, tzinfo=UTC),
         )
-        await mongo.entries.insert_one({"_id": entry.id, **entry.model_dump(exclude={"id"})})
+        await mongo.entries.insert_one(entry.as_row())
 
 
 async def start(api: Api, partner: str, **more: Any) -> str:

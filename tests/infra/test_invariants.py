@@ -344,7 +344,7 @@ def test_what_cannot_be_checked_is_not_called_checked() -> None:
 async def test_the_kept_value_on_the_server_is_the_one_the_order_path_settles_for(mongo: Mongo) -> None:
     chance = random.Random(7)
     made = [_shipped_somehow(chance, number) for number in range(300)]
-    await mongo.orders.insert_many([{"_id": one.id, **one.model_dump(exclude={"id"})} for one in made])
+    await mongo.orders.insert_many([one.as_row() for one in made])
     rows = mongo.orders.aggregate([{"$project": {"kept": orders.kept_value()}}])
     kept = {row["_id"]: row["kept"] async for row in rows}
     assert kept == {one.id: kept_value(one) for one in made}
@@ -405,7 +405,7 @@ async def _returned(shop: CarriedOrders, units: int = 1) -> str:
         opened_at=datetime.now(UTC),
         started=True,
     )
-    await shop.mongo.returns.insert_one({"_id": one.id, **one.model_dump(exclude={"id"})})
+    await shop.mongo.returns.insert_one(one.as_row())
     row = {"line": 1, "sellable": units, "damaged": 0, "missing": 0, "refund": units}
     data: dict[str, Any] = {"return": one.id, "location": "near", "lines": [row]}
     came = event("return.received", shop.delivered, by="near", parcel=one.parcel, **data)

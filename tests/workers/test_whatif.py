@@ -80,7 +80,7 @@ async def test_the_recorded_arm_does_what_was_done(history: Recorded) -> None:
     assert (recorded["waiting_orders"], recorded["waiting_units"], recorded["lost_margin"]) == (1, 3, 1200)
     # whole 10 km, split 10 + 20 km, refused 20 km (a store accepts in a replay), at 2 a kilometre and 300 a parcel.
     assert (recorded["parcels"], recorded["handling"], recorded["freight"]) == (4, 1200, 120)
-    assert recorded["mean_km"] == pytest.approx(15, abs=0.01)
+    assert recorded["km_per_parcel"] == pytest.approx(15, abs=0.01)
 
 
 async def test_another_policy_is_compared_on_the_same_history(history: Recorded) -> None:
@@ -163,7 +163,7 @@ async def test_the_command_prints_a_table_and_writes_json(
         tmp_path, "what-if", "--policy", "default", *window, "--margin", 50, "--out", out, environment=environment
     )
     assert said.status == 0, said.out
-    for words in ("recorded", "default", "mean km", "load Gini", "loses 50% of its price", "5 orders placed"):
+    for words in ("recorded", "default", "km a parcel", "load Gini", "loses 50% of its price", "5 orders placed"):
         assert words in said.out, words
     written = json.loads(out.read_text())
     assert (written["margin_of_price"], written["arms"]["recorded"]["lost_margin"]) == (0.5, 1500)

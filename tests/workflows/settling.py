@@ -57,7 +57,7 @@ class Desk:
                 currency=currency,
                 at=moment,
             )
-            await self.mongo.entries.insert_one({"_id": entry.id, **entry.model_dump(exclude={"id"})})
+            await self.mongo.entries.insert_one(entry.as_row())
         return cause
 
     async def settle(

@@ -32,7 +32,7 @@ async def opened(world: World, order: str, parcel: str, units: int, days_after: 
         opened_at=now,
         approve_until=now - timedelta(days=days_after),
     )
-    await world.mongo.returns.insert_one({"_id": one.id, **one.model_dump(exclude={"id"})})
+    await world.mongo.returns.insert_one(one.as_row())
     return one.id
 
 

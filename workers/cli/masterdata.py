@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.cli.options import AsJson, running_api
+
 locations = typer.Typer(no_args_is_help=True, help="See locations.")
 skus = typer.Typer(no_args_is_help=True, help="Describe articles.")
 carriers = typer.Typer(no_args_is_help=True, help="See and load carriers.")
 policies = typer.Typer(no_args_is_help=True, help="See policies and make new versions.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="JSON.")]
 
 
@@ -28,7 +29,7 @@ def list_locations(
     from workers.cli.tables import locations_table
 
     asked = None if active is None else str(active).lower()
-    page = _api().get("v1", "locations", region=region, kind=kind, active=asked, limit=limit)
+    page = running_api().get("v1", "locations", region=region, kind=kind, active=asked, limit=limit)
     if as_json:
         print_json(page)
         return
@@ -44,7 +45,7 @@ def show_location(
     """Everything that is known of a location."""
     from workers.cli.tables import location_facts
 
-    _show(_api().get("v1", "locations", location), as_json, location_facts)
+    _show(running_api().get("v1", "locations", location), as_json, location_facts)
 
 
 @skus.command("load")
@@ -59,7 +60,7 @@ def list_carriers(as_json: AsJson = False) -> None:
     from workers.cli.console import out, print_json
     from workers.cli.tables import carriers_table
 
-    found = _api().get("v1", "carriers")
+    found = running_api().get("v1", "carriers")
     if as_json:
         print_json(found)
     else:
@@ -78,7 +79,7 @@ def list_policies(as_json: AsJson = False) -> None:
     from workers.cli.console import out, print_json
     from workers.cli.tables import policies_table
 
-    found = _api().get("v1", "policies")
+    found = running_api().get("v1", "policies")
     if as_json:
         print_json(found)
     else:
@@ -97,7 +98,7 @@ def show_policy(
     name, _, version = policy.partition("@")
     if version and not version.isdecimal():
         raise CommandFailed(f"{version} is no version; write ID@2, for example.")
-    _show(_api().get("v1", "policies", name, version=version or None), as_json, policy_facts)
+    _show(running_api().get("v1", "policies", name, version=version or None), as_json, policy_facts)
 
 
 @policies.command("set")
@@ -109,20 +110,15 @@ def set_policy(file: File) -> None:
     draft = read_json(file)
     if not isinstance(draft, dict):
         raise CommandFailed(f"{file} holds no JSON object. Write one policy, such as {{'id': 'default', ...}}.")
-    answer = _api().post("v1", "policies", body={name: value for name, value in draft.items() if name not in _GIVEN})
+    answer = running_api().post(
+        "v1", "policies", body={name: value for name, value in draft.items() if name not in _GIVEN}
+    )
     said = "is in force" if answer.status == 201 else "says the same already; nothing was changed"
     out.print(f"{plain(answer.body['id'])}@{answer.body['version']} {said}")
 
 
 _GIVEN = ("version", "at")
 """What `tongqu policy show --json` prints and the system gives: a policy can be saved, edited and set again."""
-
-
-def _api() -> Any:
-    from infra.settings import Settings
-    from workers.cli.api import Api
-
-    return Api(Settings())
 
 
 def _show(found: Mapping[str, Any], as_json: bool, facts: Any) -> None:
@@ -138,4 +134,4 @@ def _show(found: Mapping[str, Any], as_json: bool, facts: Any) -> None:
 def _load(file: Path, name: str) -> None:
     from workers.cli.files import load_file
 
-    raise typer.Exit(load_file(_api(), file, name))
+    raise typer.Exit(load_file(running_api(), file, name))

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.cli.options import AsJson, running_api
+
 app = typer.Typer(no_args_is_help=True, help="See orders and act on them.")
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the order.")]
 Wait = Annotated[int, typer.Option("--wait", min=0, max=30, metavar="S", help="Seconds to wait for the outcome.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 
 
 @app.command()
@@ -18,7 +19,7 @@ def show(order: OrderId, as_json: AsJson = False) -> None:
     """The whole story of an order: stage, parcels, payment, decisions, timeline, link to the Temporal UI."""
     from workers.cli.console import out, print_json
 
-    found = _api().get("v1", "orders", order)
+    found = running_api().get("v1", "orders", order)
     if as_json:
         print_json(found)
         return
@@ -49,10 +50,12 @@ def why(
     from workers.cli.why import explained
 
     if html is not None:
-        html.write_text(_api().text("v1", "orders", order, "why.html", decision=decision, lang=lang), encoding="utf-8")
+        html.write_text(
+            running_api().text("v1", "orders", order, "why.html", decision=decision, lang=lang), encoding="utf-8"
+        )
         out.print(f"written to {plain(html)}", soft_wrap=True)
         return
-    found = _api().get("v1", "orders", order, "why", decision=decision, location=location)
+    found = running_api().get("v1", "orders", order, "why", decision=decision, location=location)
     if as_json:
         print_json(found)
         return
@@ -74,7 +77,7 @@ def list_orders(
     from workers.cli.console import out, print_json
 
     asked = {"stage": stage, "region": region, "channel": channel, "location": location, "limit": limit}
-    page = _api().get("v1", "orders", **asked, attention="true" if attention else None)
+    page = running_api().get("v1", "orders", **asked, attention="true" if attention else None)
     if as_json:
         print_json(page)
         return
@@ -142,7 +145,9 @@ def open_return(
         named = {line: int(number) for line, _, number in (pair.partition("=") for pair in units or [])}
     except ValueError as error:
         raise CommandFailed("--units: name them as line=units, such as 1=2.") from error
-    answer = _api().post("v1", "orders", order, "returns", body={**body, **({"quantities": named} if named else {})})
+    answer = running_api().post(
+        "v1", "orders", order, "returns", body={**body, **({"quantities": named} if named else {})}
+    )
     state = answer.body.get("state", "taken down")
     out.print(f"return {plain(answer.body['id'])} of {plain(order)}: {plain(state)}")
 
@@ -170,13 +175,6 @@ def release(order: OrderId, reason: Reason, wait: Wait = 10) -> None:
     _command(order, "release", reason, wait)
 
 
-def _api() -> Any:
-    from infra.settings import Settings
-    from workers.cli.api import Api
-
-    return Api(Settings())
-
-
 def _command(order: str, command: str, reason: str, wait_s: int, **more: object) -> None:
     _send(order, command, {"reason": reason, **more}, wait_s)
 
@@ -184,7 +182,7 @@ def _command(order: str, command: str, reason: str, wait_s: int, **more: object)
 def _send(order: str, command: str, body: dict[str, Any], wait_s: int) -> None:
     from workers.cli.console import out, plain, stage
 
-    answer = _api().post("v1", "orders", order, command, body=body, wait_s=wait_s)
+    answer = running_api().post("v1", "orders", order, command, body=body, wait_s=wait_s)
     if answer.status == 200:
         outcome = answer.body.get("cancellation") if command == "cancellation" else None
         words = f", cancellation: {outcome['outcome']}" if outcome else ""

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.cli.options import AsJson, running_api
+
 app = typer.Typer(no_args_is_help=True, help="Settle with partners: statements, objections, payment.")
 
 StatementId = Annotated[str, typer.Argument(metavar="ID", help="The statement's id, settlement-<partner>-<period>.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 
 
 @app.command()
@@ -28,7 +29,7 @@ def run(
         body["until"] = until
     if auto_approve_days:
         body["approval"] = {"auto_approve_after_s": auto_approve_days * 86400}
-    answer = _api().post("v1", "settlements", body=body).body
+    answer = running_api().post("v1", "settlements", body=body).body
     whom = ", ".join(plain(one) for one in answer["statements"]) if answer["statements"] else "all partners"
     out.print(f"Started for entries before {answer['until']}: {whom}. See them with tongqu settlement list.")
 
@@ -44,7 +45,7 @@ def list_statements(
     """Statements, the newest first."""
     from workers.cli.console import out, print_json
 
-    page = _api().get("v1", "settlements", partner=partner, period=period, state=state, limit=limit)
+    page = running_api().get("v1", "settlements", partner=partner, period=period, state=state, limit=limit)
     if as_json:
         print_json(page)
         return
@@ -60,7 +61,7 @@ def show(statement: StatementId, as_json: AsJson = False) -> None:
     """How a statement stands, with its lines and objections."""
     from workers.cli.console import out, print_json
 
-    api = _api()
+    api = running_api()
     found = api.get("v1", "settlements", statement)
     if as_json:
         print_json(found)
@@ -81,7 +82,7 @@ def pdf(
     """Write the PDF to a file."""
     from workers.cli.console import out, plain
 
-    content = _api().content("v1", "settlements", statement, "pdf", revision=revision)
+    content = running_api().content("v1", "settlements", statement, "pdf", revision=revision)
     path = file or Path(f"{statement}.pdf")
     path.write_bytes(content)
     out.print(f"{plain(path)}: {len(content)} bytes")
@@ -129,15 +130,8 @@ def paid(
     _command(statement, "payment", {"reference": reference})
 
 
-def _api() -> Any:
-    from infra.settings import Settings
-    from workers.cli.api import Api
-
-    return Api(Settings())
-
-
 def _command(statement: str, command: str, body: dict[str, Any]) -> None:
     from workers.cli.console import out, plain
 
-    found = _api().post("v1", "settlements", statement, command, body=body).body
+    found = running_api().post("v1", "settlements", statement, command, body=body).body
     out.print(f"{plain(statement)} is {found['state']}, revision {len(found['revisions'])}")

@@ -41,7 +41,10 @@ Place orders, tell what lies where, and see what becomes of every order.
 """
 _TAGS = [
     {"name": "orders", "description": "Place orders and follow them."},
-    {"name": "commands", "description": "Pay or cancel an order; for operators, retry, reroute or release it."},
+    {
+        "name": "commands",
+        "description": "Pay, cancel or redirect an order; for operators: retry, reroute, release.",
+    },
     {"name": "returns", "description": "Goods that come back, or never arrived."},
     {"name": "tracking", "description": "What carriers report of parcels on their way."},
     {"name": "locations", "description": "Stores, warehouses and sellers that ship."},

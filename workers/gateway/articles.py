@@ -97,5 +97,5 @@ async def list_skus(
 
 
 def _view(row: Mapping[str, Any]) -> dict[str, Any]:
-    article = Article.model_validate({**row, "id": row["_id"]})
+    article = Article.from_row(row)
     return {"sku": article.id, **article.model_dump(exclude={"id"})}

@@ -1,6 +1,5 @@
 """Routes of carriers' master data: where they go, what they ask, how long they take."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -9,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from contracts.carriers import Carrier, CarrierUpsert
 from contracts.refusals import Refusal
 from infra.keys import Scope
+from infra.mongo import Mongo
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import CarrierBatch
@@ -16,12 +16,11 @@ from workers.gateway.body import listed
 from workers.gateway.carried import carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import UpsertResults
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.upserts import read_upserts, refuse_wrong_prefixes, write_upserts
 
 router = APIRouter(tags=["carriers"])
-Writes = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 Reads = Annotated[Caller, Depends(needs(Scope.STOCK_READ))]
 
 _UPSERT: TypeAdapter[CarrierUpsert] = TypeAdapter(CarrierUpsert)
@@ -64,7 +63,7 @@ def refuse_carrier(carrier: CarrierUpsert) -> None:
         examples={"one carrier": examples.CARRIERS},
     ),
 )
-async def put_carriers(request: Request, caller: Writes) -> Response:
+async def put_carriers(request: Request, caller: Operates) -> Response:
     """Replaces what was known under each id. Set `active` to false to take a carrier out; none is ever deleted."""
     return await carried_out(request, caller, _put)
 
@@ -82,8 +81,9 @@ async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
 )
 async def list_carriers(request: Request, caller: Reads) -> Response:
     """With their services, zones and rates."""
-    rows = [row async for row in gateway_of(request).mongo.carriers.find({}).sort("_id", 1)]
-    return answer({"carriers": [_view(row) for row in rows]}).response()
+    found = gateway_of(request).mongo.carriers.find({}).sort("_id", 1)
+    carriers = [Carrier.from_row(row).model_dump(mode="json") async for row in found]
+    return answer({"carriers": carriers}).response()
 
 
 @router.get(
@@ -96,12 +96,14 @@ async def see_carrier(
     request: Request, caller: Reads, carrier: Annotated[str, Path(alias="id", max_length=30, examples=["shun"])]
 ) -> Response:
     """Its services, zones and rates."""
-    row = await gateway_of(request).mongo.carriers.find_one({"_id": carrier})
+    found = await find_carrier(gateway_of(request).mongo, carrier)
+    return answer(found.model_dump(mode="json")).response()
+
+
+async def find_carrier(mongo: Mongo, carrier: str) -> Carrier:
+    """Raises Refusal 404."""
+    row = await mongo.carriers.find_one({"_id": carrier})
     if row is None:
         remedy = "Check the id, or register the carrier with PUT /v1/carriers."
         raise Refusal("unknown_carrier", f"There is no carrier {carrier}.", remedy=remedy, field="id", status=404)
-    return answer(_view(row)).response()
-
-
-def _view(row: Mapping[str, Any]) -> dict[str, Any]:
-    return Carrier.model_validate({**row, "id": row["_id"]}).model_dump(mode="json")
+    return Carrier.from_row(row)

@@ -1,18 +1,14 @@
-"""Takes commands about an order down in the inbox, where the batch that carries the order finds them."""
+"""Commands about an order: which can do nothing and are refused, and how the others are written down."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from contracts.base import milliseconds
-from contracts.orders import UNSHIPPED, CommandKind, InboxEvent, Stage
+from contracts.orders import TERMINAL, UNSHIPPED, CommandKind, InboxEvent, Stage
 from contracts.refusals import Refusal
-from infra.mongo import Mongo
 from workers.gateway.accept import OrderDocument
-from workers.gateway.inbox import write_event
-from workers.gateway.wakes import Wakes
 
 _SHIPPED = frozenset({Stage.SHIPPED, Stage.DELIVERED, Stage.CLOSED})
-_ENDED = frozenset({Stage.CLOSED, Stage.CANCELLED})
 _KINDS: dict[CommandKind, Literal["command.cancel", "command.retry", "command.reroute", "command.release"]] = {
     "cancel": "command.cancel",
     "retry": "command.retry",
@@ -39,7 +35,7 @@ def refuse_cancelling(order: OrderDocument) -> None:
 
 def refuse_moving(order: OrderDocument, kind: CommandKind, parcel: str | None) -> None:
     """Raises Refusal when a retry, reroute or release could do nothing."""
-    if order["stage"] in _ENDED:
+    if order["stage"] in TERMINAL:
         raise Refusal(
             "order_closed",
             f"Order {order['_id']} has ended; it is {order['stage']}.",
@@ -63,25 +59,16 @@ def refuse_moving(order: OrderDocument, kind: CommandKind, parcel: str | None) -
         )
 
 
-async def write_command(
-    mongo: Mongo,
-    wakes: Wakes,
-    order: OrderDocument,
-    kind: CommandKind,
-    *,
-    by: str,
-    data: dict[str, Any],
-    parcel: str | None,
-    request_id: str,
-) -> str:
-    """Write the command once for a request id, have the batch's bell rung, and return the event's id."""
-    event = InboxEvent(
-        id=f"{kind}:{order['_id']}:{request_id}",
-        order=order["_id"],
+def command(
+    order: str, kind: CommandKind, request_id: str, *, by: str, data: dict[str, Any], parcel: str | None
+) -> InboxEvent:
+    """The command as it is written down, once for a request id."""
+    return InboxEvent(
+        id=f"{kind}:{order}:{request_id}",
+        order=order,
         kind=_KINDS[kind],
         received_at=milliseconds(datetime.now(UTC)),
         by=by,
         parcel=parcel,
         data=data,
     )
-    return await write_event(mongo, wakes, order, event)

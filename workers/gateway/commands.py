@@ -1,45 +1,39 @@
 """Routes of commands about an order: cancel it; for operators retry, reroute and release."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from contracts.orders import CancelRequest, CommandKind, CommandRequest
 from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway import examples
+from workers.gateway.accept import OrderDocument
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import RerouteRequest
 from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
-from workers.gateway.commanding import cancelled_before, refuse_cancelling, refuse_moving, write_command
-from workers.gateway.openapi import PREFER_WAIT, answers_with, operation
+from workers.gateway.commanding import cancelled_before, command, refuse_cancelling, refuse_moving
+from workers.gateway.openapi import PREFER_WAIT, operation
 from workers.gateway.orders import OrderIdInPath, Writes, find_order
-from workers.gateway.security import Caller, needs
+from workers.gateway.outcome import ANSWERS, written_down
+from workers.gateway.security import Caller, Operates
 from workers.gateway.services import Gateway
-from workers.gateway.views import OrderView, order_path, order_view
-from workers.gateway.waiting import seconds_to_wait, taken_in
+from workers.gateway.views import order_view
 
 router = APIRouter(tags=["commands"])
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 
 _COMMAND: TypeAdapter[CommandRequest] = TypeAdapter(CommandRequest)
 _BODIES: dict[CommandKind, TypeAdapter[Any]] = {
     "cancel": TypeAdapter(CancelRequest),
     "reroute": TypeAdapter(RerouteRequest),
 }
-_ANSWERS = {
-    202: answers_with(OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."),
-    200: answers_with(OrderView, "The outcome.", Preference_Applied="wait=N, when it was waited for."),
-}
 
 
 def _command(summary: str, scope: Scope, body: type[CommandRequest] = CommandRequest) -> dict[str, Any]:
     shown = {"with a reason": examples.REASON}
-    return operation(
-        summary, _ANSWERS, scope=scope, body=body, examples=shown, parameters=[PREFER_WAIT], problems=[404]
-    )
+    return operation(summary, ANSWERS, scope=scope, body=body, examples=shown, parameters=[PREFER_WAIT], problems=[404])
 
 
 @router.post("/v1/orders/{id}/cancellation", **_command("Cancel an order", Scope.ORDERS_WRITE, CancelRequest))
@@ -82,19 +76,16 @@ def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) ->
             return answer(order_view(order, gateway.workflows))
         else:
             refuse_cancelling(order)
-        event = await write_command(
-            gateway.mongo,
-            gateway.wakes,
-            order,
-            kind,
-            by=caller.name,
-            data={"reason": asked.reason, **({"force": True} if force else {})},
-            parcel=parcel,
-            request_id=request_id,
-        )
-        return await _outcome(gateway, request, order_id, kind, event)
+        data = {"reason": asked.reason, **({"force": True} if force else {})}
+        event = command(order_id, kind, request_id, by=caller.name, data=data, parcel=parcel)
+        return await written_down(gateway, request, order, event, _refuse_if_going if kind == "cancel" else None)
 
     return work
+
+
+def _refuse_if_going(order: OrderDocument) -> None:
+    if not cancelled_before(order):
+        refuse_cancelling(order)
 
 
 def refuse_forcing(caller: Caller) -> None:
@@ -107,17 +98,3 @@ def refuse_forcing(caller: Caller) -> None:
             field="force",
             status=403,
         )
-
-
-async def _outcome(gateway: Gateway, request: Request, order_id: str, kind: CommandKind, event: str) -> Answer:
-    """What came of the command, if the caller prefers to wait and it is known in time."""
-    seconds = seconds_to_wait(request.headers.getlist("prefer"), gateway.limits.wait_s)
-    known = seconds > 0 and await taken_in(gateway.mongo, event, seconds)
-    order = await find_order(gateway, order_id)
-    headers = {"Preference-Applied": f"wait={seconds}"} if seconds else {}
-    if not known:
-        headers["Location"] = order_path(order_id)
-        return answer(order_view(order, gateway.workflows), 202, headers)
-    if kind == "cancel" and not cancelled_before(order):
-        refuse_cancelling(order)
-    return answer(order_view(order, gateway.workflows), 200, headers)

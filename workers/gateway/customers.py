@@ -1,7 +1,6 @@
 """Routes of what happens on a customer's side after an order was placed: it is paid, and goes to another address."""
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,34 +12,28 @@ from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway import examples
 from workers.gateway.accept import OrderDocument
-from workers.gateway.answers import Answer, answer
+from workers.gateway.answers import Answer
 from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
 from workers.gateway.commanding import cancelled_before
 from workers.gateway.faults import Fault, refused
-from workers.gateway.inbox import write_event
-from workers.gateway.openapi import PREFER_WAIT, answers_with, operation
+from workers.gateway.openapi import PREFER_WAIT, operation
 from workers.gateway.orders import OrderIdInPath, Writes, find_order
+from workers.gateway.outcome import ANSWERS, written_down
 from workers.gateway.security import Caller
 from workers.gateway.services import Gateway
-from workers.gateway.views import OrderView, order_path, order_view
-from workers.gateway.waiting import seconds_to_wait, taken_in
 
 router = APIRouter(tags=["commands"])
 
 _PAYMENT: TypeAdapter[PaymentReport] = TypeAdapter(PaymentReport)
 _ADDRESS: TypeAdapter[AddressChange] = TypeAdapter(AddressChange)
-_ANSWERS = {
-    202: answers_with(OrderView, "Taken down; the outcome is not known yet.", Location="Where the order can be seen."),
-    200: answers_with(OrderView, "The outcome.", Preference_Applied="wait=N, when it was waited for."),
-}
 
 
 @router.post(
     "/v1/orders/{id}/payment",
     **operation(
         "Report the payment of an order",
-        _ANSWERS,
+        ANSWERS,
         scope=Scope.ORDERS_WRITE,
         body=PaymentReport,
         examples={"paid": examples.PAYMENT},
@@ -76,7 +69,7 @@ def _payment(request: Request, caller: Caller, order_id: str) -> Work:
     "/v1/orders/{id}/address",
     **operation(
         "Send an order to another address",
-        _ANSWERS,
+        ANSWERS,
         scope=Scope.ORDERS_WRITE,
         body=AddressChange,
         examples={"moved": examples.ADDRESS},
@@ -93,7 +86,8 @@ async def change_address(request: Request, caller: Writes, order_id: OrderIdInPa
 def _address(request: Request, caller: Caller, order_id: str) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_ADDRESS, body)
-        refuse_address(await find_order(gateway, order_id))
+        order = await find_order(gateway, order_id)
+        refuse_address(order)
         event = InboxEvent(
             id=f"address:{order_id}:{request_id}",
             order=order_id,
@@ -102,11 +96,12 @@ def _address(request: Request, caller: Caller, order_id: str) -> Work:
             by=caller.name,
             data={"ship_to": asked.ship_to.model_dump(exclude_none=True)},
         )
-        answered = await written_down(gateway, request, await find_order(gateway, order_id), event)
-        after = await find_order(gateway, order_id)
-        if answered.status == HTTPStatus.OK and after["ship_to"] != event.data["ship_to"]:
-            refuse_address(after)
-        return answered
+
+        def goes_there(now: OrderDocument) -> None:
+            if now["ship_to"] != event.data["ship_to"]:
+                refuse_address(now)
+
+        return await written_down(gateway, request, order, event, goes_there)
 
     return work
 
@@ -147,15 +142,3 @@ def refuse_payment(order: OrderDocument, report: PaymentReport) -> None:
             field="reference",
             status=409,
         )
-
-
-async def written_down(gateway: Gateway, request: Request, order: OrderDocument, event: InboxEvent) -> Answer:
-    """Write the event; tell what came of it, if the caller prefers to wait and it is known in time."""
-    await write_event(gateway.mongo, gateway.wakes, order, event)
-    seconds = seconds_to_wait(request.headers.getlist("prefer"), gateway.limits.wait_s)
-    known = seconds > 0 and await taken_in(gateway.mongo, event.id, seconds)
-    headers = {"Preference-Applied": f"wait={seconds}"} if seconds else {}
-    if not known:
-        headers["Location"] = order_path(event.order)
-    now = await find_order(gateway, event.order)
-    return answer(order_view(now, gateway.workflows), 200 if known else 202, headers)

@@ -21,9 +21,9 @@ _WRITTEN_WITHIN = timedelta(minutes=2)
 
 
 class Holds:
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, policies: Policies) -> None:
         self._mongo = mongo
-        self.policies = Policies(mongo)
+        self._policies = policies
 
     async def take(self, order: Mapping[str, Any]) -> None:
         """Take a place for an order that is about to be written. Raises Refusal when it may have none."""
@@ -35,7 +35,7 @@ class Holds:
             raise refused([Fault("customer", "missing", detail, "Send your own id of the customer.")])
         if await self._mongo.orders.find_one({"_id": order["_id"]}, {"_id": 1}):
             return
-        policy = policy_for(await self.policies.in_force(), order["channel"], order["division"])
+        policy = policy_for(await self._policies.in_force(), order["channel"], order["division"])
         place = {"order": order["_id"], "at": order["placed_at"]}
         if await self._take(customer, place, policy.holds_per_customer):
             return

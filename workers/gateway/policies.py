@@ -14,11 +14,10 @@ from workers.gateway.body import parse
 from workers.gateway.carried import carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.policybook import PolicyDraft, PolicyList, PolicyView, keep_policy, read_policies, read_policy
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["policies"])
-Writes = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 Reads = Annotated[Caller, Depends(needs(Scope.ORDERS_READ))]
 
 _DRAFT: TypeAdapter[Any] = TypeAdapter(PolicyDraft)
@@ -39,7 +38,7 @@ _DRAFT: TypeAdapter[Any] = TypeAdapter(PolicyDraft)
         examples={"the Pearl River delta": examples.POLICY},
     ),
 )
-async def make_policy(request: Request, caller: Writes) -> Response:
+async def make_policy(request: Request, caller: Operates) -> Response:
     """Versions are never changed in place: a decision names the version it was made under, for ever. The policy that
     holds for an order is the one with the longest beginning of its division, then the one that names its channel."""
     return await carried_out(request, caller, _make)

@@ -9,11 +9,11 @@ from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from activities.orders.policies import newest
 from contracts.carriers import DivisionPrefix
 from contracts.partners import ChannelName
 from contracts.refusals import Refusal
 from contracts.routing import Policy
+from contracts.versions import newest
 from infra.mongo import Mongo, Session
 from workers.gateway.upserts import network_version, refuse_wrong_prefixes, renew_network
 

@@ -86,7 +86,7 @@ async def open_return(
             request=request,
             timeline=[ReturnEntry(at=at, what="return.requested", reason=asked.reason, by=by)],
         )
-        row = {"_id": opened.id, **opened.model_dump(exclude={"id"})}
+        row = opened.as_row()
         try:
             await mongo.returns.insert_one(row)
         except DuplicateKeyError:

@@ -38,12 +38,11 @@ from workers.gateway.returning import (
     refuse_unless,
     tell_return,
 )
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["returns"])
 ReturnIdInPath = Annotated[str, Path(alias="id", max_length=100, examples=["shop-100042.r1"])]
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 Receives = Annotated[Caller, Depends(needs(Scope.STOCK_WRITE))]
 
 _REQUEST: TypeAdapter[ReturnRequest] = TypeAdapter(ReturnRequest)
@@ -115,8 +114,7 @@ def _open(caller: Caller, order_id: str) -> Work:
         order = await find_order(gateway, order_id)
         now = milliseconds(datetime.now(UTC))
         if asked.reason not in NEVER_HAD:
-            policies = gateway.holds.policies
-            made = await open_return(gateway.mongo, policies, order, asked, caller.name, request_id, now)
+            made = await open_return(gateway.mongo, gateway.policies, order, asked, caller.name, request_id, now)
             return answer(return_view(made), 201, {"Location": f"/v1/returns/{made['_id']}"})
         parcel = parcel_of(order, asked)
         event = InboxEvent(

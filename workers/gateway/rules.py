@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from activities.settlement.rates import newest
 from contracts.refusals import Refusal
 from contracts.settlement import CommissionRule, Rule, Terms
+from contracts.versions import newest
 from infra.keys import Scope
 from infra.mongo import Mongo, Session
 from workers.gateway import examples
@@ -19,13 +19,12 @@ from workers.gateway.carried import carried_out
 from workers.gateway.faults import codes_of
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import Problem, counted, refused_item
-from workers.gateway.security import Caller, needs
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.upserts import refuse_wrong_prefixes
 
 router = APIRouter(tags=["settlements"])
 Reads = Annotated[Caller, Depends(needs(Scope.SETTLEMENTS_READ))]
-Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]
 
 _RULE: TypeAdapter[CommissionRule] = TypeAdapter(CommissionRule)
 

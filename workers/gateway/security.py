@@ -3,8 +3,9 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from contracts.refusals import Refusal
 from infra.keys import Scope, hash_key
@@ -86,3 +87,6 @@ def _key_of(request: Request) -> str:
             status=401,
         )
     return key
+
+
+Operates = Annotated[Caller, Depends(needs(Scope.OPERATE))]

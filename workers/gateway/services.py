@@ -10,6 +10,7 @@ from fastapi import Request
 from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
+from activities.orders.policies import Policies
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import Settings
@@ -40,6 +41,7 @@ class Gateway:
     wakes: Wakes
     skus: Skus
     acceptance: Acceptance
+    policies: Policies
     holds: Holds
     idempotency: Idempotency
     stock: StockDesk
@@ -71,7 +73,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
     js = nats.jetstream()
-    wakes, skus = Wakes(js), Skus(mongo, limits)
+    wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     metrics.watch(acceptance)
     return Gateway(
@@ -84,7 +86,8 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         wakes=wakes,
         skus=skus,
         acceptance=acceptance,
-        holds=Holds(mongo),
+        policies=policies,
+        holds=Holds(mongo, policies),
         idempotency=Idempotency(mongo, limits),
         stock=StockDesk(mongo, wakes, skus),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),

@@ -33,8 +33,8 @@ from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
 from workers.gateway.cursors import cursor_of, from_milliseconds, position_of, to_milliseconds
 from workers.gateway.openapi import answers_with, operation
-from workers.gateway.rules import Operates, Reads
-from workers.gateway.security import Caller, needs
+from workers.gateway.rules import Reads
+from workers.gateway.security import Caller, Operates, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["settlements"])
@@ -146,7 +146,7 @@ async def list_statements(
         at = from_milliseconds(moment)
         conditions.append({"$or": [{"frozen_at": {"$lt": at}}, {"frozen_at": at, "_id": {"$gt": last}}]})
     found = gateway.mongo.statements.find({"$and": conditions}).sort([("frozen_at", -1), ("_id", 1)]).limit(limit + 1)
-    rows = [Statement.model_validate({"id": row["_id"], **row}) async for row in found]
+    rows = [Statement.from_row(row) async for row in found]
     page, more = rows[:limit], len(rows) > limit
     following = cursor_of(to_milliseconds(page[-1].frozen_at), page[-1].id) if more else None
     return answer({"statements": [_view(gateway, one) for one in page], "next": following}).response()

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from contracts.orders import InboxEvent, ParcelState, Stage
+from contracts.orders import InboxEvent, Stage
+from contracts.parcels import NOT_ACCEPTED
 from infra.mongo import Mongo, Session
 from workers.gateway.stocktaking import Key
 
 _HOLDS_OFFERS = [Stage.PLACED, Stage.PAYING, Stage.BACKORDERED, Stage.HELD, Stage.DISPATCHED]
 """Stages in which an order can have a parcel that no store has accepted yet."""
-_NOT_ACCEPTED = [ParcelState.HELD, ParcelState.OFFERED]
 
 
 async def report_short(
@@ -25,7 +25,7 @@ async def report_short(
     left = dict(excess)
     events, batches = [], set()
     offered = {
-        "state": {"$in": _NOT_ACCEPTED},
+        "state": {"$in": sorted(NOT_ACCEPTED)},
         "location": {"$in": sorted({location for location, _ in excess})},
         "items.sku": {"$in": sorted({sku for _, sku in excess})},
     }
@@ -36,7 +36,7 @@ async def report_short(
     )
     async for order in found.sort([("placed_at", -1), ("_id", 1)]):
         for parcel in reversed(order["parcels"]):
-            if parcel["state"] in _NOT_ACCEPTED and _covers(parcel, left):
+            if parcel["state"] in NOT_ACCEPTED and _covers(parcel, left):
                 events.append(_event(order, parcel["id"], stock_version, at))
                 batches.add(order["batch"])
         if not any(units > 0 for units in left.values()):

@@ -1,12 +1,12 @@
 """Temporal, as the gateway uses it: connected when it is first needed, so that orders are taken while it is away."""
 
 import asyncio
-from typing import Any
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from contracts.failures import refusal_of
 from contracts.refusals import Refusal
 from infra.settings import Settings
 from infra.temporal import connect
@@ -57,7 +57,7 @@ class Durable:
             async with asyncio.timeout(_WITHIN_S):
                 await handle.execute_update(update, argument, id=update_id)
         except WorkflowUpdateFailedError as error:
-            raise _refusal(error.cause) from error
+            raise refusal_of(error.cause) or error.cause or error from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _unavailable("The outcome is not known yet.") from error
         except RPCError as error:
@@ -65,15 +65,6 @@ class Durable:
                 return False
             raise _unavailable("Temporal does not answer at the moment.") from error
         return True
-
-
-def _refusal(cause: BaseException | None) -> Refusal:
-    """What a workflow refused; its code is the error's type, its details are remedy, field and status."""
-    details: list[Any] = list(cause.details) if isinstance(cause, ApplicationError) else []
-    if not isinstance(cause, ApplicationError) or cause.type is None or len(details) != 3:
-        raise cause or RuntimeError("an update failed without a cause")
-    remedy, field, status = details
-    return Refusal(cause.type, cause.message, remedy=remedy, field=field, status=status)
 
 
 def _unavailable(detail: str) -> Refusal:

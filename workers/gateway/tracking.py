@@ -23,6 +23,7 @@ from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import TrackingBatch
 from workers.gateway.body import listed, parse
 from workers.gateway.carried import carried_out
+from workers.gateway.carriers import find_carrier
 from workers.gateway.faults import codes_of
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import TrackingResults, counted, refused_item
@@ -75,15 +76,6 @@ def _refuse_others(caller: Caller, carrier: str) -> None:
             field="id",
             status=403,
         )
-
-
-async def find_carrier(mongo: Mongo, carrier: str) -> Carrier:
-    """Raises Refusal 404."""
-    row = await mongo.carriers.find_one({"_id": carrier})
-    if row is None:
-        remedy = "Check the id, or load the carrier first."
-        raise Refusal("unknown_carrier", f"There is no carrier {carrier}.", remedy=remedy, field="id", status=404)
-    return Carrier.model_validate({"id": row["_id"], **row})
 
 
 async def _report(carrier: Carrier, gateway: Gateway, body: Any, _: str) -> Answer:

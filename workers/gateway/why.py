@@ -90,14 +90,14 @@ async def see_picture(
     order, decisions = read_decisions(document)
     why, _ = await _explained(mongo, order, decisions, decision)
     rows = mongo.locations.find({"_id": {"$in": concerned(order, why)}})
-    locations = {row["_id"]: Location.model_validate({**row, "id": row["_id"]}) async for row in rows}
+    locations = {row["_id"]: Location.from_row(row) async for row in rows}
     timeline = [TimelineEntry.model_validate(entry) for entry in document["timeline"]]
     page = page_of(scene_of(order, why, decisions, timeline, locations), lang)
     return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 
 
 def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]]:
-    order = OrderState.model_validate({"id": document["_id"], **document})
+    order = OrderState.from_row(document)
     return order, [Decision.model_validate(one) for one in document["decisions"]]
 
 

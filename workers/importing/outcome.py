@@ -36,10 +36,6 @@ class Outcome:
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     attention: Counter[str] = field(default_factory=Counter)
 
-    def in_motion(self) -> int:
-        """Orders that have neither ended nor come to rest."""
-        return sum(count for stage, count in self.stages.items() if stage not in TERMINAL and stage not in RESTING)
-
 
 class Follower:
     """Watches a set of orders. `look` is called before each look, and raises when the system is gone."""

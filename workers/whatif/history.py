@@ -5,7 +5,7 @@ Orders stand where they were first routed: after exactly the ledger rows that th
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from activities.orders.looking_back import available_by, parcels_by, policy_then
@@ -15,12 +15,11 @@ from activities.orders.whatif import CalledOff, Event, Placed
 from activities.stock.expecting import expectation, sold_before
 from contracts.orders import OrderState
 from contracts.routing import Decision, Policy
-from contracts.stock import Movement
+from contracts.stock import Movement, slots_since
 from infra.mongo import Mongo
 
 _OWN = frozenset({"reserved", "released", "shipped"})
 """Kinds of movements by which orders move goods; those of orders in the window are decided anew."""
-_SLOTS_READ = timedelta(days=2)
 _LEFT_OUT = {"timeline": 0, "digest": 0, "parcels": 0, "ship_to": 0}
 
 
@@ -54,8 +53,8 @@ class History:
 
     async def parcels(self) -> dict[tuple[str, str], int]:
         """Parcels that count against capacities at the start, by location and slot."""
-        since = f"{self.window.start - _SLOTS_READ:%Y-%m-%d}"
-        return await parcels_by(self.mongo, {"slot": {"$gte": since}, "version": {"$lte": self.window.version}})
+        counting = {"slot": {"$gte": slots_since(self.window.start)}}
+        return await parcels_by(self.mongo, {**counting, "version": {"$lte": self.window.version}})
 
     async def expected(self, network: Network, policies: Sequence[Policy], now: datetime) -> Expected | None:
         """What was expected on a day; from the days that production had counted then."""
@@ -127,7 +126,7 @@ def _events_of(row: Mapping[str, Any], inside: dict[str, datetime | None]) -> li
     except that goods which come back because the customer called the order off say when."""
     order = row.get("order")
     if row["kind"] not in _OWN or order not in inside:
-        return [Movement.model_validate({**row, "id": row["_id"]})]
+        return [Movement.from_row(row)]
     cancelled = inside[order]
     if row["kind"] == "released" and cancelled is not None and row["at"] >= cancelled:
         inside[order] = None

@@ -10,11 +10,11 @@ import orjson
 from pydantic import ValidationError
 
 from activities.orders.looking_back import network_now, policy_then
-from activities.orders.policies import newest
 from activities.orders.whatif import Arm, Chooser, Measure, Placed, Start, Tally, as_recorded, gini, under
 from activities.stock.expecting import cover_days
 from contracts.refusals import Refusal
 from contracts.routing import Policy
+from contracts.versions import newest
 from infra.mongo import Mongo
 from workers.whatif.history import History, window_of
 
@@ -138,12 +138,12 @@ def figures(tally: Tally, locations: Sequence[str]) -> dict[str, Any]:
         "freight": tally.freight,
         "handling": tally.handling,
         "lateness": tally.lateness,
-        "lost_margin": round(tally.margin),
+        "lost_margin": round(tally.lost_margin),
         "cost_per_order": _ratio(tally.cost, tally.orders),
         "parcels": tally.parcels,
         "parcels_per_order": _ratio(tally.parcels, shipped),
         "split_orders": tally.split_orders,
-        "mean_km": _ratio(tally.km, tally.km_parcels),
+        "km_per_parcel": _ratio(tally.km, tally.km_parcels),
         "waited_orders": tally.waited,
         "lost_orders": tally.lost_orders,
         "lost_units": tally.lost_units,

@@ -19,7 +19,7 @@ _ROWS = (
     ("parcels", "parcels", "count"),
     ("parcels an order", "parcels_per_order", "number"),
     ("split orders", "split_orders", "count"),
-    ("mean km", "mean_km", "number"),
+    ("km a parcel", "km_per_parcel", "number"),
     ("orders that waited", "waited_orders", "count"),
     ("orders lost", "lost_orders", "count"),
     ("units lost", "lost_units", "count"),
