@@ -166,7 +166,7 @@ class Play:
         for place, units in offer.parts:
             weight = sum(world.network.articles[sku].weight_g * count for sku, count in units.items())
             found = tariffs.freight(demand.division, weight, 0, offsets, policy.lateness_per_day)
-            freight, _ = tariffs.split(place, int(found.service[place]), demand.division, weight, 0)
+            freight = tariffs.split(demand.division, weight, 0)(place, int(found.service[place]))
             late = int(found.cost[place]) - freight
             result.freight += freight
             result.lateness += late

@@ -10,6 +10,7 @@ from rich.table import Table
 from activities.orders.routing import route
 from bench.routing_arms import policies, prices_for
 from bench.routing_world import DAYS, LINES, START, Places, draw, places_in
+from infra.runtime import prepare
 
 _STANDARD = {"locations": 1_000, "orders": 1_000, "lines": 0}
 """0 lines: as many as the benchmark's orders have."""
@@ -55,6 +56,7 @@ def _microseconds(locations: int, orders: int, lines: int) -> float:
     prices = prices_for(world, held)
     prices.update(world.availability(), DAYS)
     demands = [demand for _, demand in world.orders]
+    prepare()
     best = float("inf")
     for number in range(_ROUNDS):
         stock = world.availability()

@@ -144,8 +144,8 @@ def _handed_out(view: View, chosen: list[int]) -> Parts:
 def _cheapest(view: View) -> Plan:
     """Exact for up to `exact_lines` groups that some location has whole; else the fewest parcels, with the gap."""
     groups, policy = view.groups, view.policy
-    bounds = [_has(view, group.units) for group in groups]
-    if len(groups) > policy.exact_lines or not all(mask.any() for mask in bounds):
+    undivided = view.whole.any() or all(_has(view, group.units).any() for group in groups)
+    if len(groups) > policy.exact_lines or not undivided:
         return _cut_short(view)
     everything = (1 << len(groups)) - 1
     nearer = np.minimum(view.chords, _FARTHEST) * _TIE
@@ -154,9 +154,11 @@ def _cheapest(view: View) -> Plan:
         goods = _block(groups, block)
         if block != everything and goods.value < policy.split_min_value:
             return np.full(len(view.chords), np.inf)
-        return np.where(_has(view, goods.units), _price(view, goods) + nearer, np.inf)
+        having = view.whole if block == everything else _has(view, goods.units)
+        return np.where(having, _price(view, goods) + nearer, np.inf)
 
-    found = cheapest(len(groups), cost, policy.max_parcels, 2 * view.costing.least() + _least_scarcity(view))
+    split_least = 2 * view.costing.least() + _least_scarcity(view) if len(groups) > 1 else np.inf
+    found = cheapest(len(groups), cost, policy.max_parcels, split_least)
     if found is None:
         return NOTHING
     parts = [(place, _block(groups, block).units) for place, block in found.blocks]

@@ -1,20 +1,22 @@
 """What it costs to ship goods of one order from each location: freight, handling, lateness and scarcity. Pure."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from activities.carriers.rates import promise
 from activities.orders.demand import Demand
 from activities.orders.network import Network, kilometres
 from activities.orders.prices import Prices
-from activities.orders.tariffs import Freight, ready_at
+from activities.orders.tariffs import Freight
 from contracts.routing import Policy, Terms
 
 _FAR_KM = 1e5
 """Stands for an unknown distance where distance is paid: such a place is the last choice."""
+
+Parted = tuple[Terms, int | None]
+"""What one parcel from one place costs, and which of the carriers' services is the best; None without one."""
 
 
 class Costing:
@@ -35,7 +37,7 @@ class Costing:
         self._prices = prices if policy.scarcity else None
         self._now = now
         self._chords = chords
-        deadline = demand.deadline or now + timedelta(seconds=policy.promise_s)
+        deadline = policy.deadline(now, demand.deadline)
         self._offsets = self._tariffs.offsets(now, deadline) if self._tariffs.known else ()
 
     def least(self) -> float:
@@ -65,25 +67,35 @@ class Costing:
                 total = worth if total is None else total + worth
         return total
 
-    def terms(self, place: int, units: Mapping[str, int], weight_g: int, volume_cm3: int) -> tuple[Terms, int | None]:
-        """The terms of one parcel, and which of the carriers' services is the best; None without one."""
+    def terms(self, units: Mapping[str, int], weight_g: int, volume_cm3: int) -> Callable[[int], Parted]:
+        """The terms of one parcel, for any place that it may come from."""
         scarce = self.scarcity(units)
-        scarcity = round(float(scarce[place]), 1) if scarce is not None else 0.0
         handling = self._policy.handling
-        if not self._tariffs.known:
-            freight, lateness, service = int(self.parcel(weight_g, volume_cm3)[place]) - handling, 0, None
-        else:
-            found = self._freight(weight_g, volume_cm3)
+
+        def plain(place: int) -> Parted:
+            freight = int(cost[place]) - handling
+            return Terms.trusted(freight=freight, handling=handling, lateness=0, scarcity=_at(scarce, place)), None
+
+        def carried(place: int) -> Parted:
             service = int(found.service[place])
             if service < 0:
-                return Terms(handling=handling, scarcity=scarcity), None
-            freight, _ = self._tariffs.split(place, service, self._demand.division, weight_g, volume_cm3)
+                return Terms(handling=handling, scarcity=_at(scarce, place)), None
+            freight = freight_of(place, service)
             lateness = int(found.cost[place]) - freight
-        return Terms.trusted(freight=freight, handling=handling, lateness=lateness, scarcity=scarcity), service
+            terms = Terms.trusted(freight=freight, handling=handling, lateness=lateness, scarcity=_at(scarce, place))
+            return terms, service
 
-    def promised(self, place: int, service: int, weight_g: int, volume_cm3: int) -> datetime:
+        if not self._tariffs.known:
+            cost = self.parcel(weight_g, volume_cm3)
+            return plain
+        found = self._freight(weight_g, volume_cm3)
+        freight_of = self._tariffs.split(self._demand.division, weight_g, volume_cm3)
+        return carried
+
+    def promised(self, place: int, service: int) -> datetime:
         """When a service should deliver from a place."""
-        tariffs = self._tariffs
-        _, days = tariffs.split(place, service, self._demand.division, weight_g, volume_cm3)
-        schedule = tariffs.schedules[int(tariffs.schedule_of[place])]
-        return promise(tariffs.services[service], days, ready_at(schedule, self._now), schedule.time_zone)
+        return self._tariffs.promised(place, service, self._demand.division, self._now)
+
+
+def _at(prices: NDArray[np.float64] | None, place: int) -> float:
+    return 0.0 if prices is None else round(float(prices[place]), 1)

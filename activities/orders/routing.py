@@ -122,7 +122,7 @@ def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     worth = view.demand.value() * policy.margin_bp / _BASIS
     if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:
         return False
-    terms = [view.costing.terms(place, units, *_size(view, units))[0] for place, units in plan.parts]
+    terms = [view.costing.terms(units, *_size(view, units))(place)[0] for place, units in plan.parts]
     lateness, scarcity = sum(one.lateness for one in terms), sum(one.scarcity for one in terms)
     return scarcity > 0 and plan.total - lateness > worth + policy.hold_back_from
 
@@ -183,7 +183,7 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
                 room[sku] -= quantity
         weight, volume = _size(routed.view, units)
         costing = routed.view.costing
-        terms, service = costing.terms(place, units, weight, volume)
+        terms, service = costing.terms(units, weight, volume)(place)
         location = network.locations[place]
         allocations.append(
             Allocation.trusted(
@@ -192,7 +192,7 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
                 items=items,
                 service=None if service is None else network.tariffs.services[service].id,
                 terms=terms,
-                promised_at=None if service is None else costing.promised(place, service, weight, volume),
+                promised_at=None if service is None else costing.promised(place, service),
                 slot=slot_of(location.time_zone, now) if place in network.limited else None,
             )
         )
@@ -205,6 +205,8 @@ def _size(view: View, units: dict[str, int]) -> tuple[int, int]:
 
 
 def _sum(terms: Sequence[Terms]) -> Terms:
+    if len(terms) == 1:
+        return terms[0]
     return Terms(
         freight=sum(one.freight for one in terms),
         handling=sum(one.handling for one in terms),
@@ -220,12 +222,12 @@ def _candidates(view: View, chosen: list[int], network: Network) -> list[Candida
     if len(places) > kept:
         places = places[np.argpartition(view.chords[places], kept - 1)[:kept]]
     shown = sorted({*places.tolist(), *chosen}, key=lambda p: (view.chords[p], p))
-    whole_size = _size(view, view.units)
+    of_all = view.costing.terms(view.units, *_size(view, view.units))
     candidates = []
     for place in shown:
         ships_all = bool(view.whole[place])
-        units = view.units if ships_all else _there(view, place)
-        terms, service = view.costing.terms(place, units, *(whole_size if ships_all else _size(view, units)))
+        there = {} if ships_all else _there(view, place)
+        terms, service = (of_all if ships_all else view.costing.terms(there, *_size(view, there)))(place)
         candidates.append(
             Candidate.trusted(
                 location=network.locations[place].id,

@@ -1,6 +1,6 @@
 """Freight from every location to one customer, all services at once: the arithmetic of carriers/rates.py in arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from activities.carriers.rates import DELIVERED_BY, chargeable_g, zone_of
+from activities.carriers.rates import DELIVERED_BY, chargeable_g, promise, zone_of
 from contracts.carriers import Carrier, Service
 from contracts.hours import Hours, periods_from
 from contracts.partners import Location
@@ -84,6 +84,7 @@ class Tariffs:
         self._prices = lru_cache(maxsize=_KEPT)(self._price_table)
         self._freights = lru_cache(maxsize=_KEPT)(self._freight)
         self._moments = lru_cache(maxsize=16)(self._moment)
+        self._promises = lru_cache(maxsize=_KEPT)(self._promise)
 
     def served(self, division: str) -> NDArray[np.bool_]:
         """Places from which some service goes to a division, whatever it costs."""
@@ -106,12 +107,24 @@ class Tariffs:
         """Costs of one parcel to a division; the same as `rates.compare` place by place, and the cheapest of it."""
         return self._freights(division, weight_g, volume_cm3, offsets, lateness_per_day)
 
-    def split(self, place: int, service: int, division: str, weight_g: int, volume_cm3: int) -> tuple[int, int]:
-        """(freight in minor units, days from collection) of one parcel from one place by one service."""
+    def split(self, division: str, weight_g: int, volume_cm3: int) -> Callable[[int, int], int]:
+        """Freight alone, in minor units, of one parcel by place and service; for pairs that are served."""
+        lane, prices, kinds = self._lanes(division), self._prices(weight_g, volume_cm3), self._kind_of
+
+        def freight(place: int, service: int) -> int:
+            return int(prices[service, lane.zones[service, kinds[place]]]) + int(lane.surcharges[service])
+
+        return freight
+
+    def promised(self, place: int, service: int, division: str, now: datetime) -> datetime:
+        """When a parcel that is offered now should be delivered."""
         lane = self._lanes(division)
-        zone = int(lane.zones[service, self._kind_of[place]])
-        price = int(self._prices(weight_g, volume_cm3)[service, zone])
-        return price + int(lane.surcharges[service]), int(self._days[service, zone] + lane.extra_days[service])
+        days = int(self._days[service, lane.zones[service, self._kind_of[place]]] + lane.extra_days[service])
+        return self._promises(service, int(self.schedule_of[place]), days, now.replace(second=0, microsecond=0))
+
+    def _promise(self, service: int, schedule: int, days: int, now: datetime) -> datetime:
+        where = self.schedules[schedule]
+        return promise(self.services[service], days, ready_at(where, now), where.time_zone)
 
     def _moment(self, now: datetime) -> tuple[list[list[int]], list[datetime]]:
         """Days that parcels wait for collection, by service and schedule; the evening of the day they are ready."""

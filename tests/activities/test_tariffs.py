@@ -86,9 +86,10 @@ def test_every_place_and_service_as_compared_one_by_one(seed: int, weight: int, 
             continue
         assert found.cost[number] == one_by_one[0].total
         service = int(found.service[number])
-        price, days = tariffs.split(number, service, goal, weight, volume)
+        price = tariffs.split(goal, weight, volume)(number, service)
         same = next(one for one in one_by_one if one.service == tariffs.services[service].id)
-        assert (price, days, same.total) == (same.price, same.days, one_by_one[0].total)
+        assert (price, same.total) == (same.price, one_by_one[0].total)
+        assert tariffs.promised(number, service, goal, now) == same.promised_at
 
 
 @pytest.mark.parametrize(
