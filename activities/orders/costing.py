@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,16 +43,20 @@ class Costing:
 
     def least(self) -> float:
         """No parcel costs less."""
-        return self._policy.handling + (self._tariffs.least(self._demand.division) if self._tariffs.known else 0.0)
+        freight = self._tariffs.least(self._demand.division) if self._tariffs.known else float(self._by_road.min())
+        return self._policy.handling + freight
 
     def parcel(self, weight_g: int, volume_cm3: int) -> NDArray[np.float64]:
         """Freight, lateness and handling of a parcel; infinite where no carrier takes it."""
-        if not self._tariffs.known:
-            freight = np.floor(np.minimum(kilometres(self._chords), _FAR_KM) * self._policy.km_price)
-        else:
-            freight = self._freight(weight_g, volume_cm3).cost
+        freight = self._freight(weight_g, volume_cm3).cost if self._tariffs.known else self._by_road
         cost: NDArray[np.float64] = freight + self._policy.handling
         return cost
+
+    @cached_property
+    def _by_road(self) -> NDArray[np.float64]:
+        """Freight by distance, for as long as no carrier is known."""
+        freight: NDArray[np.float64] = np.minimum(kilometres(self._chords), _FAR_KM) * self._policy.km_price
+        return np.floor(freight)
 
     def _freight(self, weight_g: int, volume_cm3: int) -> Freight:
         division, per_day = self._demand.division, self._policy.lateness_per_day

@@ -46,9 +46,7 @@ async def expected_orders(mongo: Mongo, network: Network, policies: Sequence[Pol
     """Expectations for the days to come; None while there is no day to learn from."""
     days = _days_before(now)
     counted = {row["_id"] async for row in mongo.expectations.find({"_id": {"$in": days}}, {"_id": 1})}
-    for day in days:
-        if day not in counted:
-            await _count(mongo, day)
+    await insert_new(mongo.expectations, [await _counted(mongo, day) for day in days if day not in counted])
     sold, seen = await sold_before(mongo, now)
     return expectation(sold, seen, network, policies, now) if sold else None
 
@@ -67,8 +65,8 @@ def _days_before(now: datetime) -> list[str]:
     return [(now - timedelta(days=back)).date().isoformat() for back in range(1, DAYS_SEEN + 1)]
 
 
-async def _count(mongo: Mongo, day: str) -> None:
-    """Count one day's orders. Two processes may do it at once and write the same."""
+async def _counted(mongo: Mongo, day: str) -> dict[str, Any]:
+    """One day's orders, counted. Two processes may do it at once and write the same."""
     start = datetime.combine(datetime.fromisoformat(day), time.min, UTC)
     area = {"$cond": [{"$eq": [{"$strLenCP": "$division"}, 6]}, {"$substrCP": ["$division", 0, 4]}, "$division"]}
     pipeline: list[dict[str, Any]] = [
@@ -87,8 +85,7 @@ async def _count(mongo: Mongo, day: str) -> None:
         },
         {"$replaceWith": {"$mergeObjects": ["$_id", {"$unsetField": {"field": "_id", "input": "$$ROOT"}}]}},
     ]
-    rows = [row async for row in mongo.orders.aggregate(pipeline)]
-    await insert_new(mongo.expectations, [{"_id": day, "sold": rows}])
+    return {"_id": day, "sold": [row async for row in mongo.orders.aggregate(pipeline)]}
 
 
 def expectation(
