@@ -65,7 +65,7 @@ def hindsight(world: World, policies: Mapping[str, Policy]) -> Bound:
         view = look(demand, stock, world.network, policy, None, placed)
         rows: list[object] = [("line", number, sku) for sku in view.units]
         lines.extend(rows)  # type: ignore[arg-type]
-        lost.append((program.column(demand.value() * policy.margin_bp / 10_000, rows), len(rows)))
+        lost.append((program.column(demand.margin(policy), rows), len(rows)))
         for block in range(1, 1 << len(view.groups)):
             groups = [group for n, group in enumerate(view.groups) if block >> n & 1]
             skus = [sku for group in groups for sku in group.units]

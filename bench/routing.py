@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from activities.orders.whatif import gini
 from bench import routing_growth
 from bench.hindsight import hindsight
-from bench.routing_arms import ARMS, Play, gini, policies
+from bench.routing_arms import ARMS, Play, policies
 from bench.routing_plot import plot
 from bench.routing_world import DAYS, NEARBY_KM, NEARBY_SHARE, draw, places_in
 from contracts.routing import Policy
@@ -75,7 +76,7 @@ def _figures(played: Any, locations: int) -> Figures:
         "per_unit": played.shipping / played.shipped,
         "km_per_parcel": played.km / played.parcels,
         "late_share": played.late / played.parcels,
-        "load_gini": gini(played.load, locations),
+        "load_gini": gini([*played.load.values(), *[0] * (locations - len(played.load))]),
         "load_most": max(played.load.values()),
     }
 

@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from activities.orders.choosing import Parts
-from activities.orders.demand import Demand
+from activities.orders.demand import Demand, size_of
 from activities.orders.exchanging import Exchange, Offer
 from activities.orders.network import Availability
 from activities.orders.prices import Prices
-from activities.orders.routing import route, uneasy
+from activities.orders.routing import parts_of, route, uneasy
 from activities.stock.expecting import Sold, expectation
 from bench.routing_world import DAYS, NEARBY_KM, START, World
-from contracts.routing import Decision, Policy
+from contracts.routing import Policy
 
 WAVE = timedelta(minutes=30)
 """Orders are gathered so long, and routed together."""
@@ -143,9 +140,8 @@ class Play:
             if decision.outcome == "none":
                 self._waiting.append((placed, now, demand))
             else:
-                offer = Offer(
-                    demand, self._policies[demand.channel], _parts(decision, demand, self._world), uneasy(decision)
-                )
+                parts = parts_of(decision, self._world.network)
+                offer = Offer(demand, self._policies[demand.channel], parts, uneasy(decision))
                 self._open.append((placed, now, offer))
         accepted = [one for one in self._open if now - one[1] >= UNACCEPTED]
         self._open = [one for one in self._open if now - one[1] < UNACCEPTED]
@@ -164,7 +160,7 @@ class Play:
         offsets = tariffs.offsets(offered, demand.deadline or placed)
         km = world.network.distances_km(demand.lat, demand.lon)
         for place, units in offer.parts:
-            weight = sum(world.network.articles[sku].weight_g * count for sku, count in units.items())
+            weight, _ = size_of(units, world.network.articles)
             found = tariffs.freight(demand.division, weight, 0, offsets, policy.lateness_per_day)
             freight = tariffs.split(demand.division, weight, 0)(place, int(found.service[place]))
             late = int(found.cost[place]) - freight
@@ -180,21 +176,4 @@ class Play:
 
     def _lose(self, demand: Demand) -> None:
         self.result.lost += sum(units for _, _, units in demand.lines)
-        self.result.lost_margin += demand.value() * Policy().margin_bp // 10_000
-
-
-def _parts(decision: Decision, demand: Demand, world: World) -> Parts:
-    parts: Parts = []
-    for allocation in decision.allocations:
-        units: dict[str, int] = {}
-        for item in allocation.items:
-            units[item.sku] = units.get(item.sku, 0) + item.quantity
-        parts.append((world.network.index[allocation.location], units))
-    return parts
-
-
-def gini(load: Mapping[str, int], locations: int) -> float:
-    """0: every location ships the same; near 1: one ships all."""
-    x = np.sort(np.array([*load.values(), *([0] * (locations - len(load)))], dtype=float))
-    n = len(x)
-    return float((2 * np.arange(1, n + 1) - n - 1) @ x / (n * x.sum())) if x.sum() else 0.0
+        self.result.lost_margin += int(demand.margin(Policy()))

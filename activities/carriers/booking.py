@@ -11,6 +11,7 @@ from activities.carriers.predicting import remaining_of
 from activities.carriers.rates import compare, quote
 from activities.carriers.tables import Tables
 from activities.heartbeat import heartbeats
+from activities.orders.demand import added_up, size_of
 from contracts.carriers import Alternative, LabelAnswer, LabelInstruction, LabelOutcome
 from contracts.fulfilment import BOOK, Answered, Ask
 from contracts.hours import TIME_ZONE
@@ -72,10 +73,11 @@ class CarrierActivities:
     async def _instructions(self, parcels: list[_Open]) -> list[_Asked]:
         places = await self._rows("locations", {one.parcel.location for one in parcels})
         skus = await self._rows("skus", {item.sku for one in parcels for item in one.parcel.items})
+        articles = {sku: Article.from_row(row) for sku, row in skus.items()}
         asked = []
         for order, division, parcel in parcels:
             place = places.get(parcel.location, {})
-            articles = {i.sku: Article.model_validate({"id": i.sku, **skus.get(i.sku, {})}) for i in parcel.items}
+            weight, volume = size_of(added_up((item.sku, item.quantity) for item in parcel.items), articles)
             label = parcel.label
             assert label is not None
             instruction = LabelInstruction(
@@ -85,8 +87,8 @@ class CarrierActivities:
                 service=label.service,
                 origin=place.get("division", ""),
                 destination=division,
-                weight_g=sum(articles[i.sku].weight_g * i.quantity for i in parcel.items),
-                volume_cm3=sum(articles[i.sku].volume_cm3 * i.quantity for i in parcel.items),
+                weight_g=weight,
+                volume_cm3=volume,
             )
             asked.append(_Asked(order, label.tries, instruction, place.get("time_zone", TIME_ZONE)))
         return asked

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from activities.orders.cheapest import cheapest
 from activities.orders.costing import Costing
-from activities.orders.demand import UNKNOWN, Demand, Group, groups_of
+from activities.orders.demand import Demand, Group, added_up, groups_of, size_of
 from activities.orders.eligible import Eligibility, eligible
 from activities.orders.fewest import fewest
 from activities.orders.network import Availability, Network, kilometres
@@ -67,10 +67,7 @@ def look(
 ) -> View:
     """Everything that the choice depends on."""
     groups = groups_of(demand, network.articles)
-    units: dict[str, int] = {}
-    for group in groups:
-        for sku, count in group.units.items():
-            units[sku] = units.get(sku, 0) + count
+    units = added_up(entry for group in groups for entry in group.units.items())
     chords = network.chords(demand.lat, demand.lon)
     costing = Costing(demand, network, policy, prices, now, chords)
     found = eligible(demand, stock, network, policy, now, chords)
@@ -208,10 +205,7 @@ def _block(groups: list[Group], block: int) -> Group:
     members = [group for number, group in enumerate(groups) if block >> number & 1]
     if len(members) == 1:
         return members[0]
-    units: dict[str, int] = {}
-    for group in members:
-        for sku, count in group.units.items():
-            units[sku] = units.get(sku, 0) + count
+    units = added_up(entry for group in members for entry in group.units.items())
     return Group(
         units, sum(g.weight_g for g in members), sum(g.volume_cm3 for g in members), sum(g.value for g in members)
     )
@@ -222,10 +216,7 @@ def _goods(view: View, units: dict[str, int]) -> Group:
     whole = _block(view.groups, (1 << len(view.groups)) - 1)
     if units == whole.units:
         return whole
-    articles = [(view.articles.get(sku, UNKNOWN), count) for sku, count in units.items()]
-    weight = sum(article.weight_g * count for article, count in articles)
-    volume = sum(article.volume_cm3 * count for article, count in articles)
-    return Group(units, weight, volume, _value(view, units))
+    return Group(units, *size_of(units, view.articles), _value(view, units))
 
 
 def _value(view: View, units: dict[str, int]) -> int:

@@ -1,12 +1,13 @@
 """What an order wants of the router: units per line, and the groups of lines that are shipped as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from activities.orders.moves import residual
 from contracts.orders import OrderState
 from contracts.routing import Policy
+from contracts.settlement import WHOLE_BP
 from contracts.skus import Article
 
 UNKNOWN = Article(id="")
@@ -38,6 +39,10 @@ class Demand:
     def value(self) -> int:
         return sum(self.values.get(line, 0) * units for line, _, units in self.lines)
 
+    def margin(self, policy: Policy) -> float:
+        """What is lost with the sale, in minor units."""
+        return self.value() * policy.margin_bp / WHOLE_BP
+
 
 def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
     """What an order still wants from the router."""
@@ -58,6 +63,20 @@ def demand_of(order: OrderState, policy: Policy | None = None) -> Demand:
         values={line: lines[line].unit_price for line in wanted},
         together={line: word for line in wanted if (word := lines[line].together) is not None},
     )
+
+
+def added_up(entries: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Units by SKU, in the order in which the SKUs come."""
+    units: dict[str, int] = {}
+    for sku, count in entries:
+        units[sku] = units.get(sku, 0) + count
+    return units
+
+
+def size_of(units: Mapping[str, int], articles: Mapping[str, Article]) -> tuple[int, int]:
+    """Weight in grams and volume in cubic centimetres of some units by SKU."""
+    known = [(articles.get(sku, UNKNOWN), count) for sku, count in units.items()]
+    return sum(one.weight_g * count for one, count in known), sum(one.volume_cm3 * count for one, count in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +112,6 @@ def groups_of(demand: Demand, articles: Mapping[str, Article]) -> list[Group]:
 
 
 def _group(lines: Sequence[tuple[int, str, int]], demand: Demand, articles: Mapping[str, Article]) -> Group:
-    units: dict[str, int] = {}
-    weight = volume = value = 0
-    for line, sku, quantity in lines:
-        article = articles.get(sku, UNKNOWN)
-        units[sku] = units.get(sku, 0) + quantity
-        weight += article.weight_g * quantity
-        volume += article.volume_cm3 * quantity
-        value += demand.values.get(line, 0) * quantity
-    return Group(units, weight, volume, value)
+    units = added_up((sku, count) for _, sku, count in lines)
+    value = sum(demand.values.get(line, 0) * count for line, _, count in lines)
+    return Group(units, *size_of(units, articles), value)

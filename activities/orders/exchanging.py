@@ -4,7 +4,7 @@ After Xu, Allgor and Graves 2009 (M&SOM 11:257-270), who re-evaluate orders befo
 be cheaper with goods which another one holds gets them, when the other one's next best way costs less than is saved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -17,13 +17,14 @@ from contracts.routing import Policy
 
 _HOLDERS_TRIED = 5
 _ROUNDS = 2
+_THIS_HOUR: Mapping[int, str] = {}
 
 
 @dataclass(slots=True)
 class Offer:
-    """An order whose goods are reserved and may still be moved; `parts` of nothing: it waits for goods.
+    """An order whose goods are reserved and may still be moved.
 
-    `uneasy`: it is split, waits, or took goods that others will want, so that a better way may be worth a search.
+    `uneasy`: it is split, or took goods that others will want, so that a better way may be worth a search.
     `slots`: by place, the hour in which a parcel of it counts; those that are not there count in the hour that runs.
     """
 
@@ -69,36 +70,36 @@ class Exchange:
         if not any(offer.uneasy for offer in self.offers):
             return []
         for offer in self.offers:
-            self._take(offer, offer.parts, 1)
+            self._take(offer.parts, 1, offer.slots)
         wishes = []
         for number, offer in enumerate(self.offers):
             if not offer.uneasy:
                 continue
             view = self._look(offer)
             ideal = choose(view)
-            saving = self._cost(view, offer) - ideal.total
+            saving = priced(view, offer.parts).total - ideal.total
             if ideal.parts and saving > offer.policy.reevaluate_gain:
                 wishes.append(_Wish(saving, number, ideal))
         for offer in self.offers:
-            self._take(offer, offer.parts, -1)
+            self._take(offer.parts, -1, offer.slots)
         return wishes
 
     def _grant(self, wish: _Wish) -> bool:
         """Give an order a better way: what is free now, or what another order can spare."""
         offer = self.offers[wish.number]
-        self._take(offer, offer.parts, 1)
+        self._take(offer.parts, 1, offer.slots)
         view = self._look(offer)
-        before = self._cost(view, offer)
+        before = priced(view, offer.parts).total
         free = choose(view)
         if free.parts and before - free.total > offer.policy.reevaluate_gain:
             self._give(wish.number, free.parts)
             return True
         holder = self._holder(wish, before)
         if holder is None:
-            self._take(offer, offer.parts, -1)
+            self._take(offer.parts, -1, offer.slots)
             return False
         other, parts = holder
-        self._take(self.offers[other], self.offers[other].parts, 1)
+        self._take(self.offers[other].parts, 1, self.offers[other].slots)
         self._give(wish.number, wish.plan.parts)
         self._give(other, parts)
         for one, another in ((wish.number, other), (other, wish.number)):
@@ -114,17 +115,17 @@ class Exchange:
         best: tuple[float, int, Parts] | None = None
         for number in self._holders_of(lacking, wish.number)[:_HOLDERS_TRIED]:
             other = self.offers[number]
-            self._take(other, other.parts, 1)
+            self._take(other.parts, 1, other.slots)
             if not self._lacking(wish.plan.parts):
-                cost = self._cost(self._look(other), other)
-                self._take(None, wish.plan.parts, -1)
+                cost = priced(self._look(other), other.parts).total
+                self._take(wish.plan.parts, -1)
                 view = self._look(other)
                 instead = choose(view)
                 saving = before - wish.plan.total - (instead.total - cost)
-                self._take(None, wish.plan.parts, 1)
+                self._take(wish.plan.parts, 1)
                 if instead.parts and saving > self.offers[wish.number].policy.reevaluate_gain:
                     best = max(best or (0.0, 0, []), (saving, number, instead.parts), key=lambda one: one[0])
-            self._take(other, other.parts, -1)
+            self._take(other.parts, -1, other.slots)
         return None if best is None else (best[1], best[2])
 
     def _lacking(self, parts: Parts) -> set[tuple[int, str]]:
@@ -144,23 +145,29 @@ class Exchange:
     def _look(self, offer: Offer) -> View:
         return look(offer.demand, self._stock, self._network, offer.policy, self._prices, self._now)
 
-    def _cost(self, view: View, offer: Offer) -> float:
-        """What an offer costs as it stands; an order that waits costs what is lost with it."""
-        if not offer.parts:
-            return offer.demand.value() * offer.policy.margin_bp / 10_000 + offer.policy.hold_back_from
-        return priced(view, offer.parts).total
-
     def _give(self, number: int, parts: Parts) -> None:
-        self._take(None, parts, -1)
+        self._take(parts, -1)
         self.offers[number].parts, self.offers[number].slots = parts, {}
         self.moved.add(number)
 
-    def _take(self, holder: Offer | None, parts: Parts, sign: int) -> None:
-        """Take goods out of the stock and count their parcels, or (sign 1) give them back."""
-        slots = holder.slots if holder else {}
-        for place, units in parts:
-            location = self._network.locations[place]
-            self._stock.change_all((location.id, sku, sign * count) for sku, count in units.items())
-            if place in self._network.limited:
-                slot = slots.get(place) or slot_of(location.time_zone, self._now)
-                self._stock.count(location.id, slot, -sign)
+    def _take(self, parts: Parts, sign: int, slots: Mapping[int, str] = _THIS_HOUR) -> None:
+        take(parts, self._stock, self._network, self._now, sign, slots)
+
+
+def take(
+    parts: Parts,
+    stock: Availability,
+    network: Network,
+    now: datetime,
+    sign: int = -1,
+    slots: Mapping[int, str] = _THIS_HOUR,
+) -> None:
+    """Take goods out of the stock and count their parcels; `sign` 1 gives them back.
+
+    `slots`: by place, the hour in which a parcel counts, where it is not the one that runs.
+    """
+    for place, units in parts:
+        location = network.locations[place]
+        stock.change_all((location.id, sku, sign * count) for sku, count in units.items())
+        if place in network.limited:
+            stock.count(location.id, slots.get(place) or slot_of(location.time_zone, now), -sign)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from math import cos, radians, sin
+from math import asin, cos, isinf, radians, sin, sqrt
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,11 @@ def kilometres(chords: NDArray[np.float64]) -> NDArray[np.float64]:
     """Great-circle distances from squared chords: 2 R asin(c / 2)."""
     known = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(np.sqrt(chords) / 2, 1.0))
     return np.where(np.isinf(chords), np.inf, known)
+
+
+def kilometre(chord: float) -> float | None:
+    """One such distance, to the metre; None where a location has no point. For the few that are shown."""
+    return None if isinf(chord) else round(2 * EARTH_RADIUS_KM * asin(min(sqrt(chord) / 2, 1.0)), 3)
 
 
 def chord_of(kilometres_apart: float) -> float:

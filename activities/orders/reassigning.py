@@ -1,15 +1,15 @@
 """Orders whose offers nobody has accepted yet are assigned anew where several together become cheaper. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from activities.orders.demand import demand_of
+from activities.orders.demand import added_up, demand_of
 from activities.orders.exchanging import Exchange, Offer
 from activities.orders.moves import Moves, begin, withdraw
 from activities.orders.network import Availability, Network
 from activities.orders.policies import PolicyOf
 from activities.orders.prices import Prices
-from activities.orders.routing import StockSeen, redecide, uneasy
+from activities.orders.routing import StockSeen, parts_of, redecide, uneasy
 from contracts.orders import LIVE, OrderState, Parcel, ParcelState
 from contracts.routing import Decision
 
@@ -63,11 +63,7 @@ def reassign(
 
 def _fresh_offer(moves: Moves, decision: Decision, policies: PolicyOf, network: Network) -> Offer:
     policy = policies(moves.order)
-    parts = [
-        (network.index[part.location], _units((item.sku, item.quantity) for item in part.items))
-        for part in decision.allocations
-    ]
-    return Offer(demand_of(moves.order, policy), policy, parts, uneasy(decision))
+    return Offer(demand_of(moves.order, policy), policy, parts_of(decision, network), uneasy(decision))
 
 
 def _standing_offer(order: OrderState, policies: PolicyOf, network: Network) -> Offer:
@@ -75,17 +71,10 @@ def _standing_offer(order: OrderState, policies: PolicyOf, network: Network) -> 
     offered = _offered(order)
     without = order.model_copy(update={"parcels": [p for p in order.parcels if p not in offered]})
     places = {network.index[parcel.location]: parcel for parcel in offered}
-    parts = [(n, _units((item.sku, item.quantity) for item in parcel.items)) for n, parcel in places.items()]
+    parts = [(n, added_up((item.sku, item.quantity) for item in parcel.items)) for n, parcel in places.items()]
     slots = {place: parcel.slot for place, parcel in places.items() if parcel.slot}
     return Offer(demand_of(without, policy), policy, parts, len(parts) > 1, slots)
 
 
 def _offered(order: OrderState) -> list[Parcel]:
     return [parcel for parcel in order.parcels if parcel.state is ParcelState.OFFERED]
-
-
-def _units(items: Iterable[tuple[str, int]]) -> dict[str, int]:
-    units: dict[str, int] = {}
-    for sku, count in items:
-        units[sku] = units.get(sku, 0) + count
-    return units

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import asin, sqrt
 from typing import Literal
 
 import numpy as np
 
-from activities.orders.choosing import NOTHING, Plan, View, choose, look, priced
-from activities.orders.demand import UNKNOWN, Demand, demand_of
-from activities.orders.exchanging import Offer
-from activities.orders.network import EARTH_RADIUS_KM, Availability, Network, slot_of
+from activities.orders.choosing import NOTHING, Parts, Plan, View, choose, look, priced
+from activities.orders.demand import Demand, added_up, demand_of, size_of
+from activities.orders.exchanging import Offer, take
+from activities.orders.network import Availability, Network, kilometre, slot_of
 from activities.orders.prices import Prices
 from contracts.base import milliseconds
 from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Policy, Terms
@@ -19,7 +18,6 @@ from contracts.routing import AllocatedItem, Allocation, Candidate, Decision, Po
 __all__ = ["Demand", "StockSeen", "decide", "demand_of", "route"]
 
 Outcome = Literal["single", "split", "none"]
-_BASIS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def route(
         routed = _route_one(demand, stock, network, policy, prices, now)
         decision = _decision(routed, network, prices, now, StockSeen(seen.version, rows))
         rows += len(decision.allocations)
-        take(routed.plan, stock, network, now)
+        take(routed.plan.parts, stock, network, now)
         decisions.append(decision)
     return decisions
 
@@ -94,14 +92,21 @@ def redecide(
     offer: Offer, stock: Availability, network: Network, prices: Prices | None, now: datetime, seen: StockSeen
 ) -> Decision:
     """The decision on an offer as it stands after an exchange; its goods are, and stay, taken from the stock."""
-    plan = Plan(offer.parts, 0.0)
-    take(plan, stock, network, now, 1)
+    take(offer.parts, stock, network, now, 1)
     view = look(offer.demand, stock, network, offer.policy, prices, now)
     better = priced(view, offer.parts)
     routed = Routed(offer.demand, offer.policy, view, better, exchanged_with=offer.exchanged_with)
     decision = _decision(routed, network, prices, now, seen)
-    take(plan, stock, network, now, -1)
+    take(offer.parts, stock, network, now)
     return decision
+
+
+def parts_of(decision: Decision, network: Network) -> Parts:
+    """What a decision takes from where, as the search for better ways sees it."""
+    return [
+        (network.index[part.location], added_up((item.sku, item.quantity) for item in part.items))
+        for part in decision.allocations
+    ]
 
 
 def uneasy(decision: Decision) -> bool:
@@ -119,21 +124,12 @@ def worth_more_elsewhere(view: View, plan: Plan, now: datetime) -> bool:
     waited = now - (view.demand.placed_at or now)
     if not view.demand.patient or waited >= timedelta(seconds=policy.hold_back_s):
         return False
-    worth = view.demand.value() * policy.margin_bp / _BASIS
+    worth = view.demand.margin(policy)
     if not (policy.hold_back and policy.rule == "cost" and worth) or plan.total <= worth + policy.hold_back_from:
         return False
-    terms = [view.costing.terms(units, *_size(view, units))(place)[0] for place, units in plan.parts]
+    terms = [view.costing.terms(units, *size_of(units, view.articles))(place)[0] for place, units in plan.parts]
     lateness, scarcity = sum(one.lateness for one in terms), sum(one.scarcity for one in terms)
     return scarcity > 0 and plan.total - lateness > worth + policy.hold_back_from
-
-
-def take(plan: Plan, stock: Availability, network: Network, now: datetime, sign: int = -1) -> None:
-    """Take a plan's goods from the stock and count its parcels; `sign` 1 gives them back."""
-    for place, units in plan.parts:
-        location = network.locations[place]
-        stock.change_all((location.id, sku, sign * count) for sku, count in units.items())
-        if place in network.limited:
-            stock.count(location.id, slot_of(location.time_zone, now), -sign)
 
 
 def _decision(routed: Routed, network: Network, prices: Prices | None, now: datetime, seen: StockSeen) -> Decision:
@@ -181,14 +177,13 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
                 items.append(AllocatedItem.trusted(line=line, sku=sku, quantity=quantity))
                 left[line] -= quantity
                 room[sku] -= quantity
-        weight, volume = _size(routed.view, units)
         costing = routed.view.costing
-        terms, service = costing.terms(units, weight, volume)(place)
+        terms, service = costing.terms(units, *size_of(units, routed.view.articles))(place)
         location = network.locations[place]
         allocations.append(
             Allocation.trusted(
                 location=location.id,
-                distance_km=_km(routed.view, place),
+                distance_km=kilometre(routed.view.chords[place]),
                 items=items,
                 service=None if service is None else network.tariffs.services[service].id,
                 terms=terms,
@@ -197,11 +192,6 @@ def _allocations(routed: Routed, network: Network, now: datetime) -> list[Alloca
             )
         )
     return allocations
-
-
-def _size(view: View, units: dict[str, int]) -> tuple[int, int]:
-    articles = [(view.articles.get(sku, UNKNOWN), count) for sku, count in units.items()]
-    return sum(a.weight_g * count for a, count in articles), sum(a.volume_cm3 * count for a, count in articles)
 
 
 def _sum(terms: Sequence[Terms]) -> Terms:
@@ -222,16 +212,16 @@ def _candidates(view: View, chosen: list[int], network: Network) -> list[Candida
     if len(places) > kept:
         places = places[np.argpartition(view.chords[places], kept - 1)[:kept]]
     shown = sorted({*places.tolist(), *chosen}, key=lambda p: (view.chords[p], p))
-    of_all = view.costing.terms(view.units, *_size(view, view.units))
+    of_all = view.costing.terms(view.units, *size_of(view.units, view.articles))
     candidates = []
     for place in shown:
         ships_all = bool(view.whole[place])
         there = {} if ships_all else _there(view, place)
-        terms, service = (of_all if ships_all else view.costing.terms(there, *_size(view, there)))(place)
+        terms, service = (of_all if ships_all else view.costing.terms(there, *size_of(there, view.articles)))(place)
         candidates.append(
             Candidate.trusted(
                 location=network.locations[place].id,
-                distance_km=_km(view, place),
+                distance_km=kilometre(view.chords[place]),
                 ships_all=ships_all,
                 chosen=place in chosen,
                 terms=terms,
@@ -244,11 +234,6 @@ def _candidates(view: View, chosen: list[int], network: Network) -> list[Candida
 def _there(view: View, place: int) -> dict[str, int]:
     """What a place has of the order."""
     return {sku: count for sku, count in zip(view.units, view.covered[:, place].tolist(), strict=True) if count}
-
-
-def _km(view: View, place: int) -> float | None:
-    chord = float(view.chords[place])
-    return None if chord == np.inf else round(2 * EARTH_RADIUS_KM * asin(min(sqrt(chord) / 2, 1.0)), 3)
 
 
 def _reason(routed: Routed, have_all: int, have_some: int) -> str:

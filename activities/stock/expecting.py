@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activities.orders.costing import Costing
-from activities.orders.demand import UNKNOWN, Demand
+from activities.orders.demand import Demand, size_of
 from activities.orders.eligible import eligible
 from activities.orders.network import Availability, Network
 from activities.orders.policies import policy_for
 from activities.orders.prices import Expected
 from contracts.routing import Policy
+from contracts.settlement import WHOLE_BP
 from infra.mongo import Mongo, insert_new
 
 DAYS_SEEN = 28
 SKUS_PRICED = 5_000
 _DAY_S = 86_400
-_BASIS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def expectation(
     orders = sum(share.values())
     classes = sorted(share)
     weights = np.array([share[one] / orders for one in classes])
-    margin = np.array([policy_for(policies, *one).margin_bp / _BASIS for one in classes]) @ weights
+    margin = np.array([policy_for(policies, *one).margin_bp / WHOLE_BP for one in classes]) @ weights
     per_order = sum(units.values()) / orders
     parcel = _usual_parcel(units, per_order, network)
     cost = np.stack([_cost(one, place[one], parcel, per_order, network, policies, now) for one in classes])
@@ -122,11 +122,9 @@ def expectation(
 
 def _usual_parcel(units: Mapping[str, int], per_order: float, network: Network) -> tuple[int, int]:
     """Weight and volume of a usual order."""
-    articles = [(network.articles.get(sku, UNKNOWN), count) for sku, count in units.items()]
     scale = per_order / sum(units.values())
-    weight = sum(article.weight_g * count for article, count in articles) * scale
-    volume = sum(article.volume_cm3 * count for article, count in articles) * scale
-    return round(weight), round(volume)
+    weight, volume = size_of(units, network.articles)
+    return round(weight * scale), round(volume * scale)
 
 
 def _cost(
