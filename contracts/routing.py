@@ -95,6 +95,11 @@ class Policy(Document):
             return None
         return max(lengths), bool(self.channels)
 
+    @property
+    def exchanges(self) -> bool:
+        """Whether offers may be moved for what it saves: only where cost is the rule."""
+        return self.reevaluate and self.rule == "cost"
+
     def deadline(self, placed_at: datetime, deliver_by: datetime | None) -> datetime:
         """When the customer is to have everything: as the order says (`deliver_by`), else as promised here."""
         return deliver_by or placed_at + timedelta(seconds=self.promise_s)

@@ -169,7 +169,7 @@ class BatchActivities:
         fresh = [
             (moves, decision)
             for moves, decision, policy in zip(wanting, routed, held, strict=True)
-            if decision.outcome != "none" and policy.reevaluate and policy.rule == "cost"
+            if decision.outcome != "none" and policy.exchanges
         ]
         if any(uneasy(decision) for _, decision in fresh):
             standing = await self._offered(step, besides=[moves.order.id for moves in moved])

@@ -46,7 +46,7 @@ def reassign(
     before. `stock` is left with every order's goods taken as the answer says.
     """
     offers = [_fresh_offer(moves, decision, policies, network) for moves, decision in fresh]
-    kept = [order for order in standing if movable(order) and policies(order).reevaluate]
+    kept = [order for order in standing if movable(order) and policies(order).exchanges]
     offers += [_standing_offer(order, policies, network) for order in kept]
     orders = [moves.order for moves, _ in fresh] + kept
     changed = Exchange(offers, stock, network, prices, now).improve()
