@@ -23,6 +23,7 @@ from infra.demo_network import network, orders
 from infra.embedded.nats_server import SYNC_INTERVAL
 from infra.embedded.temporal_server import SQLITE_PRAGMAS
 from infra.mongo import Mongo
+from infra.outbox import told
 from infra.processes import Process
 from infra.settings import EnvironmentSettings
 from infra.temporal import connect
@@ -146,10 +147,10 @@ async def _times(mongo: Mongo, prefix: str = "burst") -> tuple[dict[str, float],
         if row["closed_at"]:
             delivered[row["_id"]] = row["closed_at"].timestamp()
     dispatched: dict[str, float] = defaultdict(float)
-    offers = {"event.type": "parcel.offered.v1", "status": "sent", "event.data.order": {"$regex": f"^{prefix}-"}}
-    async for row in mongo.outbox.find(offers, {"event.data.order": 1, "sent_at": 1}):
-        order = row["event"]["data"]["order"]
-        dispatched[order] = max(dispatched[order], row["sent_at"].timestamp())
+    async for event, at in told(mongo, "parcel.offered.v1"):
+        order = event["data"]["order"]
+        if order.startswith(f"{prefix}-"):
+            dispatched[order] = max(dispatched[order], at.timestamp())
     return placed, dict(dispatched), delivered
 
 

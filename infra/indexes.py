@@ -44,7 +44,12 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
             [("status", 1), ("at", 1), ("key", 1)],
             {"partialFilterExpression": {"status": {"$in": ["pending", "stamped"]}}},
         ),
-        ([("sent_at", 1)], {"expireAfterSeconds": OUTBOX_KEPT_S, "name": "kept"}),
+        ([("turn", 1), ("at", 1), ("key", 1)], {"partialFilterExpression": {"turn": {"$exists": True}}}),
+        # Not before its numbers are written to the partners' documents.
+        (
+            [("sent_at", 1)],
+            {"expireAfterSeconds": OUTBOX_KEPT_S, "partialFilterExpression": {"folded": True}, "name": "kept"},
+        ),
     ],
     "returns": [
         ([("order", 1)], {}),

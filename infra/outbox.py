@@ -1,93 +1,72 @@
-"""The outbox in MongoDB: who may relay it, and its events' way from pending over stamped (numbered) to sent."""
+"""The outbox in MongoDB: its rows' way from pending over stamped (numbered) to sent.
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+A row holds all events that one step tells, for all partners: what costs is the number of rows, and of writes to them.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from bson import ObjectId
-from pymongo import ReturnDocument
 
-from contracts.events import CloudEvent
+from contracts.events import SOURCE
 from contracts.subjects import event_subject
+from infra.lease import Lease
 from infra.mongo import Mongo, Session, UpdateOne
 
-LEASE_S = 6.0
-"""How long a relay that says nothing keeps the others waiting."""
 CHUNK = 1_000
+"""Events that are numbered and published together, about."""
+FOLD_EVERY = 64
+"""Turns after which partners' last numbers are written to their own documents."""
 
-_LEASE = "relay"
-_NEVER = datetime.fromtimestamp(0, UTC)
-_WANTED = {"partner": 1, "subject": 1, "event": 1, "sequence": 1}
+_ROW_EVENTS = 500
+_ROW_CHARACTERS = 1_000_000
+_ORDER = [("turn", 1), ("at", 1), ("key", 1)]
+"""The order in which numbers were given, and in which events are published."""
+_BACKWARDS = [(name, -way) for name, way in _ORDER]
+
+Outgoing = dict[str, Any]
+"""One event in a row: `id`, `partner`, `type`, and the CloudEvent without its sequence as `body`, a JSON text."""
 
 
-def pending(event: CloudEvent, partner: str) -> dict[str, Any]:
-    """The row of an event that is to be told. `key` grows, so that events of one moment keep their order."""
+def outgoing(partner: str, event_id: str, kind: str, subject: str, at: datetime, data: Mapping[str, Any]) -> Outgoing:
+    """An event that is to be told: a CloudEvent (contracts.events) of type `kind`, put into its final words."""
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SOURCE,
+        "type": kind,
+        "subject": subject,
+        "time": at,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
     return {
-        "_id": event.id,
-        "key": ObjectId(),
+        "id": event_id,
         "partner": partner,
-        "subject": event_subject(partner, event.type),
-        "status": "pending",
-        "at": event.time,
-        "event": event.model_dump(exclude_none=True),
+        "type": kind,
+        "body": orjson.dumps(event, option=orjson.OPT_UTC_Z).decode(),
     }
 
 
-class LeaseLost(Exception):
-    """Another relay has taken over: stop publishing at once."""
+def rows_of(events: Iterable[Outgoing], at: datetime) -> list[dict[str, Any]]:
+    """The rows of events that happened at one moment, to be told in this order. `key` grows from row to row.
 
-
-class Lease:
-    """The right to relay, held by one at a time. `token` grows at each take-over: an old one is worth nothing.
-
-    `published` is the sequence at which the stream stood when this was last noted.
-    Time is the database's, so that clocks of different machines do not matter.
+    A row is named after its first event: writing the same events again writes nothing.
     """
-
-    def __init__(self, mongo: Mongo, token: int, published: int, seconds: float) -> None:
-        self._mongo = mongo
-        self.token = token
-        self.published = published
-        self._seconds = seconds
-        self._kept_at = time.monotonic()
-
-    @classmethod
-    async def take(cls, mongo: Mongo, owner: str, seconds: float = LEASE_S) -> "Lease | None":
-        """None while another one holds it. A relay may take over from itself after an error."""
-        fresh = {"token": 0, "published": 0, "owner": None, "expires_at": _NEVER}
-        await mongo.leases.update_one({"_id": _LEASE}, {"$setOnInsert": fresh}, upsert=True)
-        free = {"$or": [{"owner": owner}, {"$expr": {"$lte": ["$expires_at", "$$NOW"]}}]}
-        taken = {"owner": owner, "token": {"$add": ["$token", 1]}, "expires_at": _from_now(seconds)}
-        row = await mongo.leases.find_one_and_update(
-            {"_id": _LEASE, **free}, [{"$set": taken}], return_document=ReturnDocument.AFTER
-        )
-        return cls(mongo, row["token"], row["published"], seconds) if row else None
-
-    async def keep(self) -> None:
-        """Renew when half of the time is over. Raises LeaseLost."""
-        if time.monotonic() - self._kept_at > self._seconds / 2:
-            await self.renew()
-
-    async def renew(self, session: Session | None = None) -> None:
-        """Within a transaction this also fences it: it cannot commit beside a take-over. Raises LeaseLost."""
-        began = time.monotonic()
-        changes = {"expires_at": _from_now(self._seconds), "published": self.published}
-        renewed = await self._mongo.leases.update_one(self._mine, [{"$set": changes}], session=session)
-        if not renewed.matched_count:
-            raise LeaseLost
-        self._kept_at = began
-
-    async def give_back(self) -> None:
-        """Let another relay take over at once."""
-        changes = {"expires_at": _NEVER, "owner": None, "published": self.published}
-        await self._mongo.leases.update_one(self._mine, {"$set": changes})
-
-    @property
-    def _mine(self) -> dict[str, object]:
-        return {"_id": _LEASE, "token": self.token}
+    rows: list[dict[str, Any]] = []
+    characters = 0
+    for one in events:
+        if not rows or len(rows[-1]["events"]) == _ROW_EVENTS or characters > _ROW_CHARACTERS:
+            row = {"_id": one["id"], "key": ObjectId(), "status": "pending", "at": at, "count": 0, "events": []}
+            rows.append(row)
+            characters = 0
+        rows[-1]["events"].append(one)
+        rows[-1]["count"] += 1
+        characters += len(one["body"])
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,94 +75,190 @@ class Stamped:
 
     id: str
     partner: str
-    subject: str
+    kind: str
     number: int
-    event: Mapping[str, Any]
+    words: str
+
+    @property
+    def subject(self) -> str:
+        return event_subject(self.partner, self.kind)
 
     def body(self) -> bytes:
         """The CloudEvent as partners get it."""
-        return orjson.dumps({**self.event, "sequence": str(self.number)}, option=orjson.OPT_UTC_Z)
+        return f'{self.words[:-1]},"sequence":"{self.number}"}}'.encode()
 
 
-async def stamp(mongo: Mongo, lease: Lease, limit: int = CHUNK) -> list[Stamped]:
-    """Give the next pending events their numbers, in one fenced transaction. Raises LeaseLost.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Rows that were given numbers, and their events in order."""
 
-    They are claimed by their status: a transaction that began early may commit late, and a watermark would have
-    passed its events by.
+    rows: list[str] = field(default_factory=list)
+    events: list[Stamped] = field(default_factory=list)
+
+    def take(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row["_id"])
+        self.events.extend(_stamped(row, row["numbers"]))
+
+
+class Numbers:
+    """The last number given to each partner, by the one relay that holds the lease.
+
+    They are told by the rows themselves. Every so often they are also written to a document for each partner (`fold`),
+    so that whoever takes over need not read all rows.
     """
-    pending = mongo.outbox.find({"status": "pending"}, _WANTED).sort([("at", 1), ("key", 1)])
-    rows = await pending.limit(limit).batch_size(limit).to_list(limit)
-    if not rows:
-        return []
-    partners = sorted({row["partner"] for row in rows})
 
-    async def work(session: Session) -> list[Stamped]:
-        await lease.renew(session)
-        found = mongo.partner_sequences.find({"_id": {"$in": partners}}, session=session)
-        last = {row["_id"]: row["last"] async for row in found}
-        stamped = _numbered(rows, last)
-        last = {event.partner: event.number for event in stamped}
-        await mongo.partner_sequences.bulk_write(
-            [UpdateOne({"_id": partner}, {"$set": {"last": number}}, upsert=True) for partner, number in last.items()],
-            ordered=False,
-            session=session,
-        )
-        await mongo.outbox.bulk_write(
-            [
-                UpdateOne({"_id": event.id}, {"$set": {"status": "stamped", "sequence": event.number}})
-                for event in stamped
-            ],
-            ordered=False,
-            session=session,
-        )
+    def __init__(self, mongo: Mongo, lease: Lease, last: dict[str, int], unfolded: set[str]) -> None:
+        self._mongo = mongo
+        self._lease = lease
+        self.last = last
+        self._unfolded = unfolded
+
+    @classmethod
+    async def read(cls, mongo: Mongo, lease: Lease) -> "Numbers":
+        last = {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
+        unfolded = set()
+        recent = mongo.outbox.find({"turn": {"$gt": lease.folded}}, {"numbers": 1, "events.partner": 1})
+        async for row in recent:
+            for event, number in zip(row["events"], row["numbers"], strict=True):
+                last[event["partner"]] = max(number, last.get(event["partner"], 0))
+                unfolded.add(event["partner"])
+        return cls(mongo, lease, last, unfolded)
+
+    async def stamp(self, limit: int = CHUNK) -> Turn:
+        """Give the next pending events their numbers, in one fenced transaction. Raises LeaseLost.
+
+        They are claimed by their status: a transaction that began early may commit late, and a watermark would have
+        passed its events by.
+        """
+        rows = await self._next(limit)
+        if not rows:
+            return Turn()
+        lease, turn, last = self._lease, self._lease.turn + 1, dict(self.last)
+        stamped, updates = Turn(), []
+        for row in rows:
+            numbers = _next_numbers(row, last)
+            stamped.take({**row, "numbers": numbers})
+            updates.append(
+                UpdateOne({"_id": row["_id"]}, {"$set": {"status": "stamped", "turn": turn, "numbers": numbers}})
+            )
+
+        async def work(session: Session) -> None:
+            await lease.renew(session, turn=turn)
+            await self._mongo.outbox.bulk_write(updates, ordered=False, session=session)
+
+        await self._mongo.transaction(work)
+        lease.turn, self.last = turn, last
+        self._unfolded |= {event.partner for event in stamped.events}
+        if turn - lease.folded >= FOLD_EVERY:
+            await self.fold()
         return stamped
 
-    return await mongo.transaction(work)
+    async def _next(self, limit: int) -> list[dict[str, Any]]:
+        """Pending rows, the oldest first, of `limit` events together or a little more."""
+        waiting = self._mongo.outbox.find({"status": "pending"}, {"count": 1}).sort([("at", 1), ("key", 1)])
+        wanted: list[str] = []
+        events = 0
+        for row in await waiting.limit(limit).batch_size(limit).to_list(limit):
+            if events >= limit:
+                break
+            wanted.append(row["_id"])
+            events += row["count"]
+        if not wanted:
+            return []
+        rows = {row["_id"]: row async for row in self._mongo.outbox.find({"_id": {"$in": wanted}}, {"events": 1})}
+        return [rows[name] for name in wanted]
+
+    async def fold(self) -> None:
+        """Write the last numbers to the partners' documents. Rows may expire from then on. Raises LeaseLost."""
+        lease = self._lease
+        if lease.folded == lease.turn:
+            return
+        since, turn = lease.folded, lease.turn
+        updates = [
+            UpdateOne({"_id": partner}, {"$set": {"last": self.last[partner]}}, upsert=True)
+            for partner in sorted(self._unfolded)
+        ]
+
+        async def work(session: Session) -> None:
+            await lease.renew(session, turn=turn, folded=turn)
+            if updates:
+                await self._mongo.partner_sequences.bulk_write(updates, ordered=False, session=session)
+            done = {"turn": {"$gt": since, "$lte": turn}}
+            await self._mongo.outbox.update_many(done, {"$set": {"folded": True}}, session=session)
+
+        await self._mongo.transaction(work)
+        lease.folded = turn
+        self._unfolded.clear()
+
+    async def give_none_up_to(self, numbers: Mapping[str, int]) -> None:
+        """By partner: numbers that are taken, whatever was known of them. Raises LeaseLost."""
+        self.last |= numbers
+        self._unfolded |= numbers.keys()
+        self._lease.turn += 1
+        await self.fold()
 
 
-def _numbered(rows: Iterable[Mapping[str, Any]], last: Mapping[str, int]) -> list[Stamped]:
-    number = dict(last)
-    stamped = []
-    for row in rows:
-        partner = row["partner"]
-        number[partner] = number.get(partner, 0) + 1
-        stamped.append(Stamped(row["_id"], partner, row["subject"], number[partner], row["event"]))
-    return stamped
+def _next_numbers(row: Mapping[str, Any], last: dict[str, int]) -> list[int]:
+    numbers = []
+    for event in row["events"]:
+        partner = event["partner"]
+        last[partner] = number = last.get(partner, 0) + 1
+        numbers.append(number)
+    return numbers
 
 
-async def unfinished(mongo: Mongo) -> list[Stamped]:
-    """Events that got a number and perhaps were not published, each partner's in order."""
-    return await _stamped(mongo, {"status": "stamped"})
+async def unfinished(mongo: Mongo) -> Turn:
+    """Rows that got their numbers and perhaps were not published, in order."""
+    found = Turn()
+    for row in await mongo.outbox.find({"status": "stamped"}).sort(_ORDER).to_list(None):
+        found.take(row)
+    return found
 
 
-async def numbered_after(mongo: Mongo, partner: str, number: int) -> list[Stamped]:
-    """A partner's events beyond a number, in order, whether they were sent or not."""
-    return await _stamped(mongo, {"partner": partner, "sequence": {"$gt": number}})
+async def lost_since(mongo: Mongo, kept: Mapping[str, int]) -> dict[str, Any] | None:
+    """The oldest row of the end that a stream has lost; None when it has lost nothing.
+
+    `kept` says which of a partner's numbers the stream ends with. It was filled in the order of the turns, so it holds
+    everything before the newest row that it holds wholly.
+    """
+    oldest = None
+    wanted = {"turn": 1, "at": 1, "key": 1, "numbers": 1, "events.partner": 1}
+    async for row in mongo.outbox.find({"turn": {"$exists": True}}, wanted).sort(_BACKWARDS):
+        held = zip(row["events"], row["numbers"], strict=True)
+        if all(number <= kept.get(event["partner"], 0) for event, number in held):
+            break
+        oldest = row
+    return oldest
 
 
-async def last_numbers(mongo: Mongo) -> dict[str, int]:
-    """The last number that was given, by partner."""
-    return {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
+async def from_row_on(mongo: Mongo, first: Mapping[str, Any]) -> AsyncIterator[Turn]:
+    """Numbered rows from one on, in order, several at a time."""
+    gathered = Turn()
+    async for row in mongo.outbox.find({"turn": {"$gte": first["turn"]}}).sort(_ORDER).batch_size(8):
+        if (row["turn"], row["at"], row["key"]) < (first["turn"], first["at"], first["key"]):
+            continue
+        gathered.take(row)
+        if len(gathered.events) >= CHUNK:
+            yield gathered
+            gathered = Turn()
+    yield gathered
 
 
-async def give_no_number_up_to(mongo: Mongo, numbers: Mapping[str, int]) -> None:
-    """By partner: numbers that are taken, whatever was known of them."""
-    await mongo.partner_sequences.bulk_write(
-        [UpdateOne({"_id": partner}, {"$max": {"last": number}}, upsert=True) for partner, number in numbers.items()],
-        ordered=False,
-    )
-
-
-async def mark_sent(mongo: Mongo, events: Sequence[Stamped]) -> None:
+async def mark_sent(mongo: Mongo, rows: Sequence[str]) -> None:
     sent = {"$set": {"status": "sent", "sent_at": datetime.now(UTC)}}
-    await mongo.outbox.update_many({"_id": {"$in": [event.id for event in events]}, "status": "stamped"}, sent)
+    await mongo.outbox.update_many({"_id": {"$in": list(rows)}, "status": "stamped"}, sent)
 
 
-async def _stamped(mongo: Mongo, which: dict[str, Any]) -> list[Stamped]:
-    rows = await mongo.outbox.find(which, _WANTED).to_list(None)
-    found = [Stamped(r["_id"], r["partner"], r["subject"], r["sequence"], r["event"]) for r in rows]
-    return sorted(found, key=lambda event: event.number)
+async def told(mongo: Mongo, kind: str) -> AsyncIterator[tuple[dict[str, Any], datetime]]:
+    """The CloudEvents of a type that were sent, each with when."""
+    async for row in mongo.outbox.find({"status": "sent", "events.type": kind}, {"events": 1, "sent_at": 1}):
+        for event in row["events"]:
+            if event["type"] == kind:
+                yield orjson.loads(event["body"]), row["sent_at"]
 
 
-def _from_now(seconds: float) -> dict[str, Any]:
-    return {"$add": ["$$NOW", int(seconds * 1000)]}
+def _stamped(row: Mapping[str, Any], numbers: Iterable[int]) -> list[Stamped]:
+    return [
+        Stamped(event["id"], event["partner"], event["type"], number, event["body"])
+        for event, number in zip(row["events"], numbers, strict=True)
+    ]

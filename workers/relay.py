@@ -15,9 +15,10 @@ from nats.js.errors import NotFoundError
 
 from contracts.subjects import EVENTS, partner_filter
 from infra import outbox
+from infra.lease import LEASE_S, Lease, LeaseLost
 from infra.mongo import Mongo, PyMongoError
 from infra.nats import Chain, ChainBroken, Message, connect
-from infra.outbox import CHUNK, LEASE_S, Lease, LeaseLost, Stamped
+from infra.outbox import CHUNK, Numbers, Stamped, Turn
 from infra.runtime import prepare
 from infra.settings import Settings
 from infra.streams import AT_ONCE
@@ -70,56 +71,62 @@ class Relay:
     async def _relay(self, lease: Lease) -> None:
         log.info("relaying, with token %d", lease.token)
         try:
-            await self._take_up(lease)
-            await self._work(lease)
+            numbers = await self._take_up(lease)
+            await self._work(lease, numbers)
         except LeaseLost:
             log.warning("another relay has taken over from token %d", lease.token)
         finally:
             await lease.give_back()
 
-    async def _take_up(self, lease: Lease) -> None:
+    async def _take_up(self, lease: Lease) -> Numbers:
         """Finish what another relay has left, or this one before an error."""
+        numbers = await Numbers.read(self._mongo, lease)
         self._end = await self._stream_end()
         if self._end < lease.published:
-            await self._heal(lease)
+            await self._heal(lease, numbers)
         elif self._end > lease.published:
-            await self._catch_up()
+            await self._catch_up(numbers)
         left = await outbox.unfinished(self._mongo)
-        await self._publish(lease, await self._missing(left))
+        await self._publish(lease, await self._missing(left.events))
         await self._finish(lease, left)
+        return numbers
 
-    async def _heal(self, lease: Lease) -> None:
+    async def _heal(self, lease: Lease, numbers: Numbers) -> None:
         """Publish again, under their old numbers, the events that the stream has lost."""
         log.error("the stream was at %d and ends at %d: sending again what it lost", lease.published, self._end)
-        given = await outbox.last_numbers(self._mongo)
-        kept = await self._numbers(given)
-        for partner in sorted(partner for partner, number in given.items() if kept[partner] < number):
-            lost = await outbox.numbered_after(self._mongo, partner, kept[partner])
-            log.error("%s: %d events from %d on", partner, len(lost), kept[partner] + 1)
+        kept = await self._numbers(numbers.last)
+        first = await outbox.lost_since(self._mongo, kept)
+        if first is None:
+            return
+        async for turn in outbox.from_row_on(self._mongo, first):
+            lost = [event for event in turn.events if event.number > kept.get(event.partner, 0)]
+            log.error("%d events from turn %d on", len(lost), first["turn"])
             await self._publish(lease, lost)
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, numbers: Numbers) -> None:
         """Where the stream is ahead of a database that was set back, go on with its numbers: none is given twice."""
         subjects = (await self._js.stream_info(EVENTS, subjects_filter=partner_filter("*"))).state.subjects
         kept = await self._numbers({_partner_of(subject) for subject in subjects or ()})
-        given = await outbox.last_numbers(self._mongo)
-        ahead = {partner: number for partner, number in kept.items() if number > given.get(partner, 0)}
+        ahead = {partner: number for partner, number in kept.items() if number > numbers.last.get(partner, 0)}
         if ahead:
             log.error("the database knows less than the stream about %d partners: %.500s", len(ahead), ahead)
-            await outbox.give_no_number_up_to(self._mongo, ahead)
+            await numbers.give_none_up_to(ahead)
 
-    async def _work(self, lease: Lease) -> None:
+    async def _work(self, lease: Lease, numbers: Numbers) -> None:
         idle_s = _BUSY_S
         while not self._stop.is_set():
-            if events := await outbox.stamp(self._mongo, lease):
-                await self._publish(lease, events)
-                await self._finish(lease, events)
+            turn = await numbers.stamp()
+            if turn.events:
+                await self._publish(lease, turn.events)
+                await self._finish(lease, turn)
                 idle_s = _BUSY_S
             else:
-                await lease.keep()
+                if await lease.keep():
+                    await numbers.fold()
                 idle_s = min(idle_s * 2, _IDLE_S)
-            if len(events) < CHUNK:
+            if len(turn.events) < CHUNK:
                 await self._pause(idle_s)
+        await numbers.fold()
 
     async def _publish(self, lease: Lease, events: Sequence[Stamped]) -> None:
         for left in _chunks(events):
@@ -145,11 +152,11 @@ class Relay:
         self._end = end
         return await self._missing(events)
 
-    async def _finish(self, lease: Lease, events: Sequence[Stamped]) -> None:
+    async def _finish(self, lease: Lease, turn: Turn) -> None:
         """Note where the stream stands first: nobody would miss what it loses after its events are marked."""
         lease.published = self._end
         await lease.renew()
-        await outbox.mark_sent(self._mongo, events)
+        await outbox.mark_sent(self._mongo, turn.rows)
 
     async def _missing(self, events: Sequence[Stamped]) -> list[Stamped]:
         """Those that the stream does not have. Its own memory of ids is short, its last number is not."""

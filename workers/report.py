@@ -13,6 +13,7 @@ from infra.invariants import check
 from infra.invariants.findings import Finding
 from infra.mongo import Mongo
 from infra.nats import connect
+from infra.outbox import told
 from infra.settings import Settings
 
 
@@ -50,10 +51,9 @@ async def read_report(mongo: Mongo, settings: Settings) -> Report:
         split += len(sent) > 1
         distances += [parcel["distance_km"] for parcel in sent if parcel["distance_km"] is not None]
     first: dict[str, datetime] = {}
-    dispatched = {"event.type": "order.dispatched.v1", "status": "sent"}
-    async for row in mongo.outbox.find(dispatched, {"event.subject": 1, "sent_at": 1}):
-        order_id = row["event"]["subject"]
-        first[order_id] = min(row["sent_at"], first.get(order_id, row["sent_at"]))
+    async for event, at in told(mongo, "order.dispatched.v1"):
+        order_id = event["subject"]
+        first[order_id] = min(at, first.get(order_id, at))
     times = [(at - placed[order_id]).total_seconds() * 1000 for order_id, at in first.items()]
     client = await connect(settings.require("nats_url"), "report")
     try:

@@ -10,7 +10,6 @@ from activities.orders.moves import Moves, Posting
 from activities.orders.network import Availability
 from activities.stock.arrivals import left_waiting
 from activities.stock.booking import Stale, book, still_at
-from contracts.events import CloudEvent
 from contracts.fulfilment import Advance
 from contracts.ids import outgoing_event_id
 from contracts.orders import OrderState
@@ -18,7 +17,7 @@ from contracts.routing import Decision
 from contracts.stock import Change, Movement
 from infra.counting import count_refusals
 from infra.mongo import Mongo, Session, UpdateOne
-from infra.outbox import pending
+from infra.outbox import Outgoing, outgoing, rows_of
 
 _FIXED = {
     *("id", "channel", "currency", "lines", "total", "discount", "shipping_fee"),
@@ -82,7 +81,7 @@ async def write(
     if not moved:
         return Written()
     orders = [_order_update(moves, decisions.get(moves.order.id), step.now) for moves in moved]
-    events = [event for moves in moved for event in _outbox(moves, step.now)]
+    events = rows_of([event for moves in moved for event in _told(moves, step.now)], step.now)
     drained = [event for moves in moved for event in moves.drained]
     entries = [entry.as_row() for moves in moved for entry in moves.entries]
     places = [
@@ -146,14 +145,14 @@ def _place_given_back(order: OrderState) -> UpdateOne:
     return UpdateOne({"_id": order.customer}, {"$pull": {"places": {"order": order.id}}})
 
 
-def _outbox(moves: Moves, at: datetime) -> list[dict[str, Any]]:
-    """One document for each event, in the order in which they are to be told (`key` grows)."""
-    rows = []
-    for number, tell in enumerate(moves.tells):
-        event_id = outgoing_event_id(moves.order.id, moves.order.version, number)
-        event = CloudEvent(id=event_id, type=tell.type, subject=tell.subject, time=at, data=tell.data)
-        rows.append(pending(event, tell.partner))
-    return rows
+def _told(moves: Moves, at: datetime) -> list[Outgoing]:
+    order = moves.order
+    return [
+        outgoing(
+            tell.partner, outgoing_event_id(order.id, order.version, number), tell.type, tell.subject, at, tell.data
+        )
+        for number, tell in enumerate(moves.tells)
+    ]
 
 
 def _freed(booked: Iterable[Movement]) -> dict[str, int]:

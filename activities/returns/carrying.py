@@ -8,12 +8,11 @@ from temporalio import activity
 from activities.orders.policies import Policies, policy_for
 from activities.returns.advance import ReturnMoves, advance_return
 from activities.stock.booking import Stale
-from contracts.events import CloudEvent
 from contracts.ids import outgoing_event_id
 from contracts.orders import TERMINAL, OrderState
 from contracts.returns import ENDED, RETURN_ADVANCE, Return, ReturnProgress, ReturnStep
 from infra.mongo import Mongo, Session
-from infra.outbox import pending
+from infra.outbox import outgoing, rows_of
 from infra.reopening import reopen
 
 Ring = Callable[[set[str]], Awaitable[None]]
@@ -59,19 +58,20 @@ class ReturnActivities:
     async def _write(self, moves: ReturnMoves, step: ReturnStep, batch: str | None) -> None:
         """Raises Stale, with nothing written, when the return has changed since it was read."""
         one, before = moves.returned, moves.before
-        events = [
-            pending(
-                CloudEvent(
-                    id=outgoing_event_id(one.id, before.version, number),
-                    type=tell.type,
-                    subject=tell.subject,
-                    time=step.now,
-                    data=tell.data,
-                ),
-                tell.partner,
-            )
-            for number, tell in enumerate(moves.tells)
-        ]
+        events = rows_of(
+            [
+                outgoing(
+                    tell.partner,
+                    outgoing_event_id(one.id, before.version, number),
+                    tell.type,
+                    tell.subject,
+                    step.now,
+                    tell.data,
+                )
+                for number, tell in enumerate(moves.tells)
+            ],
+            step.now,
+        )
         changes = {**one.model_dump(exclude={"id", "version", "started"}), "version": before.version + 1}
 
         async def work(session: Session) -> None:

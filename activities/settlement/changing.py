@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from activities.settlement.freezing import find_statement, lock_partner
 from activities.settlement.statements import lines_of
-from contracts.events import CloudEvent
 from contracts.money import display
 from contracts.settlement import (
     RETAILER_ACCOUNT,
@@ -24,7 +23,7 @@ from contracts.settlement import (
 from contracts.settling import Answer, Approve, CarryOut, Object, Paid, Remind, Standing, Step, refuse
 from contracts.subjects import RETAILER
 from infra.mongo import Mongo, Session
-from infra.outbox import pending
+from infra.outbox import outgoing, rows_of
 
 Told = tuple[str, str, BaseModel]
 """To whom, which type of event, and what it says."""
@@ -71,17 +70,20 @@ async def change(mongo: Mongo, step: Step, work: Change) -> Statement:
 
 
 def _outbox(step: Step, statement: str, events: Sequence[Told]) -> list[dict[str, Any]]:
-    rows = []
-    for number, (partner, kind, data) in enumerate(events):
-        event = CloudEvent(
-            id=f"{statement}:{step.number}:{number}",
-            type=kind,
-            subject=statement,
-            time=step.now,
-            data=data.model_dump(mode="json", exclude_none=True),
-        )
-        rows.append(pending(event, partner))
-    return rows
+    return rows_of(
+        [
+            outgoing(
+                partner,
+                f"{statement}:{step.number}:{number}",
+                kind,
+                statement,
+                step.now,
+                data.model_dump(mode="json", exclude_none=True),
+            )
+            for number, (partner, kind, data) in enumerate(events)
+        ],
+        step.now,
+    )
 
 
 async def carry_out(mongo: Mongo, step: CarryOut) -> Statement:

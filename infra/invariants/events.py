@@ -46,7 +46,6 @@ OF_STREAM = frozenset({SENT_ONCE.name, KNOWN.name, IN_ORDER.name})
 
 PENDING_LONGEST = timedelta(seconds=60)
 _MARGIN = timedelta(minutes=2)
-_CHUNK = 20_000
 _NEARLY_FULL = 0.9
 
 
@@ -91,30 +90,31 @@ async def read_outbox(mongo: Mongo, session: Session, before: StreamBefore | Non
     now = datetime.now(UTC)
     expiring = now - timedelta(seconds=OUTBOX_KEPT_S) + _MARGIN
     sent_since = {"$gt": ["$sent_at", before.kept_since if before else now]}
-    wanted = {
-        "partner": 1,
-        "number": {"$cond": [{"$lt": [{"$ifNull": ["$sent_at", now]}, expiring]}, None, "$sequence"]},
+    wanted: dict[str, Any] = {
+        "events.id": 1,
+        "events.partner": 1,
+        "numbers": {"$cond": [{"$lt": [{"$ifNull": ["$sent_at", now]}, expiring]}, None, "$numbers"]},
         "kept": {"$and": [{"$eq": ["$status", "sent"]}, sent_since]},
     }
-    rows = mongo.outbox.find({}, wanted, session=session).batch_size(_CHUNK)
-    while chunk := await rows.to_list(_CHUNK):
-        for row in chunk:
-            _add(outbox, row)
+    async for row in mongo.outbox.find({}, wanted, session=session):
+        _add(outbox, row)
     waiting = {"status": {"$ne": "sent"}, "at": {"$lt": now - PENDING_LONGEST}}
-    async for row in mongo.outbox.find(waiting, {"partner": 1, "status": 1, "at": 1}, session=session):
-        outbox.late.append(
-            f"{row['_id']} for {row['partner']} is {row['status']} since {row['at']:%Y-%m-%d %H:%M:%S} UTC"
-        )
+    wanted = {"events.id": 1, "events.partner": 1, "status": 1, "at": 1}
+    async for row in mongo.outbox.find(waiting, wanted, session=session):
+        since = f"is {row['status']} since {row['at']:%Y-%m-%d %H:%M:%S} UTC"
+        outbox.late += [f"{event['id']} for {event['partner']} {since}" for event in row["events"]]
     return outbox
 
 
 def _add(outbox: Outbox, row: dict[str, Any]) -> None:
+    events = row["events"]
     if row["kept"]:
-        outbox.kept.add(row["_id"])
-    if row.get("number") is None:
-        outbox.unnumbered.add(row["_id"])
+        outbox.kept.update(event["id"] for event in events)
+    if row.get("numbers") is None:
+        outbox.unnumbered.update(event["id"] for event in events)
     else:
-        outbox.numbers[row["_id"]] = (row["partner"], int(row["number"]))
+        for event, number in zip(events, row["numbers"], strict=True):
+            outbox.numbers[event["id"]] = (event["partner"], number)
 
 
 def check_outbox(outbox: Outbox) -> list[Finding]:

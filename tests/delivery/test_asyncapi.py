@@ -14,7 +14,7 @@ from contracts.orders import ParcelState
 from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.routing import Policy
 from contracts.subjects import RETAILER, event_subject
-from infra.outbox import Stamped
+from infra.outbox import Stamped, outgoing
 from tests.builders import NOW, command, event, later, network, order, payment_outcome, reply
 from tests.parcels import Carried
 from tests.shop import Shop
@@ -168,9 +168,10 @@ def a_return() -> list[Tell]:
 def test_whatever_the_order_path_tells_is_described_and_fits(described: dict[str, Any]) -> None:
     told = [*(tell for moves in lives() for tell in moves.tells), *a_return()]
     for number, tell in enumerate(told, start=1):
-        event = CloudEvent(id=f"e{number}", type=tell.type, subject=tell.subject, time=NOW, data=tell.data)
-        row = event.model_dump(exclude_none=True)
-        sent = Stamped(event.id, tell.partner, event_subject(tell.partner, tell.type), number, row)
+        event = outgoing(tell.partner, f"e{number}", tell.type, tell.subject, NOW, tell.data)
+        sent = Stamped(event["id"], tell.partner, tell.type, number, event["body"])
+        assert sent.subject == event_subject(tell.partner, tell.type)
+        CloudEvent.model_validate_json(sent.body())
         check(described, tell.type, orjson.loads(sent.body()))
     of_orders = {kind for kind in described["channels"] if not kind.startswith("statement.")}
     never = of_orders - {tell.type for tell in told} - {REPLY_TYPE}

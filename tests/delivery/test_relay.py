@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 import pytest
-from bson import ObjectId
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
@@ -23,9 +22,10 @@ from infra import outbox
 from infra.embedded import Servers
 from infra.indexes import make_indexes
 from infra.invariants.events import NUMBERS, check_outbox, check_stream, look_at_stream, read_outbox
+from infra.lease import Lease, LeaseLost
 from infra.mongo import Mongo, Session
 from infra.nats import Chain, ChainBroken, Connection, Message, connect, publish
-from infra.outbox import Lease, LeaseLost
+from infra.outbox import CHUNK, FOLD_EVERY, Numbers, outgoing, rows_of
 from infra.processes import Process
 from infra.streams import STREAMS, provision_streams
 from tests.support import eventually
@@ -94,20 +94,19 @@ class Bench:
         self.written += 1
         now = at or datetime.now(UTC)
         event_id = f"{uuid.uuid4().hex}:1:0"
-        data = {"parcel": "p1", "answer_by": now}
-        event = CloudEvent(id=event_id, type=OFFERED, subject="p1", time=now, data=data)
-        return {
-            "_id": event_id,
-            "key": ObjectId(),
-            "partner": partner,
-            "subject": event_subject(partner, OFFERED),
-            "status": "pending",
-            "at": now,
-            "event": event.model_dump(exclude_none=True),
-        }
+        (row,) = rows_of([outgoing(partner, event_id, OFFERED, "p1", now, {"parcel": "p1", "answer_by": now})], now)
+        return row
 
     async def write(self, number: int, **fields: Any) -> list[str]:
         rows = [self.row(**fields) for _ in range(number)]
+        await self.mongo.outbox.insert_many(rows)
+        return [row["_id"] for row in rows]
+
+    async def write_together(self, number: int) -> list[str]:
+        """As one step writes them."""
+        now = datetime.now(UTC)
+        events = [event for _ in range(number) for event in self.row(at=now)["events"]]
+        rows = rows_of(events, now)
         await self.mongo.outbox.insert_many(rows)
         return [row["_id"] for row in rows]
 
@@ -124,6 +123,15 @@ class Bench:
     async def everything_sent(self) -> bool:
         return not await self.mongo.outbox.count_documents({"status": {"$ne": "sent"}})
 
+    async def numbered(self, partner: str) -> list[tuple[int, str]]:
+        """Numbers and ids of a partner's events in the outbox."""
+        found = []
+        async for row in self.mongo.outbox.find({"events.partner": partner}):
+            for event, number in zip(row["events"], row["numbers"], strict=True):
+                if event["partner"] == partner:
+                    found.append((number, event["id"]))
+        return found
+
     async def exactly_once(self) -> None:
         """Asserts that the stream and the outbox say the same, without a gap, a double, or a swap."""
         await eventually(self.everything_sent, timeout=30, message="every event is marked as sent")
@@ -131,10 +139,10 @@ class Bench:
         for partner in self.partners:
             events = await self.told(partner)
             assert [event["sequence"] for event in events] == [str(n + 1) for n in range(len(events))], partner
-            rows = await self.mongo.outbox.find({"partner": partner}).sort("sequence").to_list(None)
-            assert [event["id"] for event in events] == [row["_id"] for row in rows]
+            numbered = sorted((number, event) for number, event in await self.numbered(partner))
+            assert [event["id"] for event in events] == [event for _, event in numbered]
             heard += len(events)
-        assert heard == self.written == await self.mongo.outbox.count_documents({})
+        assert heard == self.written
         await self.invariants_hold()
 
     async def invariants_hold(self) -> None:
@@ -240,7 +248,7 @@ async def test_an_event_arrives_as_a_numbered_cloud_event(bench: Bench, nats: Co
     assert CloudEvent.model_validate(event).time == at
     row = await bench.mongo.outbox.find_one({"_id": event_id})
     assert row is not None
-    assert (row["status"], row["sequence"]) == ("sent", 1)
+    assert (row["status"], row["numbers"]) == ("sent", [1])
     assert timedelta(0) <= datetime.now(UTC) - row["sent_at"] < timedelta(minutes=1)
 
 
@@ -378,6 +386,57 @@ async def test_what_the_stream_was_told_to_forget_is_not_sent_again(bench: Bench
         assert [event["sequence"] for event in await bench.told(partner)] == ["11"]
 
 
+async def test_the_lost_end_of_the_stream_is_sent_again_wherever_it_begins(bench: Bench, nats: Connection) -> None:
+    """In the middle of a row that tells many partners of many events."""
+    async with running(bench.mongo, nats):
+        for _ in range(3):
+            await bench.write_together(700)
+            await bench.write(5)
+        await bench.exactly_once()
+        end = (await bench.js.stream_info(EVENTS)).state.last_seq
+    await bench.js.delete_stream(EVENTS)
+    await provision_streams(bench.js)
+    chain, kept = Chain(nats), 0
+    async for row in bench.mongo.outbox.find().sort([("turn", 1), ("at", 1), ("key", 1)]):
+        turn = outbox.Turn()
+        turn.take(row)
+        held = turn.events[: max(1_000 - kept, 0)]
+        kept = await chain.publish([Message(one.id, one.subject, one.body()) for one in held], kept) if held else kept
+    assert kept == 1_000 < end
+    async with running(bench.mongo, nats, "next"):
+        await bench.write(1)
+        await bench.exactly_once()
+
+
+async def test_numbers_go_on_wherever_a_relay_ended(bench: Bench, nats: Connection) -> None:
+    """They are written to the partners' documents every so often only; the rows say the rest."""
+    lease = await Lease.take(bench.mongo, "dies", 0)
+    assert lease is not None
+    numbers = await Numbers.read(bench.mongo, lease)
+    for turn in range(FOLD_EVERY + 3):
+        await bench.write(3)
+        await numbers.stamp()
+        assert lease.turn == turn + 1
+    assert lease.folded == FOLD_EVERY
+    last = {row["_id"]: row["last"] async for row in bench.mongo.partner_sequences.find()}
+    assert last == dict.fromkeys(bench.partners, FOLD_EVERY)
+    assert await bench.mongo.outbox.count_documents({"folded": True}) == 3 * FOLD_EVERY
+    again = await Lease.take(bench.mongo, "takes over", 30)
+    assert again is not None
+    assert (await Numbers.read(bench.mongo, again)).last == dict.fromkeys(bench.partners, FOLD_EVERY + 3)
+    await again.give_back()
+    async with running(bench.mongo, nats):
+        await bench.write(3)
+        await bench.exactly_once()
+    assert not await bench.mongo.outbox.count_documents({"folded": {"$exists": False}})
+
+
+async def test_a_long_row_is_cut_and_keeps_its_order(bench: Bench, nats: Connection) -> None:
+    assert len(await bench.write_together(2 * CHUNK + 1)) == 5
+    async with running(bench.mongo, nats):
+        await bench.exactly_once()
+
+
 async def test_a_database_that_was_set_back_gives_no_number_twice(bench: Bench, nats: Connection) -> None:
     async with running(bench.mongo, nats):
         await bench.write(30)
@@ -439,7 +498,7 @@ class TestLease:
         assert lost is not None
         assert await Lease.take(bench.mongo, "second", 30) is not None
         with pytest.raises(LeaseLost):
-            await outbox.stamp(bench.mongo, lost)
+            await (await Numbers.read(bench.mongo, lost)).stamp()
         assert await bench.mongo.outbox.count_documents({"status": "pending"}) == 5
         assert not await bench.mongo.partner_sequences.count_documents({})
 
@@ -478,6 +537,6 @@ async def test_the_check_of_invariants_would_see_a_gap(bench: Bench, nats: Conne
     async with running(bench.mongo, nats):
         await bench.write(9)
         await bench.exactly_once()
-    await bench.mongo.outbox.delete_one({"partner": bench.partners[0], "sequence": 2})
+    await bench.mongo.outbox.delete_one({"events.partner": bench.partners[0], "numbers": [2]})
     seen = await bench.mongo.snapshot(lambda session: read_outbox(bench.mongo, session, None))
     assert NUMBERS.name in {finding.invariant for finding in check_outbox(seen)}

@@ -1,6 +1,7 @@
 """Three orders on the real database and the real stream, to be broken by hand."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from activities.orders.batch import BatchActivities
 from activities.stock.booking import book
 from contracts.fulfilment import Advance
 from contracts.stock import Change, Movement
+from contracts.subjects import event_subject
 from infra.invariants import Finding, check, violations
 from infra.mongo import Mongo, Session
 from tests.builders import location, placement, reply
@@ -75,11 +77,32 @@ class CarriedOrders:
 
     async def relay(self) -> None:
         """Number what is pending, partner by partner, and publish it, as the relay does."""
+        last: dict[str, int] = {}
+        async for row in self.mongo.outbox.find({"status": "sent"}):
+            for event in row["events"]:
+                last[event["partner"]] = last.get(event["partner"], 0) + 1
         async for row in self.mongo.outbox.find({"status": "pending"}).sort([("at", 1), ("key", 1)]):
-            number = await self.mongo.outbox.count_documents({"partner": row["partner"], "status": "sent"}) + 1
-            await self.publish(row["subject"], row["_id"])
-            sent = {"status": "sent", "sequence": number, "sent_at": datetime.now(UTC)}
+            numbers = []
+            for event in row["events"]:
+                last[event["partner"]] = last.get(event["partner"], 0) + 1
+                numbers.append(last[event["partner"]])
+                await self.publish(event_subject(event["partner"], event["type"]), event["id"])
+            sent = {"status": "sent", "numbers": numbers, "sent_at": datetime.now(UTC)}
             await self.mongo.outbox.update_one({"_id": row["_id"]}, {"$set": sent})
+
+    async def row_of(self, partner: str, number: int) -> tuple[str, int]:
+        """The outbox row that holds a partner's event of this number, and its place in the row."""
+        async for row in self.mongo.outbox.find({"events.partner": partner}):
+            for place, event in enumerate(row["events"]):
+                if (event["partner"], row["numbers"][place]) == (partner, number):
+                    return row["_id"], place
+        raise LookupError(f"{partner} has no event {number}")
+
+    async def renumber(self, partner: str, changes: Mapping[int, int]) -> None:
+        """Give a partner's events other numbers, all at once."""
+        found = {number: await self.row_of(partner, number) for number in changes}
+        for number, (row, place) in found.items():
+            await self.mongo.outbox.update_one({"_id": row}, {"$set": {f"numbers.{place}": changes[number]}})
 
     async def publish(self, subject: str, event_id: str | None) -> None:
         await self.js.publish(subject, b"{}", headers={"Nats-Msg-Id": event_id} if event_id else None)

@@ -15,10 +15,11 @@ from contracts.orders import OrderState, ParcelState
 from contracts.payments import PaymentInstruction
 from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.stock import Change
-from contracts.subjects import EVENTS
+from contracts.subjects import EVENTS, event_subject
 from infra.invariants import INVARIANTS, check, checked, orders
 from infra.invariants.events import OF_STREAM
 from infra.mongo import Mongo
+from infra.outbox import outgoing, rows_of
 from infra.payments import HttpPaymentGateway
 from infra.streams import provision_streams
 from tests.builders import event, order, parcel
@@ -54,7 +55,7 @@ async def shop(mongo: Mongo, js: JetStreamContext) -> CarriedOrders:
 async def test_nothing_is_found_while_all_is_well(shop: CarriedOrders) -> None:
     stages = {row["_id"]: row["stage"] async for row in shop.mongo.orders.find()}
     assert stages == {shop.delivered: "closed", shop.accepted: "accepted", shop.waiting: "placed"}
-    assert await shop.mongo.outbox.count_documents({"status": "sent"}) >= 7
+    assert await _sent(shop) >= 7
     assert await shop.check() == {}
 
 
@@ -242,25 +243,32 @@ async def test_a_sent_event_that_the_stream_has_lost_is_found(shop: CarriedOrder
 
 
 async def test_a_stream_that_was_emptied_is_found(shop: CarriedOrders) -> None:
-    sent = await shop.mongo.outbox.count_documents({"status": "sent"})
+    sent = await _sent(shop)
     await shop.js.purge_stream(EVENTS)
     assert (await shop.check())["events.sent_once"].count == sent
 
 
+async def _sent(shop: CarriedOrders) -> int:
+    return sum([len(row["events"]) async for row in shop.mongo.outbox.find({"status": "sent"})])
+
+
 async def test_an_event_that_is_in_the_stream_twice_is_found(shop: CarriedOrders) -> None:
-    row = await shop.mongo.outbox.find_one({"partner": "near"}, sort=[("sequence", 1)])
+    name, place = await shop.row_of("near", 1)
+    row = await shop.mongo.outbox.find_one({"_id": name})
     assert row is not None
+    event = row["events"][place]
     config = (await shop.js.stream_info(EVENTS)).config
     await shop.js.update_stream(config.evolve(duplicate_window=0.1))
-    await _until_forgotten(shop, row)
+    await _until_forgotten(shop, event)
     finding = (await shop.check())["events.sent_once"]
-    assert finding.examples == [f"{row['_id']}: 2 times in the stream"]
+    assert finding.examples == [f"{event['id']}: 2 times in the stream"]
 
 
-async def _until_forgotten(shop: CarriedOrders, row: dict[str, Any]) -> None:
+async def _until_forgotten(shop: CarriedOrders, event: dict[str, Any]) -> None:
     """Publish again until the server no longer takes it for a duplicate."""
     for _ in range(2_000):
-        ack = await shop.js.publish(row["subject"], b"{}", headers={"Nats-Msg-Id": row["_id"]})
+        subject = event_subject(event["partner"], event["type"])
+        ack = await shop.js.publish(subject, b"{}", headers={"Nats-Msg-Id": event["id"]})
         if not ack.duplicate:
             return
     raise AssertionError("the server kept calling it a duplicate")
@@ -274,22 +282,19 @@ async def test_a_message_that_is_not_from_the_outbox_is_found(shop: CarriedOrder
 
 
 async def test_a_gap_in_a_partners_numbers_is_found(shop: CarriedOrders) -> None:
-    await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 4}, {"$set": {"sequence": 40}})
+    await shop.renumber("retailer", {4: 40})
     findings = await shop.check()
     assert "events.numbers" in findings
     assert findings["events.numbers"].violated
 
 
 async def test_a_number_that_was_given_twice_is_found(shop: CarriedOrders) -> None:
-    await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 2}, {"$set": {"sequence": 1}})
+    await shop.renumber("retailer", {2: 1})
     assert "retailer: number 1 was given twice" in (await shop.check())["events.numbers"].examples
 
 
 async def test_events_in_the_wrong_order_are_found(shop: CarriedOrders) -> None:
-    first = await shop.mongo.outbox.find_one({"partner": "retailer", "sequence": 1})
-    assert first is not None
-    await shop.mongo.outbox.update_one({"partner": "retailer", "sequence": 2}, {"$set": {"sequence": 1}})
-    await shop.mongo.outbox.update_one({"_id": first["_id"]}, {"$set": {"sequence": 2}})
+    await shop.renumber("retailer", {1: 2, 2: 1})
     findings = await shop.check()
     assert set(findings) == {"events.in_order"}
 
@@ -297,13 +302,8 @@ async def test_events_in_the_wrong_order_are_found(shop: CarriedOrders) -> None:
 @pytest.mark.parametrize("status", ["pending", "stamped"])
 async def test_an_event_that_waits_too_long_is_a_warning(shop: CarriedOrders, status: str) -> None:
     at = datetime.now(UTC) - timedelta(seconds=61)
-    row = {
-        "_id": "late",
-        "partner": "near",
-        "subject": "evt.v1.near.parcel.offered",
-        "status": status,
-        "at": at,
-    }
+    (row,) = rows_of([outgoing("near", "late", "parcel.offered.v1", "p1", at, {})], at)
+    row |= {"status": status}
     await shop.mongo.outbox.insert_one(row)
     findings = await shop.check()
     assert set(findings) == {"events.pending"}
@@ -321,10 +321,9 @@ async def test_events_older_than_the_stream_keeps_them_are_not_missed(shop: Carr
 
 async def test_a_partners_rows_that_have_begun_to_expire_are_no_gap(shop: CarriedOrders) -> None:
     expired = datetime.now(UTC) - timedelta(days=14)
-    await shop.mongo.outbox.update_many(
-        {"partner": "retailer", "sequence": {"$in": [1, 2, 3]}}, {"$set": {"sent_at": expired}}
-    )
-    await shop.mongo.outbox.delete_one({"partner": "retailer", "sequence": 2})
+    rows = [(await shop.row_of("retailer", number))[0] for number in (1, 2, 3)]
+    await shop.mongo.outbox.update_many({"_id": {"$in": rows}}, {"$set": {"sent_at": expired}})
+    await shop.mongo.outbox.delete_one({"_id": rows[1]})
     assert "events.numbers" not in await shop.check()
 
 

@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -105,8 +106,9 @@ class Desk:
         return standing
 
     async def told(self, partner: str) -> list[dict[str, Any]]:
-        rows = self.mongo.outbox.find({"partner": partner}).sort([("at", 1), ("key", 1)])
-        return [row["event"] async for row in rows]
+        rows = self.mongo.outbox.find({"events.partner": partner}).sort([("at", 1), ("key", 1)])
+        events = [event async for row in rows for event in row["events"] if event["partner"] == partner]
+        return [orjson.loads(event["body"]) for event in events]
 
     async def account(self, account: str) -> int:
         return sum([row["amount"] async for row in self.mongo.entries.find({"account": account})])

@@ -207,5 +207,5 @@ class World:
 
     async def told(self, partner: str) -> list[str]:
         """Types of the events for a partner, in order."""
-        rows = self.mongo.outbox.find({"partner": partner}).sort([("at", 1), ("key", 1)])
-        return [row["event"]["type"] async for row in rows]
+        rows = self.mongo.outbox.find({"events.partner": partner}).sort([("at", 1), ("key", 1)])
+        return [event["type"] async for row in rows for event in row["events"] if event["partner"] == partner]

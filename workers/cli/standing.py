@@ -68,7 +68,7 @@ async def _read_orders(mongo: Mongo, standing: Standing) -> None:
 
 async def _read_outgoing(mongo: Mongo, standing: Standing) -> None:
     unsent = {"status": {"$in": ["pending", "stamped"]}}
-    rows = mongo.outbox.aggregate([{"$match": unsent}, *_count_by("status")])
+    rows = mongo.outbox.aggregate([{"$match": unsent}, {"$group": {"_id": "$status", "count": {"$sum": "$count"}}}])
     standing.outbox = {row["_id"]: row["count"] async for row in rows}
     oldest = await mongo.outbox.find_one(unsent, {"at": 1}, sort=[("at", 1)])
     standing.oldest_unsent = oldest["at"] if oldest else None

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from contracts.events import REPLY_TYPE, CloudEvent, Reply
+from contracts.events import REPLY_TYPE, Reply
 from contracts.ids import order_of_parcel
 from contracts.orders import TERMINAL, URGENT, InboxEvent, ParcelState
 from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
-from infra.outbox import pending
+from infra.outbox import outgoing, rows_of
 from workers.events.bell import Bell
 
 log = logging.getLogger(__name__)
@@ -246,5 +246,5 @@ def _told(refused: _Refused, now: datetime) -> dict[str, Any]:
         "detail": refused.detail,
         "remedy": refused.remedy,
     }
-    event = CloudEvent(id=event_id, type=kind, subject=refused.parcel or refused.reply, time=now, data=data)
-    return pending(event, refused.partner)
+    (row,) = rows_of([outgoing(refused.partner, event_id, kind, refused.parcel or refused.reply, now, data)], now)
+    return row
