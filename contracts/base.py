@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 
 class Request(BaseModel):
@@ -63,5 +70,13 @@ def _within_bounds(moment: datetime) -> datetime:
     return kept
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
+def _from_database(value: Any, validated: ValidatorFunctionWrapHandler) -> datetime:
+    """A datetime without a zone comes from the database, which keeps UTC in milliseconds; only we write there."""
+    if value.__class__ is datetime and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    moment: datetime = validated(value)
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds), WrapValidator(_from_database)]
 """A point in time: UTC, milliseconds."""

@@ -13,7 +13,7 @@ _UNREAD = {"drained": None}
 _TEXT = {"$type": "string"}
 INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "orders": [
-        ([("batch", 1), ("placed_at", 1)], {}),
+        ([("placed_at", 1)], {"partialFilterExpression": {"batch": None}, "name": "unclaimed"}),
         ([("batch", 1), ("due", 1)], {}),
         ([("placed_at", -1), ("_id", 1)], {}),
         ([("stage", 1), ("placed_at", -1)], {}),
@@ -35,8 +35,6 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "inbox": [
         # Only what is still to be read: an event leaves these indexes when it is drained, at half the cost of moving.
         ([("batch", 1)], {"partialFilterExpression": _UNREAD}),
-        ([("received_at", 1)], {"partialFilterExpression": _UNREAD}),
-        ([("order", 1)], {"partialFilterExpression": _UNREAD}),
         ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
     ],
     "outbox": [

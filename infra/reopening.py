@@ -16,5 +16,9 @@ async def reopen(mongo: Mongo, orders: Collection[str]) -> int:
     if not orders:
         return 0
     ended = {"_id": {"$in": sorted(orders)}, "stage": {"$in": _ENDED}, "batch": {"$ne": None}}
+    batches = await mongo.orders.distinct("batch", ended)
     changed = await mongo.orders.update_many(ended, {"$set": {"batch": None}, "$inc": {"version": 1}})
+    # Whoever claims them looks for what came for them among what belongs to no batch.
+    unread = {"batch": {"$in": batches}, "drained": None, "order": {"$in": sorted(orders)}}
+    await mongo.inbox.update_many(unread, {"$set": {"batch": None}})
     return changed.modified_count

@@ -105,18 +105,19 @@ class BatchActivities:
     ) -> tuple[list[OrderState], dict[str, list[InboxEvent]]]:
         """The orders that have something to do, and what has arrived for them."""
         events: dict[str, list[InboxEvent]] = defaultdict(list)
-        async for row in self._mongo.inbox.find({"batch": step.batch, "drained": None}):
+        async for row in self._mongo.plain(self._mongo.inbox).find({"batch": step.batch, "drained": None}):
             events[row["order"]].append(InboxEvent.from_row(row))
-        concerned: dict[str, Any] = {"$or": [{"due": {"$lte": step.now}}, {"_id": {"$in": list(events)}}]}
+        mine: dict[str, Any] = {"batch": step.batch}
+        concerned: list[dict[str, Any]] = [{**mine, "due": {"$lte": step.now}}, {"_id": {"$in": list(events)}, **mine}]
         if step.cancel:
-            concerned = {"$or": [{"closed_at": None}, *concerned["$or"]]}
+            concerned.append({**mine, "closed_at": None})
         orders = []
-        async for row in self._mongo.orders.find({"batch": step.batch, **concerned}, _LEFT_OUT).sort("placed_at"):
+        async for row in self._mongo.plain(self._mongo.orders).find({"$or": concerned}, _LEFT_OUT):
             try:
                 orders.append(OrderState.from_row(row))
             except ValidationError as error:
                 await self._set_aside(row["_id"], error, step)
-        return orders, events
+        return sorted(orders, key=lambda order: (order.placed_at, order.id)), events
 
     async def _set_aside(self, order: str, error: Exception, step: Advance) -> None:
         """A document that cannot even be read: mark it, and leave everything else of it as it is."""
@@ -191,7 +192,7 @@ class BatchActivities:
         """Orders of the batch that wait for their stores' answers; those that cannot be read are left alone."""
         found = []
         asked = {"batch": step.batch, "stage": Stage.DISPATCHED, "_id": {"$nin": besides}}
-        async for row in self._mongo.orders.find(asked, _LEFT_OUT).limit(_MOVABLE_AT_MOST):
+        async for row in self._mongo.plain(self._mongo.orders).find(asked, _LEFT_OUT).limit(_MOVABLE_AT_MOST):
             try:
                 found.append(OrderState.from_row(row))
             except ValidationError:

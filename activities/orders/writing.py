@@ -100,9 +100,8 @@ async def write(
             await book(mongo, session, booked, planned_on)
         elif decisions:
             await still_at(mongo, session, planned_on)
-        written = await mongo.orders.bulk_write(orders, ordered=False, session=session)
-        if written.matched_count != len(orders):
-            raise Stale
+        await _unchanged(mongo, session, moved)
+        await mongo.orders.bulk_write(orders, ordered=False, session=session)
         if events:
             await mongo.outbox.insert_many(events, ordered=False, session=session)
         if entries:
@@ -123,6 +122,17 @@ async def write(
     return Written({moves.order.id for moves in moved}, changed, _freed(booked), waiting)
 
 
+async def _unchanged(mongo: Mongo, session: Session, moved: Sequence[Moves]) -> None:
+    """Raises Stale when an order is not as it was read. What changes it from here on conflicts with this transaction.
+
+    So the updates can go by the orders' ids alone, which the database finds without planning.
+    """
+    found = mongo.orders.find({"_id": {"$in": [moves.order.id for moves in moved]}}, {"version": 1}, session=session)
+    versions = {row["_id"]: row["version"] async for row in found}
+    if any(versions.get(moves.order.id) != moves.order.version for moves in moved):
+        raise Stale
+
+
 def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> UpdateOne:
     """Only the fields that changed: most steps touch a few of them."""
     order, before = moves.order, moves.before
@@ -134,10 +144,10 @@ def _order_update(moves: Moves, decision: Decision | None, at: datetime) -> Upda
     if moves.timeline:
         pushed["timeline"] = {"$each": [entry.model_dump(exclude_none=True) for entry in moves.timeline]}
     if decision is not None:
-        pushed["decisions"] = decision.model_dump()
+        pushed["decisions"] = decision.model_dump(exclude_defaults=True)
     if pushed:
         changes["$push"] = pushed
-    return UpdateOne({"_id": order.id, "version": order.version}, changes)
+    return UpdateOne({"_id": order.id}, changes)
 
 
 def _place_given_back(order: OrderState) -> UpdateOne:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.orders import SPOKEN_FOR, InboxEvent, OrderState, Stage
-from infra.mongo import Mongo, insert_new
+from infra.mongo import UNREAD, Mongo, insert_new
 
 _WOKEN_AT_MOST = 500
 _ARRIVED = "arrived:"
@@ -32,7 +32,7 @@ async def wake_waiting(
     `besides`: orders not to tell, because they were just routed with this stock in view. `behind`: only orders that
     were placed later. An order that was told before and has not moved since has a share already, and is passed over.
     """
-    told = mongo.inbox.find({"kind": "stock.arrived", "drained": None}, {"order": 1})
+    told = mongo.inbox.find({**UNREAD, "kind": "stock.arrived"}, {"order": 1})
     passed_over = {row["order"] async for row in told} | set(besides)
     waiting: dict[str, Any] = {"stage": Stage.BACKORDERED, "attention": None, "lines.sku": {"$in": list(freed)}}
     if behind is not None:

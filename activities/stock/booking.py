@@ -1,6 +1,6 @@
 """Books stock movements inside a transaction: levels, ledger and the version number change together or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from contracts.ids import stock_id
 from contracts.stock import Movement
@@ -14,8 +14,8 @@ class Stale(Exception):
 async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], planned_on: int) -> int:
     """Write movements as the version after `planned_on`; raises Stale when that version is taken.
 
-    All changes of one level are added up first. A level that gives something away is only changed while it has it,
-    in the same write that takes it; this does not lean on the plan being right.
+    All changes of one level are added up first. A level is read and changed in the same transaction, and gives only
+    what it has; this does not lean on the plan being right.
     """
     taken = await mongo.counters.update_one(
         {"_id": "stock", "version": planned_on}, {"$inc": {"version": 1}}, session=session
@@ -28,11 +28,15 @@ async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], pl
             total = sums.setdefault((movement.location, change.sku), [0, 0])
             total[0] += change.on_hand
             total[1] += change.reserved
-    updates = [_update(location, sku, *deltas) for (location, sku), deltas in sorted(sums.items()) if any(deltas)]
-    if updates:
-        written = await mongo.stock.bulk_write(updates, ordered=False, session=session)
-        if written.matched_count + written.upserted_count != len(updates):
+    deltas = {level: (on_hand, reserved) for level, (on_hand, reserved) in sorted(sums.items()) if on_hand or reserved}
+    if deltas:
+        ids = [stock_id(*level) for level in deltas]
+        found = mongo.stock.find({"_id": {"$in": ids}}, {"on_hand": 1, "reserved": 1}, session=session)
+        levels = {row["_id"]: row async for row in found}
+        if not all(_fits(levels.get(stock_id(*level)), *delta) for level, delta in deltas.items()):
             raise Stale
+        updates = [_update(*level, *delta) for level, delta in deltas.items()]
+        await mongo.stock.bulk_write(updates, ordered=False, session=session)
     rows = []
     for number, movement in enumerate(movements):
         row = movement.model_dump(exclude={"id", "version", "row"}, exclude_none=True)
@@ -55,17 +59,19 @@ async def still_at(mongo: Mongo, session: Session, planned_on: int) -> None:
         raise Stale
 
 
+def _fits(level: Mapping[str, int] | None, on_hand: int, reserved: int) -> bool:
+    """Whether a level has what is to be taken from it. One that does not exist yet can only be filled."""
+    if level is None:
+        return on_hand > 0 and reserved == 0
+    if level["on_hand"] + min(on_hand, 0) < 0 or level["reserved"] + min(reserved, 0) < 0:
+        return False
+    return reserved <= 0 or level["on_hand"] - level["reserved"] >= reserved - on_hand
+
+
 def _update(location: str, sku: str, on_hand: int, reserved: int) -> UpdateOne:
-    condition: dict[str, object] = {"_id": stock_id(location, sku)}
-    if on_hand < 0:
-        condition["on_hand"] = {"$gte": -on_hand}
-    if reserved < 0:
-        condition["reserved"] = {"$gte": -reserved}
-    gives_away = reserved - on_hand
-    if reserved > 0 and gives_away > 0:
-        condition["$expr"] = {"$gte": [{"$subtract": ["$on_hand", "$reserved"]}, gives_away]}
+    """By its id alone, which is what the database finds without planning."""
     return UpdateOne(
-        condition,
+        {"_id": stock_id(location, sku)},
         {"$inc": {"on_hand": on_hand, "reserved": reserved}, "$setOnInsert": {"location": location, "sku": sku}},
-        upsert=on_hand > 0 and reserved == 0,
+        upsert=True,
     )

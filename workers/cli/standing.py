@@ -10,7 +10,7 @@ from rich.table import Table
 from contracts.orders import TERMINAL, Stage
 from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE
 from infra.counting import refusals
-from infra.mongo import Mongo
+from infra.mongo import UNREAD, Mongo
 from infra.settings import Settings
 from workers.cli.connections import database, jetstream
 from workers.cli.console import age, out, plain, stage
@@ -72,7 +72,7 @@ async def _read_outgoing(mongo: Mongo, standing: Standing) -> None:
     standing.outbox = {row["_id"]: row["count"] async for row in rows}
     oldest = await mongo.outbox.find_one(unsent, {"at": 1}, sort=[("at", 1)])
     standing.oldest_unsent = oldest["at"] if oldest else None
-    standing.unread_events = await mongo.inbox.count_documents({"drained": None})
+    standing.unread_events = await mongo.inbox.count_documents(UNREAD)
 
 
 async def _read_streams(js: JetStreamContext, standing: Standing) -> None:

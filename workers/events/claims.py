@@ -78,7 +78,8 @@ class Claims:
         if claimed.modified_count == 0:
             await self._mongo.batches.delete_one({"_id": batch})
             return None
-        await self._mongo.inbox.update_many({"order": {"$in": ids}, "drained": None}, {"$set": {"batch": batch}})
+        waiting = {"batch": None, "drained": None, "order": {"$in": ids}}
+        await self._mongo.inbox.update_many(waiting, {"$set": {"batch": batch}})
         return Batch(id=batch, size=claimed.modified_count)
 
     async def start(self, batch: Batch) -> None:

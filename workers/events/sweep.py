@@ -143,6 +143,8 @@ class Sweep:
         freed = await self._mongo.orders.update_many(
             {"batch": batch, "stage": {"$nin": list(TERMINAL)}}, {"$set": {"batch": None}}
         )
+        # Whoever claims the orders looks for what came for them among what belongs to no batch.
+        await self._mongo.inbox.update_many({"batch": batch, "drained": None}, {"$set": {"batch": None}})
         ended = status.name.lower() if status else "lost"
         await self._mongo.batches.update_one({"_id": batch}, {"$set": {"status": "closed", "ended": ended}})
         if freed.modified_count:

@@ -37,7 +37,6 @@ _WHOLE = (
     "hold_until",
     "parcels",
     "timeline",
-    "decisions",
 )
 SUMMARY_FIELDS = dict.fromkeys((*_SUMMARY, "batch"), 1)
 """What a list reads from the database."""
@@ -126,11 +125,12 @@ def order_summary(document: Mapping[str, Any], workflows: Workflows) -> dict[str
 
 
 def order_view(document: Mapping[str, Any], workflows: Workflows) -> dict[str, Any]:
-    """The payment token is left out: it can be used to pay."""
+    """The payment token is left out: it can be used to pay. Decisions are kept without what is empty in them."""
     payment = {name: document["payment"].get(name) for name in _MONEY}
     return {
         "id": document["_id"],
         **_picked(document, _WHOLE),
+        "decisions": [Decision.model_validate(one).model_dump() for one in document["decisions"]],
         "payment": payment,
         "links": _links(document, workflows),
     }
