@@ -31,6 +31,7 @@ from workers.system import System
 
 PATIENCE_S = 600.0
 _POLL_S = 0.2
+_READY_S = 30.0
 _AT_ONCE = 4
 AT_ONCE_ANSWERS: Mapping[str, Any] = {"delay_s": (0.0, 0.5), "group_s": 0.3, "hold": False}
 """Stores that say at once whatever they have to say."""
@@ -69,6 +70,9 @@ class Rig:
 
     async def tell(self, **behaviour: Any) -> int:
         return await tell_stores(self.nats, **behaviour)
+
+    async def stores_listen(self) -> bool:
+        return await self.tell() >= 0
 
     async def dispatched(self) -> int:
         return await seen.count(self.js, seen.DISPATCHED)
@@ -126,8 +130,9 @@ async def rig(
                 )
                 nats = await connect_nats(system.settings.require("nats_url"), "bench")
                 one = Rig(system, world, mongo, temporal, nats, console, chosen)
-                await _stock_up(one)
                 try:
+                    await stores.wait_ready(one.stores_listen, _READY_S)
+                    await _stock_up(one)
                     yield one
                 finally:
                     await nats.close()
