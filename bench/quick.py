@@ -18,7 +18,8 @@ from rich.table import Table
 from bench import seen
 from bench.measuring import Cost, history_events
 from bench.rig import Rig, rig
-from bench.world import Shape, draw
+from bench.sending import PER_REQUEST
+from bench.world import Shape, World, draw
 from infra.settings import Settings
 
 
@@ -51,15 +52,27 @@ class Halves:
         }
 
 
-async def halves(rig: Rig, number: int, prefix: str, clients: int = 4) -> Halves:
-    """Place `number` orders as fast as they are taken, and measure both halves of their life."""
-    await rig.tell(hold=True, delay_s=(0.0, 2.0), group_s=1.0)
+async def halves(
+    rig: Rig,
+    number: int,
+    prefix: str,
+    *,
+    clients: int = 4,
+    size: int = PER_REQUEST,
+    group_s: float = 1.0,
+    world: World | None = None,
+) -> Halves:
+    """Place `number` orders as fast as they are taken, and measure both halves of their life.
+
+    `size`: orders in a request. `group_s`: how often a store sends a list of answers; 0: each answer by itself.
+    """
+    await rig.tell(hold=True, delay_s=(0.0, 2.0), group_s=group_s)
     dispatched, closed = await rig.dispatched(), await rig.closed()
     events, batches = await history_events(rig.temporal, rig.mongo), await rig.mongo.batches.count_documents({})
     published, before = await seen.messages(rig.js), await rig.cost()
     began = time.time()
-    async with rig.sender() as sender:
-        await sender.at_once(prefix, number, clients)
+    async with rig.sender(world) as sender:
+        await sender.at_once(prefix, number, clients, size)
     rig.sent += number
     await rig.until(rig.dispatched, dispatched + number, "dispatch")
     all_dispatched = time.time()

@@ -12,7 +12,7 @@ it too, and what repetitions of one writer share ends with LANE: texts of fixed 
 from the bytes by replacing them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import bson
 from bson import Timestamp
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from bench.quick import Halves, halves
 from bench.rig import Rig
@@ -81,7 +82,7 @@ async def _oplog_end(mongo: Mongo) -> Timestamp:
     return at
 
 
-async def _steps(mongo: Mongo, after: Timestamp) -> "Any":
+async def _steps(mongo: Mongo, after: Timestamp) -> AsyncIterator[Step]:
     """Steps from the oplog; entries of one command or one transaction are one step."""
     parts: dict[tuple[bytes, int], list[Document]] = {}
     current: Step | None = None
@@ -125,7 +126,7 @@ async def _published(js: JetStreamContext, stream: str, first: int) -> list[Step
     for sequence in range(first, last + 1):
         try:
             message = await js.get_msg(stream, sequence)
-        except Exception:  # a work queue forgets what was done
+        except NotFoundError:  # a work queue forgets what was done
             continue
         at = message.time.timestamp() if message.time else before
         if not steps or at - before > _PAUSE_S or len(steps[-1].frames) >= _AT_MOST:

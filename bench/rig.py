@@ -61,9 +61,10 @@ class Rig:
     def processes(self) -> dict[str, Process]:
         return self.system.servers.processes | self.system.processes
 
-    def sender(self) -> Sender:
+    def sender(self, world: World | None = None) -> Sender:
+        """Of the orders of this world, or of another with the same locations and stock."""
         settings = self.system.settings
-        return Sender(settings.require("gateway_url"), settings.require("operator_key"), self.world)
+        return Sender(settings.require("gateway_url"), settings.require("operator_key"), world or self.world)
 
     async def cost(self) -> Cost:
         return await Cost.now(self.processes, self.mongo)
@@ -135,7 +136,8 @@ async def rig(
                     await _stock_up(one)
                     yield one
                 finally:
-                    await nats.close()
+                    if not nats.is_closed:
+                        await nats.close()
                     mongo.close()
     finally:
         if keep is None:

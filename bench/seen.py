@@ -1,12 +1,13 @@
 """What the stream says became of orders: when it stored offers and ends, which is when they were acknowledged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import orjson
 from nats.errors import TimeoutError as NothingThere
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from contracts.subjects import EVENTS, REPLIES, RETAILER, WAKE, event_subject
 
@@ -14,7 +15,6 @@ OFFERED = event_subject("*", "parcel.offered.v1")
 DISPATCHED = event_subject(RETAILER, "order.dispatched.v1")
 CLOSED = event_subject(RETAILER, "order.closed.v1")
 _FETCH = 1_000
-__all__ = ["CLOSED", "DISPATCHED", "OFFERED", "StreamConfig", "count", "ends", "messages", "times"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,20 @@ async def messages(js: JetStreamContext) -> dict[str, int]:
     return {name: (await js.stream_info(name)).state.last_seq for name in (EVENTS, REPLIES, WAKE)}
 
 
-async def times(js: JetStreamContext, prefix: str) -> Times:
-    """Of the orders whose ids begin so. To be called when the measuring is over: it reads the whole stream."""
+async def times(js: JetStreamContext, prefix: str, since: float) -> Times:
+    """Of the orders whose ids begin so, from a moment on. To be called when the measuring is over: it reads much."""
     start = prefix + "-"
-    return Times(await _last(js, OFFERED, start), await _last(js, CLOSED, start))
+    return Times(await _last(js, OFFERED, start, since), await _last(js, CLOSED, start, since))
 
 
-async def _last(js: JetStreamContext, subject: str, start: str) -> dict[str, float]:
+async def _last(js: JetStreamContext, subject: str, start: str, since: float) -> dict[str, float]:
     found: dict[str, float] = {}
     info = await js.add_consumer(
         EVENTS,
         ConsumerConfig(
             filter_subject=subject,
-            deliver_policy=DeliverPolicy.ALL,
+            deliver_policy=DeliverPolicy.BY_START_TIME,
+            opt_start_time=datetime.fromtimestamp(since, UTC),
             ack_policy=AckPolicy.NONE,
             mem_storage=True,
             inactive_threshold=60,
@@ -68,8 +69,3 @@ async def _last(js: JetStreamContext, subject: str, start: str) -> dict[str, flo
                 found[order] = max(found.get(order, 0.0), message.metadata.timestamp.timestamp())
     await js.delete_consumer(EVENTS, info.name)
     return found
-
-
-def ends(found: Mapping[str, float]) -> Sequence[float]:
-    """The moments in their order."""
-    return sorted(found.values())

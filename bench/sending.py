@@ -12,6 +12,8 @@ import orjson
 from bench.world import World
 
 PER_REQUEST = 200
+"""Orders in a bulk request; fewer where that would make less than _REQUESTS_PER_S."""
+_REQUESTS_PER_S = 2
 _BUSY = (429, 503)
 
 
@@ -52,10 +54,11 @@ class Sender:
     ) -> None:
         await self._session.close()
 
-    async def steadily(self, prefix: str, rate: float, seconds: float, size: int = PER_REQUEST) -> Sent:
-        """`rate` orders a second for so long, whatever the answers. A request that is sent away with Retry-After is
-        sent again after that time."""
+    async def steadily(self, prefix: str, rate: float, seconds: float, at_most: int = PER_REQUEST) -> Sent:
+        """`rate` orders a second for so long, whatever the answers, in requests of `at_most` orders. A request that is
+        sent away with Retry-After is sent again after that time."""
         sent = Sent(began=time.time())
+        size = max(1, min(at_most, round(rate / _REQUESTS_PER_S)))
         number = max(round(rate * seconds / size), 1)
         requests = []
         for request in range(number):
@@ -65,7 +68,7 @@ class Sender:
             sent.late_s = max(sent.late_s, time.time() - due)
             requests.append(asyncio.create_task(self._send(prefix, request * size, size, sent)))
         await asyncio.gather(*requests)
-        sent.ended = time.time()
+        sent.ended = max(time.time(), sent.began + seconds)
         return sent
 
     async def at_once(self, prefix: str, number: int, clients: int = 4, size: int = PER_REQUEST) -> Sent:
