@@ -34,6 +34,7 @@ class Halves:
     rest_s: float
     events: int
     batches: int
+    offers: int
     messages: dict[str, int]
     at: tuple[float, float, float]
     """When it began, when all were dispatched, and when all had ended: seconds since the epoch."""
@@ -46,6 +47,7 @@ class Halves:
             "rest_per_s": round(self.orders / self.rest_s, 1),
             "whole_life_per_s": round(self.orders / (self.dispatch_s + self.rest_s), 1),
             "events_per_order": round(self.events / self.orders, 4),
+            "offers_per_order": round(self.offers / self.orders, 4),
             "messages_per_order": {name: round(n / self.orders, 3) for name, n in self.messages.items()},
             "dispatch": self.dispatch.per_order(self.orders),
             "rest": self.rest.per_order(self.orders),
@@ -68,6 +70,7 @@ async def halves(
     """
     await rig.tell(hold=True, delay_s=(0.0, 2.0), group_s=group_s)
     dispatched, closed = await rig.dispatched(), await rig.closed()
+    offers = await seen.count(rig.js, seen.OFFERED)
     events, batches = await history_events(rig.temporal, rig.mongo), await rig.mongo.batches.count_documents({})
     published, before = await seen.messages(rig.js), await rig.cost()
     began = time.time()
@@ -90,6 +93,7 @@ async def halves(
         rest_s=ended - released,
         events=await history_events(rig.temporal, rig.mongo) - events,
         batches=await rig.mongo.batches.count_documents({}) - batches,
+        offers=await seen.count(rig.js, seen.OFFERED) - offers,
         messages={name: n - published[name] for name, n in (await seen.messages(rig.js)).items()},
         at=(began, all_dispatched, ended),
     )
