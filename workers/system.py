@@ -51,6 +51,8 @@ class System:
         self.settings: Settings = settings
         self.data_dir = data_dir
         self.processes: dict[str, Process] = {}
+        self.environment: dict[str, str] = {}
+        """What its processes are told, for starting further ones."""
         self.servers = Servers(settings, data_dir)
         self._payment_options = payment_options
         self._stack = AsyncExitStack()
@@ -137,6 +139,7 @@ class System:
             if getattr(self.settings, name) is not None
         }
         environment["TONGQU_DATA_DIR"] = str(self.data_dir)
+        self.environment = environment
         gateway = self.settings.require("gateway_url")
         keys = str(self.data_dir / "carriers.keys.json")
         days = ("--day-s", str(self.settings.carrier_day_s))
