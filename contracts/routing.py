@@ -62,7 +62,7 @@ class Policy(Document):
     max_refusals: int = Field(default=3, ge=1, description="Refusals and silences before an order goes to back-order.")
     backorder_retry_s: int = Field(default=4 * 3600, ge=1, description="A safety net: arriving stock wakes at once.")
     backorder_limit_s: int = Field(default=72 * 3600, ge=1)
-    candidates_kept: int = Field(default=5, ge=1, le=50)
+    candidates_kept: int = Field(default=3, ge=1, le=50)
     payment_tries: int = Field(default=5, ge=1)
     payment_retry_s: int = Field(default=30, ge=1)
     hold_s: int = Field(default=30 * 60, ge=1, description="How long goods are held for a payment that is awaited.")

@@ -202,7 +202,7 @@ def dispatch(
             promised_at=allocation.promised_at,
         )
         order.parcels.append(parcel)
-        goods = [Change(sku=i.sku, reserved=i.quantity) for i in parcel.items]
+        goods = [Change.trusted(sku=i.sku, reserved=i.quantity) for i in parcel.items]
         moves.post(parcel, "reserved", goods, slot=parcel.slot)
         if order.awaits_payment:
             hold(moves, parcel, now, policy.hold_s)

@@ -105,14 +105,16 @@ class BatchActivities:
     ) -> tuple[list[OrderState], dict[str, list[InboxEvent]]]:
         """The orders that have something to do, and what has arrived for them."""
         events: dict[str, list[InboxEvent]] = defaultdict(list)
-        async for row in self._mongo.plain(self._mongo.inbox).find({"batch": step.batch, "drained": None}):
+        unread = self._mongo.plain(self._mongo.inbox).find({"batch": step.batch, "drained": None})
+        for row in await unread.to_list(None):
             events[row["order"]].append(InboxEvent.from_row(row))
         mine: dict[str, Any] = {"batch": step.batch}
         concerned: list[dict[str, Any]] = [{**mine, "due": {"$lte": step.now}}, {"_id": {"$in": list(events)}, **mine}]
         if step.cancel:
             concerned.append({**mine, "closed_at": None})
         orders = []
-        async for row in self._mongo.plain(self._mongo.orders).find({"$or": concerned}, _LEFT_OUT):
+        found = self._mongo.plain(self._mongo.orders).find({"$or": concerned}, _LEFT_OUT)
+        for row in await found.to_list(None):
             try:
                 orders.append(OrderState.from_row(row))
             except ValidationError as error:

@@ -57,7 +57,7 @@ class Moves:
     posted: int = 0
 
     def note(self, what: str, at: datetime, **more: Any) -> None:
-        self.timeline.append(TimelineEntry(what=what, at=at, **more))
+        self.timeline.append(TimelineEntry.trusted(what=what, at=at, **more))
 
     def tell(self, partner: str, event_type: str, subject: str, **data: Any) -> None:
         self.tells.append(Tell(partner, event_type, subject, data))
@@ -95,7 +95,7 @@ def begin(order: OrderState) -> Moves:
 
 def release(moves: Moves, parcel: Parcel, state: ParcelState, reason: str) -> None:
     """Give a parcel's reserved goods back and end it. Its own items cap what is released."""
-    changes = [Change(sku=item.sku, reserved=-item.quantity) for item in parcel.items]
+    changes = [Change.trusted(sku=item.sku, reserved=-item.quantity) for item in parcel.items]
     moves.post(parcel, "released", changes, reason=reason, slot=parcel.slot)
     parcel.state = state
     parcel.reason = reason
@@ -123,7 +123,9 @@ def overdue(order: OrderState) -> list[Parcel]:
 
 def ease(order: OrderState) -> None:
     """End the attention, unless what a person must look at is still so."""
-    code = order.attention.code if order.attention else ""
+    if order.attention is None:
+        return
+    code = order.attention.code
     if code == "ship_overdue" and overdue(order):
         return
     if code.startswith("payment_") and any(i.state in ("failed", "declined") for i in order.payment.intents):

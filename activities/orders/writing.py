@@ -55,7 +55,7 @@ def movements(postings: Iterable[Posting], stock: Availability | None, at: datet
             if posting.slot is not None:
                 stock.count(posting.location, posting.slot, -1)
         made.append(
-            Movement(
+            Movement.trusted(
                 id=posting.cause,
                 kind=posting.kind,
                 location=posting.location,
@@ -128,7 +128,7 @@ async def _unchanged(mongo: Mongo, session: Session, moved: Sequence[Moves]) -> 
     So the updates can go by the orders' ids alone, which the database finds without planning.
     """
     found = mongo.orders.find({"_id": {"$in": [moves.order.id for moves in moved]}}, {"version": 1}, session=session)
-    versions = {row["_id"]: row["version"] async for row in found}
+    versions = {row["_id"]: row["version"] for row in await found.to_list(None)}
     if any(versions.get(moves.order.id) != moves.order.version for moves in moved):
         raise Stale
 

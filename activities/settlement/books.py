@@ -46,7 +46,7 @@ class Books:
 
     async def _kinds(self, places: Iterable[str]) -> dict[str, str]:
         rows = self._mongo.locations.find({"_id": {"$in": sorted(places)}}, {"kind": 1})
-        return {row["_id"]: row["kind"] async for row in rows}
+        return {row["_id"]: row["kind"] for row in await rows.to_list(None)}
 
     async def _categories(self, orders: Iterable[OrderState]) -> dict[str, str]:
         skus = sorted({line.sku for order in orders for line in order.lines})

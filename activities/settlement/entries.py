@@ -111,7 +111,7 @@ class _Book:
             return
         number = self._numbers.get(cause, 0)
         self._numbers[cause] = number + 1
-        entry = Entry(
+        entry = Entry.trusted(
             id=f"{cause}:{number}",
             cause=cause,
             order=self.order.id,

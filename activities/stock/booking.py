@@ -32,7 +32,7 @@ async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], pl
     if deltas:
         ids = [stock_id(*level) for level in deltas]
         found = mongo.stock.find({"_id": {"$in": ids}}, {"on_hand": 1, "reserved": 1}, session=session)
-        levels = {row["_id"]: row async for row in found}
+        levels = {row["_id"]: row for row in await found.to_list(None)}
         if not all(_fits(levels.get(stock_id(*level)), *delta) for level, delta in deltas.items()):
             raise Stale
         updates = [_update(*level, *delta) for level, delta in deltas.items()]

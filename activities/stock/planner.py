@@ -92,7 +92,7 @@ class Planner:
             self._set_at, self._tried, self._pricing = now, basis, None
 
     async def _read_ledger(self) -> None:
-        rows = self._mongo.ledger.find({"version": {"$gt": self.version}}).sort([("version", 1), ("row", 1)])
+        rows = self._mongo.ledger.find({"version": {"$gt": self.version}}, {"at": 0}).sort([("version", 1), ("row", 1)])
         newest = self.version
         async for row in rows:
             if row.get("slot"):

@@ -151,7 +151,8 @@ class ReplyDesk:
     async def _write_down(self, answers: list[_Answer]) -> list[_Refused]:
         ids = {order_of_parcel(answer.reply.parcel) for answer in answers}
         wanted = {"batch": 1, "stage": 1, "parcels.id": 1, "parcels.location": 1, "parcels.state": 1}
-        orders = {row["_id"]: row async for row in self._mongo.orders.find({"_id": {"$in": list(ids)}}, wanted)}
+        found = self._mongo.orders.find({"_id": {"$in": list(ids)}}, wanted)
+        orders = {row["_id"]: row for row in await found.to_list(None)}
         rows, refused = [], []
         for answer in answers:
             order = orders.get(order_of_parcel(answer.reply.parcel))
@@ -216,7 +217,7 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
 
 def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
     reply = answer.reply
-    return InboxEvent(
+    return InboxEvent.trusted(
         id=f"reply:{answer.partner}:{reply.parcel}:{reply.kind}:{reply.id}",
         order=order["_id"],
         kind=f"reply.{reply.kind}",
