@@ -19,13 +19,21 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
     amounts = share(placement.total, [line.quantity * line.unit_price for line in placement.lines])
     point = to_wgs84(placement.ship_to.point)
     prepaid = placement.payment.method == "prepaid"
-    return OrderState(
+    return OrderState.trusted(
         id=order_id,
         channel=placement.channel,
         division=placement.ship_to.division,
         currency=placement.currency,
         lines=[
-            OrderLine(**line.model_dump(), amount=amount) for line, amount in zip(placement.lines, amounts, strict=True)
+            OrderLine.trusted(
+                line=line.line,
+                sku=line.sku,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                amount=amount,
+                together=line.together,
+            )
+            for line, amount in zip(placement.lines, amounts, strict=True)
         ],
         total=placement.total,
         discount=placement.discount,
@@ -36,7 +44,7 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
         customer=placement.customer,
         deliver_by=placement.deliver_by,
         sold_by=placement.sold_by,
-        payment=Payment(
+        payment=Payment.trusted(
             method=placement.payment.method,
             token=placement.payment.token,
             captured=placement.total if prepaid else 0,
@@ -49,7 +57,7 @@ def new_order(placement: OrderPlacement, order_id: str, at: datetime) -> OrderSt
 def order_document(placement: OrderPlacement, order_id: str, at: datetime) -> dict[str, Any]:
     """The document as it is inserted: waiting for a batch."""
     state = new_order(placement, order_id, at)
-    entry = TimelineEntry(at=at, what="order.placed", by="api")
+    entry = TimelineEntry.trusted(at=at, what="order.placed", by="api")
     return {
         "_id": order_id,
         **state.model_dump(exclude={"id"}),
