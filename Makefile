@@ -11,8 +11,10 @@ DEBIAN_PACKAGES := python3-venv libcurl4
 APT_INSTALL := apt-get update -qq && apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES)
 OUT ?=
 DATA ?=
+AXIS ?=
+MINUTES ?= 60
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-routing check constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth soak bench-routing check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -21,7 +23,9 @@ help:
 	@echo 'make test           set up, lint, types, import law, all tests on real servers'
 	@echo 'make lint           the checks of make test that need no server'
 	@echo 'make check          the invariants of the running system'
-	@echo 'make bench-orders   orders a second, batched against single; OUT=path for JSON'
+	@echo 'make bench-orders   orders a second against goals and the bare minimum, half an hour; OUT=path for JSON'
+	@echo 'make bench-growth   the same over batch size, locations, SKUs, ...; AXIS="lines open", OUT=path for JSON and plot'
+	@echo 'make soak           memory under a steady load; MINUTES=60, OUT=path for JSON and plot'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -85,7 +89,13 @@ imports: setup
 	@$(BIN)/lint-imports
 
 bench-orders: setup
-	@OUT='$(OUT)' $(BIN)/python -m bench.orders
+	@$(BIN)/python -m bench.orders $(if $(OUT),--out '$(OUT)')
+
+bench-growth: setup
+	@$(BIN)/python -m bench.growth $(if $(AXIS),--axis $(AXIS)) $(if $(OUT),--out '$(OUT)')
+
+soak: setup
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(OUT),--out '$(OUT)')
 
 bench-routing: setup
 	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')

@@ -64,7 +64,7 @@ async def _try(program: Path, whole: bool, lanes: int, seconds: float) -> tuple[
     try:
         async with Servers(settings, data_dir, temporal=False) as servers:
             mongo = Mongo(servers.addresses.mongo_url, "floor")
-            await _prepare(program, mongo, servers.addresses, lanes)
+            await prepare(program, mongo, servers.addresses.nats_url, lanes)
             before = await Cost.now(servers.processes, mongo)
             outcomes = await _write(program, whole, servers.addresses, lanes, seconds)
             cost = (await Cost.now(servers.processes, mongo)).since(before)
@@ -76,10 +76,10 @@ async def _try(program: Path, whole: bool, lanes: int, seconds: float) -> tuple[
     return rate, {**cost.per_order(max(round(orders), 1)), "orders": round(orders)}
 
 
-async def _prepare(program: Path, mongo: Mongo, addresses: Addresses, lanes: int) -> None:
+async def prepare(program: Path, mongo: Mongo, nats_url: str, lanes: int) -> None:
     """Indexes, streams, and the documents that are there before, for each writer its own."""
     await make_indexes(mongo)
-    nats = await connect(addresses.nats_url, "floor")
+    nats = await connect(nats_url, "floor")
     await provision_streams(nats.jetstream())
     await nats.close()
     head = next(split(program.read_bytes()))

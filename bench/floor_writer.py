@@ -98,19 +98,32 @@ class Writer:
                 raise RuntimeError(f"{name} {command[name]}: {answer}")
 
 
+def repetition(program: bytes, number: int) -> Iterator[Raw]:
+    """The steps of a program, with ids of their own."""
+    for document in split(program.replace(TOKEN.encode(), b"rec%04d" % number)):
+        yield RawBSONDocument(document, _RAW)
+
+
+def load(path: Path, lane: int, whole: bool) -> tuple[dict[str, Any], bytes]:
+    """The head of a program, and its steps for one writer."""
+    head, *steps = split(path.read_bytes())
+    about = bson.decode(head)
+    chosen = steps if whole else steps[: about["until_dispatched"]]
+    return about, b"".join(chosen).replace(LANE[1:].encode(), f"lane{lane}".encode())
+
+
 def repeat(writer: Writer, program: bytes, orders: int, lane: int, until: float) -> float:
     """Orders done until that time, in whole repetitions and a part of the last."""
     done = 0.0
     number = lane * 1_000
     while True:
         number += 1
-        fresh = program.replace(TOKEN.encode(), b"rec%04d" % number)
         written = 0
-        for document in split(fresh):
-            writer.do(RawBSONDocument(document, _RAW))
-            written += len(document)
+        for document in repetition(program, number):
+            writer.do(document)
+            written += len(document.raw)
             if time.time() > until:
-                return done + orders * written / len(fresh)
+                return done + orders * written / len(program)
         done += orders
 
 
@@ -125,13 +138,9 @@ def main() -> None:
     parser.add_argument("--at", type=float, required=True, help="when to begin, seconds since the epoch")
     parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
-    head, *steps = split(options.program.read_bytes())
-    about = bson.decode(head)
-    steps = steps if options.whole else steps[: about["until_dispatched"]]
-    lane = f"lane{options.lane}"
-    program = b"".join(steps).replace(LANE[1:].encode(), lane.encode())
+    about, program = load(options.program, options.lane, options.whole)
     client: MongoClient[Any] = MongoClient(options.mongo)
-    writer = Writer(client[options.database], Stream(options.nats, lane))
+    writer = Writer(client[options.database], Stream(options.nats, f"lane{options.lane}"))
     client.admin.command("ping")
     time.sleep(max(options.at - time.time(), 0))
     began = time.time()

@@ -31,7 +31,7 @@ def goals_of(batched: dict[str, Any], single: dict[str, Any] | None) -> list[Goa
 def _or_share(name: str, batched: dict[str, Any], phase: str, what: str, target: float) -> Goal:
     """Met by the absolute rate, or by half of what the bare minimum reached in the same run."""
     value, ceiling = batched[phase][f"{what}_per_s"], batched["floor"][what]["per_s"]
-    share = round(value / ceiling, 3) if ceiling else 0.0
+    share = value / ceiling if ceiling else 0.0
     return {
         "name": name,
         "value": value,
@@ -39,7 +39,7 @@ def _or_share(name: str, batched: dict[str, Any], phase: str, what: str, target:
         "met": value >= target or share >= SHARE,
         "absolute_met": value >= target,
         "ceiling": ceiling,
-        "share": share,
+        "share": round(share, 3),
         "share_target": SHARE,
     }
 

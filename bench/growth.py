@@ -83,6 +83,12 @@ def row_of(axis: str, value: float, found: dict[str, Any]) -> Row:
     }
 
 
+def shape_with(axis: str, value: float) -> Shape:
+    """The goal profile with one thing changed."""
+    changed: dict[str, Any] = {axis: value if axis == "zipf" else int(value)}
+    return replace(STANDARD, **changed)
+
+
 async def point(one: Rig, size: Size, prefix: str, shape: Shape | None = None) -> dict[str, Any]:
     """A burst to learn the rate and to warm up, and one that lasts."""
     world = draw(shape) if shape else None
@@ -94,15 +100,14 @@ async def point(one: Rig, size: Size, prefix: str, shape: Shape | None = None) -
 
 async def _of_shapes(axis: str, values: list[float], size: Size, console: Console, keep: Keep) -> None:
     for value in values:
-        async with rig(draw(replace(STANDARD, **{axis: int(value)})), console) as one:
+        async with rig(draw(shape_with(axis, value)), console) as one:
             keep(row_of(axis, value, await point(one, size, "p")))
 
 
 async def _of_orders(axis: str, values: list[float], size: Size, console: Console, keep: Keep) -> None:
     async with rig(draw(STANDARD), console) as one:
         for number, value in enumerate(values):
-            shape = replace(STANDARD, **{axis: int(value) if axis == "lines" else value})
-            keep(row_of(axis, value, await point(one, size, f"p{number}", shape)))
+            keep(row_of(axis, value, await point(one, size, f"p{number}", shape_with(axis, value))))
 
 
 async def _of_batches(values: list[float], size: Size, console: Console, keep: Keep) -> None:
@@ -211,11 +216,10 @@ def _sorted(rows: list[Row]) -> list[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    out = os.environ.get("OUT")
-    parser.add_argument("--out", type=Path, default=Path(out or "growth.json"), help="JSON; a plot beside it")
+    parser.add_argument("--out", type=Path, default=Path("growth.json"), help="JSON; a plot beside it")
     parser.add_argument("--axis", nargs="+", choices=list(AXES), default=list(AXES))
     parser.add_argument("--again", action="store_true", help="also the points that the file has")
-    parser.add_argument("--seconds", type=float, default=Size.seconds, help="of each point's dispatch")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each point's dispatch")
     options = parser.parse_args()
     console = Console(stderr=True)
     result = json.loads(options.out.read_text()) if options.out.exists() else {"rows": []}

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -86,8 +85,7 @@ def _at(arm: dict[str, Any], path: tuple[str, ...]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    out = os.environ.get("OUT")
-    parser.add_argument("--out", type=Path, default=Path(out) if out else None, help="write the result as JSON")
+    parser.add_argument("--out", type=Path, default=None, help="write the result as JSON")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--single-starting", type=int, default=8, help="batches_starting of the single arm")

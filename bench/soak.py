@@ -8,7 +8,6 @@ first, whose size is set; it is judged by that: at most the cache and MONGO_BESI
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -118,8 +117,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    out = os.environ.get("OUT")
-    parser.add_argument("--out", type=Path, default=Path(out) if out else None, help="JSON; a plot beside it")
+    parser.add_argument("--out", type=Path, default=None, help="JSON; a plot beside it")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=100.0, help="orders a second")
     parser.add_argument("--every-s", type=float, default=5.0)
