@@ -5,7 +5,9 @@ and unanswered, carried by batches that nobody rings, and their deadline is an h
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import bson
@@ -19,6 +21,7 @@ _PREFIX = "model"
 """As long as the hexadecimal numbers that take its place."""
 _ROWS = 1_000
 _AT_ONCE = 4
+_PATIENCE_S = 60.0
 
 
 async def models(rig: Rig) -> list[dict[str, Any]]:
@@ -28,6 +31,11 @@ async def models(rig: Rig) -> list[dict[str, Any]]:
         await sender.at_once(_PREFIX, MODELS)
     rig.sent += MODELS
     await rig.until(rig.dispatched, rig.sent, "models of open orders")
+    deadline = time.monotonic() + _PATIENCE_S
+    while await rig.mongo.batches.count_documents({"status": "claimed"}):
+        if time.monotonic() > deadline:
+            raise RuntimeError("a batch has dispatched its orders and is not noted as running")
+        await asyncio.sleep(0.1)
     return await rig.mongo.orders.find({"_id": {"$regex": f"^{_PREFIX}-"}, "stage": "dispatched"}).to_list(MODELS)
 
 
@@ -39,6 +47,8 @@ async def fill(rig: Rig, rows: Sequence[dict[str, Any]], number: int, start: int
     repetitions = range(start, start + -(-number // len(rows)))
     await _insert(rig, "batches", [bson.encode(batch) for batch in batches], tokens, repetitions, "copies of batches")
     await _insert(rig, "orders", templates, tokens, repetitions, "copies of open orders")
+    # Changes nothing, and is answered when a majority has all that was written before.
+    await rig.mongo.orders.update_one({"_id": ""}, {"$set": {"batch": ""}})
     return repetitions.stop
 
 
@@ -51,7 +61,7 @@ async def _insert(
         task = progress.add_task(title, total=len(templates) * len(repetitions))
 
         async def one() -> None:
-            while some := [row for row, _ in zip(copies, range(_ROWS), strict=False)]:
+            while some := list(islice(copies, _ROWS)):
                 await target.insert_many(some, ordered=False)
                 progress.advance(task, len(some))
 

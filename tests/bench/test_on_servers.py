@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
