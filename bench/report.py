@@ -1,9 +1,13 @@
-"""`python -m bench.report FILE...`: the tables of docs/performance.md in Markdown, from the JSON of the benches."""
+"""`python -m bench.report FILE...`: the tables of docs/performance.md in Markdown, from the JSON of the benches.
+
+With `--into docs/performance.md` they are put between the document's marks, such as `<!-- orders -->` and
+`<!-- /orders -->`, and the plots beside it are drawn anew; what has no file stays as it is.
+"""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +23,33 @@ _TITLES = {
 }
 
 
+def kind_of(result: Result) -> str:
+    """Which bench it came from. Raises ValueError for none of them."""
+    for kind, sign in (("orders", "arms"), ("growth", "rows"), ("soak", "samples")):
+        if sign in result:
+            return kind
+    raise ValueError("this is not what a throughput bench writes")
+
+
 def report(result: Result) -> str:
     """Whichever bench it came from."""
-    if "arms" in result:
-        parts = [_goals(result["goals"]), _sustained(result["arms"]), *_batched(result["arms"]), _made_on(result)]
-    elif "rows" in result:
-        parts = [*_growth(result["rows"]), _goals(result["goals"]), _made_on(result)]
-    elif "samples" in result:
-        parts = [_soak(result), _made_on(result)]
-    else:
-        raise ValueError("this is not what a throughput bench writes")
-    return "\n\n".join(part for part in parts if part)
+    parts: dict[str, Callable[[], Iterable[str]]] = {
+        "orders": lambda: [_goals(result["goals"]), _sustained(result["arms"]), *_batched(result["arms"])],
+        "growth": lambda: [*_growth(result["rows"]), _goals(result["goals"])],
+        "soak": lambda: [_soak(result)],
+    }
+    found = [*parts[kind_of(result)](), _made_on(result)]
+    return "\n\n".join(part for part in found if part)
+
+
+def filled(text: str, kind: str, tables: str) -> str:
+    """The document with the tables between its marks. Raises ValueError when it has no such marks."""
+    first, last = f"<!-- {kind} -->", f"<!-- /{kind} -->"
+    before, found, rest = text.partition(first)
+    _, ended, after = rest.partition(last)
+    if not (found and ended):
+        raise ValueError(f"the document has no marks {first} and {last}")
+    return f"{before}{first}\n\n{tables}\n\n{last}{after}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -172,11 +192,27 @@ def _made_on(result: Result) -> str:
     return f"{settings['cores']} cores ({settings['processor']}), {settings['where']}. Durable: {durable}."
 
 
+def _draw(result: Result, folder: Path) -> None:
+    from bench.plots import plot_growth, plot_soak
+
+    if kind_of(result) == "growth":
+        plot_growth(result["rows"], folder / "growth.svg")
+    elif kind_of(result) == "soak":
+        plot_soak(result, folder / "soak.svg")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
-    for file in parser.parse_args().files:
-        print(report(json.loads(file.read_text())), end="\n\n")
+    parser.add_argument("--into", type=Path, help="the document to be filled")
+    options = parser.parse_args()
+    for file in options.files:
+        result = json.loads(file.read_text())
+        if options.into is None:
+            print(report(result), end="\n\n")
+            continue
+        options.into.write_text(filled(options.into.read_text(), kind_of(result), report(result)))
+        _draw(result, options.into.parent)
     return 0
 
 
