@@ -125,7 +125,7 @@ async def _of_workers(values: list[float], size: Size, console: Console, keep: K
             burst = await point(one, size, "p")
             half = half or burst["dispatched_per_s"] / 2
             await one.tell(delay_s=(0.0, 2.0), group_s=1.0, hold=False)
-            steady = (await life(one, "half", half, 2 * size.seconds, 1.0)).as_json()
+            steady = (await life(one, "half", half, 2 * size.seconds, 0.0)).as_json()
         cost = steady["cost"]
         row = row_of("workers", value, burst) | {
             "cpu_ms": cost["cpu_ms_all"],

@@ -124,7 +124,12 @@ class Life:
 
 
 async def life(rig: Rig, prefix: str, rate: float, seconds: float, warm_s: float) -> Life:
-    """A load over the orders' whole life; rates are those after `warm_s`, until the last request was sent."""
+    """A load over the orders' whole life; rates are those after `warm_s`, until the last request was sent.
+
+    Raises ValueError when nothing is left to be counted.
+    """
+    if warm_s >= seconds:
+        raise ValueError(f"of {seconds:g} s, {warm_s:g} s cannot be left out")
     events, batches = await history_events(rig.temporal, rig.mongo), await rig.mongo.batches.count_documents({})
     before = await rig.cost()
     async with memory_watched(rig) as memory:

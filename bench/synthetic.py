@@ -45,7 +45,14 @@ async def fill(rig: Rig, rows: Sequence[dict[str, Any]], number: int, start: int
     tokens = [batch["_id"].encode() for batch in batches]
     templates = [bson.encode(row) for row in rows]
     repetitions = range(start, start + -(-number // len(rows)))
-    await _insert(rig, "batches", [bson.encode(batch) for batch in batches], tokens, repetitions, "copies of batches")
+    await _insert(
+        rig,
+        "batches",
+        [bson.encode({**batch, "copied": True}) for batch in batches],
+        tokens,
+        repetitions,
+        "copies of batches",
+    )
     await _insert(rig, "orders", templates, tokens, repetitions, "copies of open orders")
     # Changes nothing, and is answered when a majority has all that was written before.
     await rig.mongo.orders.update_one({"_id": ""}, {"$set": {"batch": ""}})
