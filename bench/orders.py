@@ -43,10 +43,16 @@ def show(result: dict[str, Any], console: Console) -> None:
     for title, path in _ROWS:
         table.add_row(title, *(_at(arm, path) for arm in arms.values()))
     console.print(table)
+    if result["goals"]:
+        show_goals(result["goals"], console)
+
+
+def show_goals(found: list[dict[str, Any]], console: Console) -> None:
+    """The absolute figure and its share of the bare minimum, whichever of them meets the goal."""
     goals = Table(title="goals")
     for column in ("goal", "value", "target", "bare minimum", "share of it", ""):
         goals.add_column(column)
-    for goal in result["goals"]:
+    for goal in found:
         met = "[green]met[/green]" if goal["met"] else "[red]missed[/red]"
         share = f"{goal['share']:.0%} (goal {goal['share_target']:.0%})" if "share" in goal else ""
         if goal.get("absolute_met") is False and goal["met"]:
@@ -54,7 +60,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         ceiling = f"{goal['ceiling']:,}" if "ceiling" in goal else ""
         goals.add_row(goal["name"], f"{goal['value']:,}", f"{goal['target']:,}", ceiling, share, met)
     console.print(goals)
-    for goal in result["goals"]:
+    for goal in found:
         if "note" in goal:
             console.print(f"{goal['name']}: {goal['note']}")
 
