@@ -68,7 +68,7 @@ async def halves(
 
     `size`: orders in a request. `group_s`: how often a store sends a list of answers; 0: each answer by itself.
     """
-    await rig.tell(hold=True, delay_s=(0.0, 2.0), group_s=group_s)
+    await rig.tell(hold=True, delay_s=(0.0, 0.5), group_s=group_s)
     dispatched, closed = await rig.dispatched(), await rig.closed()
     offers = await seen.count(rig.js, seen.OFFERED)
     events, batches = await history_events(rig.temporal, rig.mongo), await rig.mongo.batches.count_documents({})
