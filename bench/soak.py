@@ -1,8 +1,8 @@
 """`make soak`: a steady load for an hour, and whether any process's memory grows.
 
-The rule: a process is flat when, after the warm-up (the first third, twenty minutes at most: caches fill), the lower end of the 95 %
-interval of its slope is at most ALLOWED_SHARE of its memory an hour, or ALLOWED_MIB an hour. MongoDB fills its cache
-first, whose size is set; it is judged by that: at most the cache and MONGO_BESIDE_MIB.
+The rule: a process is flat when, after the warm-up (the first third, twenty minutes at most, in which caches fill), the
+lower end of the 95 % interval of its slope is at most ALLOWED_SHARE of its memory an hour, or ALLOWED_MIB an hour.
+MongoDB fills its cache first, whose size is set; it is judged by that: at most the cache and MONGO_BESIDE_MIB.
 """
 
 import argparse
