@@ -119,7 +119,8 @@ class Pressure:
         self.rows = self.rows.counted(rows, 0, seconds)
         self._counted_at, self._accepted_before = now, accepted
         if was_full != self.full:
-            log.warning("%d orders and %d rows of events wait: %s", orders, rows, "no more is taken" if self.full else "open")
+            state = "no more is taken" if self.full else "open again"
+            log.warning("%d orders and %d rows of events wait: %s", orders, rows, state)
 
     @property
     def full(self) -> bool:
