@@ -37,7 +37,7 @@ from workers.system import System
 
 ARMS: Mapping[str, Mapping[str, Any]] = {"default": {}, "single": {"batch_max": 1}}
 _WARM_UP = 10
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 _HISTORIES = 60
 
 
