@@ -207,6 +207,11 @@ def _next_numbers(row: Mapping[str, Any], last: dict[str, int]) -> list[int]:
     return numbers
 
 
+async def waiting_rows(mongo: Mongo, most: int) -> int:
+    """How many rows have no numbers yet; counted up to `most`."""
+    return await mongo.outbox.count_documents({"status": "pending"}, limit=most)
+
+
 async def unfinished(mongo: Mongo) -> Turn:
     """Rows that got their numbers and perhaps were not published, in order."""
     found = Turn()

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     order_lines_max: int = Field(default=200, ge=1, description="Most lines in one order.")
     batch_request_max: int = Field(default=1000, ge=1, description="Most orders in one request.")
 
+    backlog_max: int = Field(
+        default=50_000, ge=1, description="Accepted orders that wait for a batch; beyond them callers are sent away."
+    )
+
     _asks_running_system: ClassVar[bool] = True
 
     @classmethod

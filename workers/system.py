@@ -36,6 +36,7 @@ _FOR_ENVIRONMENT = (
     "bell_urgent_ms",
     "bell_progress_ms",
     "bell_rings_per_s",
+    "backlog_max",
 )
 
 

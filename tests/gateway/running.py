@@ -15,9 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from infra.settings import Settings
-from workers.gateway.app import create_app
+from workers.gateway.app import create_app, limits_of
 from workers.gateway.limits import Limits
 from workers.gateway.services import Gateway
+from workers.gateway.serving import config
 
 
 class _Server(uvicorn.Server):
@@ -118,9 +119,10 @@ def fresh(prefix: str) -> str:
 
 @asynccontextmanager
 async def running(settings: Settings, key: str, limits: Limits | None = None) -> AsyncIterator[Api]:
+    limits = limits or limits_of(settings)
     app = create_app(settings, limits)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=65))
+    server = _Server(config(app, limits, log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as session:
         while not server.started:

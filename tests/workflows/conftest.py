@@ -16,7 +16,7 @@ from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
-from infra.temporal import DATA_CONVERTER, register_search_attributes, sandbox
+from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
 from tests.workflows.world import World
 from workflows import WORKFLOWS
 
@@ -56,7 +56,7 @@ async def world(
                 CarrierActivities(mongo, port).book,
                 returns.advance,
             ],
-            workflow_runner=sandbox(),
+            workflow_runner=strict_sandbox(),
             max_cached_workflows=max_cached_workflows,
         ):
             yield world

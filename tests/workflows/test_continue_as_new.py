@@ -14,7 +14,7 @@ from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.payments import HttpPaymentGateway
 from infra.settings import Settings
-from infra.temporal import connect, register_search_attributes, sandbox
+from infra.temporal import connect, register_search_attributes, strict_sandbox
 from tests.support import eventually
 from tests.workflows.world import World
 from workflows import WORKFLOWS
@@ -40,7 +40,7 @@ async def test_a_batch_with_a_long_history_goes_on_as_a_new_run(
             task_queue=name,
             workflows=WORKFLOWS,
             activities=[BatchActivities(mongo, world.ring).advance, PaymentActivities(mongo, gateway).settle],
-            workflow_runner=sandbox(),
+            workflow_runner=strict_sandbox(),
         ):
             await world.open_stores({"near": {"tea": 5}})
             order, batch = await world.begin(("tea", 1))

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from infra.temporal import DATA_CONVERTER, sandbox
+from infra.temporal import DATA_CONVERTER, strict_sandbox
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 ALL = [*WORKFLOWS, *SETTLEMENT_WORKFLOWS]
@@ -20,7 +20,7 @@ RECORDED = sorted(HISTORIES.glob("*.json"))
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=ALL, data_converter=DATA_CONVERTER, workflow_runner=sandbox())
+    replayer = Replayer(workflows=ALL, data_converter=DATA_CONVERTER, workflow_runner=strict_sandbox())
     history = WorkflowHistory.from_json(path.stem, path.read_text())
     await replayer.replay_workflow(history)
 

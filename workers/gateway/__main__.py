@@ -1,15 +1,17 @@
 """`python -m workers.gateway --host --port`"""
 
 import argparse
+import contextlib
+import sys
 
 import uvicorn
 
 from infra.runtime import prepare
 from infra.settings import Settings
-from workers.gateway.app import create_app
+from workers.gateway.app import create_app, limits_of
+from workers.gateway.serving import config
 
-_DRAIN_S = 10
-_KEEP_ALIVE_S = 65
+_NOT_STARTED = 3
 
 
 def main() -> None:
@@ -18,17 +20,14 @@ def main() -> None:
     parser.add_argument("--host", default=settings.gateway_host)
     parser.add_argument("--port", type=int, default=settings.gateway_port, help="0 takes a free port")
     options = parser.parse_args()
-    app = create_app(settings)
+    limits = limits_of(settings)
+    app = create_app(settings, limits)
     prepare()
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
-        log_level="info",
-        access_log=False,
-        timeout_graceful_shutdown=_DRAIN_S,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-    )
+    server = uvicorn.Server(config(app, limits, host=options.host, port=options.port, log_level="info"))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
 
 
 if __name__ == "__main__":

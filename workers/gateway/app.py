@@ -24,6 +24,7 @@ from workers.gateway import (
     tracking,
     why,
 )
+from workers.gateway.door import Door, Traffic
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -59,7 +60,8 @@ _TAGS = [
 
 def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     """Connections are opened when the app starts up and closed when it shuts down."""
-    bounds, metrics = limits or _limits(settings), Metrics()
+    bounds, metrics, traffic = limits or limits_of(settings), Metrics(), Traffic()
+    _show(traffic, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,11 +82,22 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     for part in (*parts, policies, rules, settlements, health):
         app.include_router(part.router)
+    app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(orders_per_request=settings.batch_request_max, lines_per_order=settings.order_lines_max)
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        orders_per_request=settings.batch_request_max,
+        lines_per_order=settings.order_lines_max,
+        backlog_orders=settings.backlog_max,
+    )
+
+
+def _show(traffic: Traffic, metrics: Metrics) -> None:
+    metrics.gauge("http_requests_under_way", "Requests being answered.", lambda: traffic.requests)
+    metrics.gauge("http_bodies_bytes", "Bytes of the bodies of requests under way.", lambda: traffic.bytes)
+    metrics.counter("http_turned_away", "Requests sent away at the door.", lambda: traffic.turned_away)

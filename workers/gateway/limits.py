@@ -22,6 +22,22 @@ class Limits:
     """How long a key that was revoked may still be used."""
     key_taken_over_s: float = 60.0
     """After how long an idempotency key whose request never ended may be used again."""
+    backlog_orders: int = 50_000
+    """Accepted orders that no batch has claimed yet; beyond them callers are sent away until most of them are."""
+    backlog_rows: int = 20_000
+    """Rows of the outbox, each of some step's events, that are not in the stream yet; beyond them no orders are taken
+    either."""
+    requests_at_once: int = 2_000
+    bodies_bytes: int = 32 * 1024 * 1024
+    """Of all requests under way together. Parsed, a body takes about ten times its size."""
+    body_within_s: float = 30.0
+    """From the end of a request's head to the end of its body."""
+    head_within_s: float = 10.0
+    """From a connection's or request's first byte to the end of its head."""
+    head_bytes: int = 64 * 1024
+    connections: int = 4_000
+    store_away_s: float = 5.0
+    """After so long without an answer from the database requests are refused at the door."""
     wait_s: int = 30
     """The most that `Prefer: wait` waits."""
     store_tries_s: float = 5.0

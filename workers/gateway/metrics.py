@@ -1,8 +1,8 @@
-"""Figures of this process for Prometheus: requests, orders accepted, orders waiting; and refusals of all processes."""
+"""Figures of this process for Prometheus: requests, and what others let it show; and refusals of all processes."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,15 +14,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-
-
-class Accepts(Protocol):
-    """What takes orders in."""
-
-    accepted: int
-
-    @property
-    def waiting(self) -> int: ...
 
 
 class Metrics:
@@ -41,10 +32,15 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
-        self._accepts: Accepts | None = None
+        self._shown: list[Callable[[], Metric]] = []
 
-    def watch(self, accepts: Accepts) -> None:
-        self._accepts = accepts
+    def counter(self, name: str, words: str, read: Callable[[], float]) -> None:
+        """Show what `read` gives when somebody looks, and never falls."""
+        self._shown.append(lambda: CounterMetricFamily(f"tongqu_{name}", words, value=read()))
+
+    def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
+        """Show what `read` gives when somebody looks."""
+        self._shown.append(lambda: GaugeMetricFamily(f"tongqu_{name}", words, value=read()))
 
     def note(self, method: str, path: str, status: int, seconds: float) -> None:
         self._requests.labels(method, path, str(status)).inc()
@@ -61,15 +57,7 @@ class Metrics:
         for where, codes in refusals.items():
             for code, count in codes.items():
                 refused.add_metric([where, code], count)
-        if self._accepts is None:
-            return [refused]
-        accepted = CounterMetricFamily(
-            "tongqu_orders_accepted", "Orders written by this process.", value=self._accepts.accepted
-        )
-        waiting = GaugeMetricFamily(
-            "tongqu_orders_waiting", "Orders in memory, not written yet.", value=self._accepts.waiting
-        )
-        return [refused, accepted, waiting]
+        return [refused, *(show() for show in self._shown)]
 
 
 class _Fixed:

@@ -75,11 +75,13 @@ async def place_order(request: Request, caller: Writes) -> Response:
 
 
 async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
+    gateway.pressure.refuse_orders()
     placement = read_order(body, gateway.limits.lines_per_order)
     unknown = await gateway.skus.unknown(skus_of(placement))
     if unknown:
         refuse_unknown(placement, unknown)
     refuse_unknown_seller(placement, await unknown_sellers(gateway, [placement]))
+    gateway.pressure.refuse_orders()
     document = document_of(placement, made_order_id(request_id))
     await gateway.holds.take(document)
     [placed] = await gateway.acceptance.place([document])
@@ -106,6 +108,7 @@ async def place_orders(request: Request, caller: Writes) -> Response:
 
 
 async def _place_many(gateway: Gateway, body: Any, request_id: str) -> Answer:
+    gateway.pressure.refuse_orders()
     values = listed(body, "orders", gateway.limits.orders_per_request)
     made_ids = [made_order_id(request_id, index) for index in range(len(values))]
     return answer(counted(await place_all(gateway, values, made_ids)))

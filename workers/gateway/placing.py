@@ -94,6 +94,8 @@ async def _place_read(
     documents: dict[int, OrderDocument] = {}
     unknown = await gateway.skus.unknown({sku for placement in placements.values() for sku in skus_of(placement)})
     strangers = await unknown_sellers(gateway, placements.values())
+    # Many requests may have come in while there was room for one.
+    gateway.pressure.refuse_orders()
     for index, placement in placements.items():
         if index % _TURN == _TURN - 1:
             await asyncio.sleep(0)

@@ -19,6 +19,7 @@ from workers.gateway.holds import Holds
 from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Metrics
+from workers.gateway.pressure import Pressure
 from workers.gateway.refusals import Refusals
 from workers.gateway.security import Keys
 from workers.gateway.skus import Skus
@@ -41,6 +42,7 @@ class Gateway:
     wakes: Wakes
     skus: Skus
     acceptance: Acceptance
+    pressure: Pressure
     policies: Policies
     holds: Holds
     idempotency: Idempotency
@@ -55,7 +57,8 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     nats = await connect(settings.require("nats_url"), "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
-    loops = [asyncio.create_task(gateway.wakes.run()), asyncio.create_task(gateway.refusals.run())]
+    running = (gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
+    loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield gateway
     finally:
@@ -75,7 +78,8 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
     js = nats.jetstream()
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
-    metrics.watch(acceptance)
+    pressure = Pressure(mongo, limits, acceptance)
+    _show(acceptance, pressure, metrics)
     return Gateway(
         limits=limits,
         mongo=mongo,
@@ -86,6 +90,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         wakes=wakes,
         skus=skus,
         acceptance=acceptance,
+        pressure=pressure,
         policies=policies,
         holds=Holds(mongo, policies),
         idempotency=Idempotency(mongo, limits),
@@ -94,6 +99,15 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         durable=Durable(settings),
         metrics=metrics,
     )
+
+
+def _show(acceptance: Acceptance, pressure: Pressure, metrics: Metrics) -> None:
+    metrics.counter("orders_accepted", "Orders written by this process.", lambda: acceptance.accepted)
+    metrics.gauge("orders_waiting", "Orders in memory, not written yet.", lambda: acceptance.waiting)
+    metrics.gauge("backlog_orders", "Accepted orders that no batch has yet.", lambda: pressure.orders.waiting)
+    metrics.gauge("backlog_outbox_rows", "Rows of events that no relay has sent.", lambda: pressure.rows.waiting)
+    metrics.gauge("backlog_orders_per_second", "Orders carried off lately.", lambda: pressure.orders.per_s or 0.0)
+    metrics.gauge("backlog_full", "1 while no orders are taken.", lambda: float(pressure.full))
 
 
 def gateway_of(request: Request) -> Gateway:
