@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -15,6 +16,8 @@ from motor.motor_asyncio import (
 from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
+
+from infra.clock import Clock
 
 Session = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[dict[str, Any]]"
@@ -95,6 +98,7 @@ class Mongo:
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
+        self.clock = Clock(self._time)
 
     @staticmethod
     def plain(collection: Collection) -> Collection:
@@ -106,6 +110,10 @@ class Mongo:
 
     async def ping(self) -> None:
         await self.db.command("ping")
+
+    async def _time(self) -> datetime:
+        told: datetime = (await self.db.command("hello"))["localTime"]
+        return told.replace(tzinfo=UTC)
 
     def close(self) -> None:
         self.client.close()
