@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from contracts.base import milliseconds
+
 log = logging.getLogger(__name__)
 _AGAIN_S = 60.0
 _AT_START_S = 3.0
@@ -24,7 +26,8 @@ class Clock:
         self._then, self._at = datetime.now(UTC), time.monotonic()
 
     def now(self) -> datetime:
-        return self._then + timedelta(seconds=time.monotonic() - self._at)
+        """To the millisecond, as the database keeps it."""
+        return milliseconds(self._then + timedelta(seconds=time.monotonic() - self._at))
 
     async def set(self) -> None:
         """Ask the database. Raises what it raises."""

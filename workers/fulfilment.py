@@ -49,6 +49,7 @@ def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEME
 async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    await mongo.clock.start()
     nats = await connect_nats(settings.require("nats_url"), "fulfilment")
     temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
     jetstream = nats.jetstream()
@@ -78,7 +79,9 @@ async def run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with worker, settlement_worker(temporal, mongo):
+            told = asyncio.create_task(mongo.clock.run())
             await stop.wait()
+            told.cancel()
     await nats.drain()
     mongo.close()
 

@@ -18,7 +18,7 @@ async def ask_again(mongo: Mongo, kept: datetime | None, partners: Iterable[str]
     """`kept`: when the stream of events took the last one it still has, which was before anything was lost; None:
     nothing is left. `taking` is the relay's token: the same one asks once."""
     since = None if kept is None else milliseconds(kept - _MARGIN)
-    now = milliseconds(mongo.clock.now())
+    now = mongo.clock.now()
     data = RepliesAgain(since=since).model_dump(exclude_none=True)
     stores = sorted(set(partners) - {RETAILER})
     events = [outgoing(store, f"replies-again:{store}:{taking}", KIND, store, now, data) for store in stores]

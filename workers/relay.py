@@ -238,7 +238,9 @@ async def run(settings: Settings) -> None:
     relay = Relay(mongo, bus, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, relay.stop)
+    told = asyncio.create_task(mongo.clock.run())
     await relay.run()
+    told.cancel()
     await bus.close()
     mongo.close()
 

@@ -151,19 +151,21 @@ class Town:
 
 
 @asynccontextmanager
-async def town(data_dir: Path, *, stores: Mapping[str, Any] = QUICK, **settings: Any) -> AsyncIterator[Town]:
-    """`stores` is the behaviour of examples/store_agent.py; None: nobody answers."""
+async def town(
+    data_dir: Path, *, stores: Mapping[str, Any] = QUICK, accept_within_s: int = 8, **settings: Any
+) -> AsyncIterator[Town]:
+    """`stores` is the behaviour of examples/store_agent.py."""
     chosen = {"mongo_cache_gb": 0.25, "bell_progress_ms": 200, "carrier_day_s": 2, **settings}
     async with System(EnvironmentSettings(data_dir=data_dir, **chosen), data_dir) as system:
         mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
         key = system.settings.require("operator_key")
         async with Shop(system.settings.require("gateway_url"), key) as shop, store_agents(system, dict(stores)):
-            await shop.put_locations([_location(name, i) for i, name in enumerate(STORES)])
+            await shop.put_locations([_location(name, i, accept_within_s) for i, name in enumerate(STORES)])
             await shop.put_stock([{"location": name, "sku": SKU, "quantity": 100_000} for name in STORES])
             yield Town(system, mongo, shop)
         mongo.close()
 
 
-def _location(name: str, number: int) -> dict[str, Any]:
-    point = {**_HERE, "lat": _HERE["lat"] + 0.01 * number}  # type: ignore[operator]
-    return {"id": name, "name": name, "division": "330106", "point": point, "accept_within_s": 8}
+def _location(name: str, number: int, accept_within_s: int) -> dict[str, Any]:
+    point = {"lat": 30.27 + 0.01 * number, "lon": 120.15, "datum": "WGS84"}
+    return {"id": name, "name": name, "division": "330106", "point": point, "accept_within_s": accept_within_s}

@@ -53,9 +53,10 @@ class Gateway:
 @asynccontextmanager
 async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    await mongo.clock.start()
     nats = await connect(settings.require("nats_url"), "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
-    loops = [asyncio.create_task(gateway.wakes.run()), asyncio.create_task(gateway.refusals.run())]
+    loops = [asyncio.create_task(loop) for loop in (mongo.clock.run(), gateway.wakes.run(), gateway.refusals.run())]
     try:
         yield gateway
     finally:
