@@ -14,6 +14,9 @@ from tests.support import eventually
 from tests.survival.clocks import Clocks
 from tests.survival.town import QUICK, Town, town
 
+pytestmark = pytest.mark.timeout(180)
+"""Many processes; a machine that has more to do takes its time."""
+
 OURS = ("gateway", "events", "fulfilment", "relay")
 
 

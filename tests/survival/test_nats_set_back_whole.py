@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support import eventually
 from tests.survival.bus import SetBack
 from tests.survival.town import town
 from workers.lost_replies import KIND
+
+pytestmark = pytest.mark.timeout(180)
+"""Many processes; a machine that has more to do takes its time."""
 
 
 async def test_orders_and_answers_of_the_lost_seconds_are_carried_to_their_end(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from infra.mongo import Mongo
 from infra.nats import end_process
 from infra.settings import Settings
 from infra.temporal import connect
+from workers.events.anew import Anew
 from workers.events.bell import Bell
 from workers.events.claims import Claims
 from workers.events.replies import Received, ReplyDesk, Unreadable
@@ -107,6 +108,7 @@ class EventWorker:
             self.claims.run(),
             sweep.run(),
             ReturnStarter(mongo, temporal).run(),
+            Anew(mongo, temporal, sweep).run(),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:

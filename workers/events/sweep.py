@@ -110,6 +110,11 @@ class Sweep:
             await self._adopt_if_ended(execution.id)
         self._ended_since = now
 
+    async def adopt_all(self) -> None:
+        """Every batch that is thought to run: Temporal may have lost them all."""
+        async for row in self._mongo.batches.find({"status": "running"}, {"_id": 1}):
+            await self._adopt_if_ended(row["_id"])
+
     async def _adopt_overdue(self, before: datetime) -> None:
         """Batches whose deadline has long passed: their workflow may be lost with its server."""
         found = self._mongo.batches.find({"status": "running", "next_due": {"$lt": before}}, {"_id": 1})
