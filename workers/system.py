@@ -55,7 +55,6 @@ class System:
         self.settings: Settings = settings
         self.data_dir = data_dir
         self.processes: dict[str, Process] = {}
-        """What its processes are told, for starting further ones."""
         self.servers = Servers(settings, data_dir)
         self._payment_options = payment_options
         self._stack = AsyncExitStack()
@@ -106,7 +105,7 @@ class System:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process of ours is told about this system."""
+        """What its processes are told, for starting further ones. Known once it is entered."""
         known = {name: getattr(self.settings, name) for name in _FOR_ENVIRONMENT}
         told = {f"TONGQU_{name.upper()}": str(value) for name, value in known.items() if value is not None}
         return {**told, "TONGQU_DATA_DIR": str(self.data_dir)}
