@@ -87,6 +87,13 @@ class ReplyRefused(Document):
     remedy: str
 
 
+class RepliesAgain(Document):
+    """`replies.again.v1`, to the store: the bus was set back and may have lost what you answered since a moment."""
+
+    since: Moment | None = None
+    """By the bus's clock; null: nothing is left of what you answered."""
+
+
 class OrderDispatched(Document):
     """`order.dispatched.v1`, to the retailer: the stores that were asked to ship."""
 

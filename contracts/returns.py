@@ -151,6 +151,8 @@ class ReturnStep(Document):
 
 
 class ReturnProgress(Document):
+    order: str | None = None
+    """Null in histories of versions that did not tell it."""
     state: ReturnState
     open: bool
     next_due: Moment | None = None

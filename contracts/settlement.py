@@ -252,6 +252,8 @@ class Statement(Document):
     previous: str | None
     opening: dict[str, int]
     """By currency: what the previous statement closed with."""
+    approval: Approval = Approval()
+    """As it was asked for, so that its workflow can be started again."""
     state: StatementState
     frozen_at: Moment
     taken: int = 0

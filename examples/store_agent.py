@@ -20,8 +20,10 @@ import json
 import random
 import signal
 import sqlite3
+import time
 import uuid
 from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ STREAM = "EVENTS"
 LOOK_EVERY_S = 10.0
 """How often new locations are looked for, and whether all are still followed."""
 LOOK_FOR_LABEL_S = 0.1
+KEPT_S = 86_400.0
+CLOCKS_APART_S = 60.0
+"""Most that this machine's clock may be ahead of the bus's."""
 Reply = dict[str, Any]
 DEFAULTS: dict[str, Any] = {
     "accept_s": [0.2, 2.0],
@@ -57,6 +62,8 @@ class Memory:
         self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
         self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY)")
+        self._sql.execute("CREATE TABLE IF NOT EXISTS said (id TEXT PRIMARY KEY, location TEXT, at REAL, reply TEXT)")
+        self._sql.execute("CREATE INDEX IF NOT EXISTS said_at ON said (at)")
 
     def __enter__(self) -> None:
         self._sql.execute("BEGIN")
@@ -75,6 +82,18 @@ class Memory:
 
     def labelled(self, parcel: str) -> bool:
         return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ?", (parcel,)).fetchone() is not None
+
+    def said(self, location: str, replies: list[Reply]) -> None:
+        """Keep what was answered for a day: the bus may ask for it again."""
+        now = time.time()
+        rows = [(reply["id"], location, now, json.dumps(reply)) for reply in replies]
+        with self:
+            self._sql.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?)", rows)
+            self._sql.execute("DELETE FROM said WHERE at < ?", (now - KEPT_S,))
+
+    def said_since(self, location: str, at: float) -> list[Reply]:
+        found = "SELECT reply FROM said WHERE location = ? AND at >= ? ORDER BY at, rowid"
+        return [json.loads(reply) for (reply,) in self._sql.execute(found, (location, at))]
 
     def finish(self, parcel: str) -> None:
         """Nothing is left to do. The id stays, so that the same offer is not taken twice."""
@@ -131,6 +150,10 @@ class Store:
             self._memory.finish(event["data"]["parcel"])
         elif event["type"] == "parcel.labelled.v1":
             self._memory.label(event["data"]["parcel"])
+        elif event["type"] == "replies.again.v1":
+            since = event["data"].get("since")
+            at = datetime.fromisoformat(since).timestamp() - CLOCKS_APART_S if since else 0.0
+            self._outgoing += self._memory.said_since(self.location, at)
         elif event["type"] == "reply.refused.v1":
             print(f"{self.location}: {event['data']['code']} for {event['data']['parcel']}: {event['data']['remedy']}")
 
@@ -194,6 +217,7 @@ class Store:
                     "data": {"replies": replies},
                 }
                 await self._send(event)
+                self._memory.said(self.location, replies)
                 for reply in replies:
                     if reply["kind"] == "delivered" or (reply["kind"] == "rejected" and "lines" not in reply):
                         self._memory.finish(reply["parcel"])

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -15,6 +16,8 @@ from motor.motor_asyncio import (
 from pymongo import ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
+
+from infra.clock import Clock
 
 Session = AsyncIOMotorClientSession
 Collection: TypeAlias = "AsyncIOMotorCollection[dict[str, Any]]"
@@ -34,6 +37,7 @@ __all__ = [
     "Session",
     "UpdateOne",
     "insert_new",
+    "passes",
 ]
 
 UNREAD: dict[str, Any] = {"drained": None, "batch": {"$exists": True}}
@@ -41,6 +45,21 @@ UNREAD: dict[str, Any] = {"drained": None, "batch": {"$exists": True}}
 
 _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=False)
 _RETRY_FOR_S = 60.0
+_PASSING_LABELS = ("TransientTransactionError", "RetryableWriteError")
+_PASSING_CODES = frozenset({64, 91, 100, 189, 262, 10107, 11600, 11602, 13435, 13436})
+"""No primary, one that steps down or ends, or no majority in time (MongoDB's error codes)."""
+
+
+def passes(error: PyMongoError) -> bool:
+    """Whether an error is the servers' state of the moment, such as a change of the primary, and not a fault of what
+    was asked. Whether anything was written is then unknown."""
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        failures = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+        return bool(failures) and all(failure["code"] in _PASSING_CODES for failure in failures)
+    if not isinstance(error, OperationFailure):
+        return True
+    return error.code in _PASSING_CODES or any(error.has_error_label(label) for label in _PASSING_LABELS)
 
 
 async def insert_new(collection: Collection, rows: Sequence[dict[str, Any]]) -> None:
@@ -95,6 +114,7 @@ class Mongo:
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
+        self.clock = Clock(self._time)
 
     @staticmethod
     def plain(collection: Collection) -> Collection:
@@ -106,6 +126,10 @@ class Mongo:
 
     async def ping(self) -> None:
         await self.db.command("ping")
+
+    async def _time(self) -> datetime:
+        told: datetime = (await self.db.command("hello"))["localTime"]
+        return told.replace(tzinfo=UTC)
 
     def close(self) -> None:
         self.client.close()

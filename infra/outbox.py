@@ -5,7 +5,7 @@ A row holds all events that one step tells, for all partners: what costs is the 
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -250,7 +250,7 @@ async def from_row_on(mongo: Mongo, first: Mapping[str, Any]) -> AsyncIterator[T
 
 
 async def mark_sent(mongo: Mongo, rows: Sequence[str]) -> None:
-    sent = {"$set": {"status": "sent", "sent_at": datetime.now(UTC)}}
+    sent = {"$set": {"status": "sent"}, "$currentDate": {"sent_at": True}}
     await mongo.outbox.update_many({"_id": {"$in": list(rows)}, "status": "stamped"}, sent)
 
 

@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     temporal_address: str | None = Field(default=None, description="host:port; without it one is started.")
     temporal_namespace: str = Field(default="default", min_length=1, description="Where the workflows run.")
     temporal_ui_url: str | None = Field(default=None, description="Temporal UI, for the links to workflows.")
+    worker_deployment: str = Field(
+        default="tongqu", pattern=r"^[A-Za-z0-9_-]+$", description="Temporal worker deployment of the workers."
+    )
+    worker_build: str | None = Field(
+        default=None, min_length=1, description="Build id of this version's workers; without it they are unversioned."
+    )
     payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
     carrier_url: str | None = Field(default=None, description="Carriers' labels; without it a sandbox runs.")
     carrier_day_s: float = Field(default=4, gt=0, description="Seconds of a day of the sandbox's parcels.")

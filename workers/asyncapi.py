@@ -32,7 +32,8 @@ missing: read your stream again from there.
 
 **Answering.** Publish up to 500 answers in one `{REPLY_TYPE}` to `{reply_subject(LOCATION)}`, with the event's `id`
 as header `Nats-Msg-Id`, and wait for the acknowledgement; without one, send the same again. An answer that cannot be
-taken comes back to you as `reply.refused.v1`, with the field that was wrong and what to do.
+taken comes back to you as `reply.refused.v1`, with the field that was wrong and what to do. Keep what you have answered
+for a day: should the bus lose some of it, `replies.again.v1` asks you to send it again under its old ids.
 
 New optional fields may come at any time: ignore what you do not know.
 """

@@ -22,6 +22,7 @@ from contracts.events import (
     ParcelOffered,
     ParcelWithdrawn,
     Replies,
+    RepliesAgain,
     Reply,
     ReplyEvent,
     ReplyRefused,
@@ -185,6 +186,14 @@ TOLD: tuple[Told, ...] = (
             detail="The time to answer had ended and the parcel was given to another store.",
             remedy="Do not ship it. Answer within the time that parcel.offered names in answer_by.",
         ),
+    ),
+    Told(
+        "replies.again.v1",
+        LOCATION,
+        "The bus was set back to an earlier state. Send every answer again that you have given since `since` (without "
+        "it: about every parcel that is open), under its old id. What we have already is recognised and counts once.",
+        _STORE,
+        RepliesAgain(since=_AT),
     ),
     Told(
         "order.dispatched.v1",

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import orjson
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.carriers.booking import CarrierActivities
 from activities.orders.batch import BatchActivities
@@ -26,7 +27,29 @@ from infra.temporal import connect, sandbox
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 
-def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEMENT_QUEUE) -> Worker:
+def versioned(settings: Settings) -> WorkerDeploymentConfig | None:
+    """The version as which the workers of this process take tasks.
+
+    Workflows change to the next version with their next task: all of them may outlive several versions, and what they
+    have done under one must replay under the next. (A worker without a version is refused by the server when a
+    workflow's definition names a behaviour, so that the worker names it for all.)
+    """
+    if settings.worker_build is None:
+        return None
+    version = WorkerDeploymentVersion(settings.worker_deployment, settings.worker_build)
+    return WorkerDeploymentConfig(
+        version=version,
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def settlement_worker(
+    temporal: Client,
+    mongo: Mongo,
+    task_queue: str = SETTLEMENT_QUEUE,
+    deployment: WorkerDeploymentConfig | None = None,
+) -> Worker:
     """On a queue of its own, so that a month's statements keep no order waiting."""
     settlement = SettlementActivities(mongo)
     return Worker(
@@ -41,6 +64,7 @@ def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEME
             settlement.remind,
         ],
         workflow_runner=sandbox(),
+        deployment_config=deployment,
         max_concurrent_activities=4,
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
@@ -49,6 +73,7 @@ def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEME
 async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    await mongo.clock.start()
     nats = await connect_nats(settings.require("nats_url"), "fulfilment")
     temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
     jetstream = nats.jetstream()
@@ -71,14 +96,17 @@ async def run(settings: Settings) -> None:
             workflows=WORKFLOWS,
             activities=[orders.advance, payments.settle, carriers.book, returns.advance],
             workflow_runner=sandbox(),
+            deployment_config=versioned(settings),
             max_concurrent_activities=50,
             graceful_shutdown_timeout=timedelta(seconds=10),
         )
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with worker, settlement_worker(temporal, mongo):
+        async with worker, settlement_worker(temporal, mongo, deployment=versioned(settings)):
+            told = asyncio.create_task(mongo.clock.run())
             await stop.wait()
+            told.cancel()
     await nats.drain()
     mongo.close()
 

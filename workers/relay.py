@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import nats.errors
 import orjson
@@ -21,7 +22,8 @@ from infra.nats import Chain, ChainBroken, Message, connect
 from infra.outbox import CHUNK, Numbers, Stamped, Turn
 from infra.runtime import prepare
 from infra.settings import Settings
-from infra.streams import AT_ONCE
+from infra.streams import AT_ONCE, provision_partners, provision_streams
+from workers.lost_replies import ask_again
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +94,15 @@ class Relay:
         return numbers
 
     async def _heal(self, lease: Lease, numbers: Numbers) -> None:
-        """Publish again, under their old numbers, the events that the stream has lost."""
+        """Publish again, under their old numbers, the events that the stream has lost.
+
+        Consumers that were made in the lost time are made again, and partners are asked for what they answered in it.
+        Events go out in their first order, so whoever takes over in the middle goes on from where the stream ends.
+        """
         log.error("the stream was at %d and ends at %d: sending again what it lost", lease.published, self._end)
+        await provision_streams(self._js)
+        await provision_partners(self._js, numbers.last)
+        await ask_again(self._mongo, await self._last_kept(), numbers.last, lease.token)
         kept = await self._numbers(numbers.last)
         first = await outbox.lost_since(self._mongo, kept)
         if first is None:
@@ -102,6 +111,14 @@ class Relay:
             lost = [event for event in turn.events if event.number > kept.get(event.partner, 0)]
             log.error("%d events from turn %d on", len(lost), first["turn"])
             await self._publish(lease, lost)
+
+    async def _last_kept(self) -> datetime | None:
+        """When the stream took the last event that it still has."""
+        try:
+            message = await self._js.get_last_msg(EVENTS, partner_filter("*"))
+        except NotFoundError:
+            return None
+        return message.time.astimezone(UTC) if message.time else None
 
     async def _catch_up(self, numbers: Numbers) -> None:
         """Where the stream is ahead of a database that was set back, go on with its numbers: none is given twice."""
@@ -122,11 +139,18 @@ class Relay:
                 idle_s = _BUSY_S
             else:
                 if await lease.keep():
+                    await self._look_whether_lost()
                     await numbers.fold()
                 idle_s = min(idle_s * 2, _IDLE_S)
             if len(turn.events) < CHUNK:
                 await self._pause(idle_s)
         await numbers.fold()
+
+    async def _look_whether_lost(self) -> None:
+        """A server that was set back says nothing of it, and with nothing to publish nobody would notice."""
+        end = await self._stream_end()
+        if end < self._end:
+            raise StreamLost(f"{EVENTS} was at {self._end} and ends at {end}")
 
     async def _publish(self, lease: Lease, events: Sequence[Stamped]) -> None:
         for left in _chunks(events):
@@ -209,11 +233,14 @@ def _chunks(events: Sequence[Stamped]) -> Iterator[Sequence[Stamped]]:
 async def run(settings: Settings) -> None:
     """Run until told to stop."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    await mongo.clock.start()
     bus = await connect(settings.require("nats_url"), "relay")
     relay = Relay(mongo, bus, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, relay.stop)
+    told = asyncio.create_task(mongo.clock.run())
     await relay.run()
+    told.cancel()
     await bus.close()
     mongo.close()
 

@@ -18,6 +18,8 @@ from infra.mongo import Mongo
 from infra.processes import Process, ProcessFailed
 from infra.provision import provision
 from infra.settings import EnvironmentSettings, Settings, clear_state, write_state
+from infra.temporal import connect
+from infra.versions import make_current
 
 WORKERS = ("fulfilment", "events", "relay", "gateway")
 _SANDBOXES = {"payments": "workers.payment_sandbox", "carriers": "workers.carrier_sandbox"}
@@ -31,6 +33,8 @@ _FOR_ENVIRONMENT = (
     "temporal_ui_url",
     "payment_url",
     "carrier_url",
+    "worker_deployment",
+    "worker_build",
     "batch_max",
     "batches_starting",
     "bell_urgent_ms",
@@ -52,8 +56,6 @@ class System:
         self.settings: Settings = settings
         self.data_dir = data_dir
         self.processes: dict[str, Process] = {}
-        self.environment: dict[str, str] = {}
-        """What its processes are told, for starting further ones."""
         self.servers = Servers(settings, data_dir)
         self._payment_options = payment_options
         self._stack = AsyncExitStack()
@@ -102,6 +104,13 @@ class System:
         pids = {name: process.pid for name, process in (self.servers.processes | self.processes).items()}
         return {**{name: getattr(self.settings, name) for name in names}, "pids": pids}
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are told, for starting further ones. Known once it is entered."""
+        known = {name: getattr(self.settings, name) for name in _FOR_ENVIRONMENT}
+        told = {f"TONGQU_{name.upper()}": str(value) for name, value in known.items() if value is not None}
+        return {**told, "TONGQU_DATA_DIR": str(self.data_dir)}
+
     async def _operator_key(self) -> str:
         """The key of this data directory's operator: made once, kept in a file that only its owner can read."""
         path = self.data_dir / "operator.key"
@@ -134,13 +143,7 @@ class System:
             mongo.close()
 
     async def _start_processes(self, payment_port: str, carrier_port: str) -> None:
-        environment = {
-            f"TONGQU_{name.upper()}": str(getattr(self.settings, name))
-            for name in _FOR_ENVIRONMENT
-            if getattr(self.settings, name) is not None
-        }
-        environment["TONGQU_DATA_DIR"] = str(self.data_dir)
-        self.environment = environment
+        environment = self.environment
         gateway = self.settings.require("gateway_url")
         keys = str(self.data_dir / "carriers.keys.json")
         days = ("--day-s", str(self.settings.carrier_day_s))
@@ -176,7 +179,14 @@ class System:
             self.processes["carriers"].wait_ready(lambda: answers(f"{carriers}/healthz"), _READY_S),
             self.processes["gateway"].wait_ready(lambda: answers(f"{self.settings.gateway_url}/readyz"), _READY_S),
         )
+        if self.settings.worker_build is not None:
+            await self._make_build_current(self.settings.worker_build)
         self.watch()
+
+    async def _make_build_current(self, build: str) -> None:
+        """The only workers there are take everything from now on, also what another version has begun."""
+        address, namespace = self.settings.require("temporal_address"), self.settings.temporal_namespace
+        await make_current(await connect(address, namespace), self.settings.worker_deployment, build)
 
     def watch(self) -> None:
         """Raises ProcessFailed, with the end of its log, when a process has ended that should run."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.fulfilment import BELL
+    from contracts.fulfilment import BELL, ORDERS, STAGE
     from contracts.returns import RETURN_ADVANCE, RETURN_WORKFLOW, ReturnProgress, ReturnStep
 
 from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
@@ -13,6 +13,8 @@ from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
 _STEP_AT_MOST = timedelta(minutes=1)
 _LOOK_AGAIN = timedelta(hours=24)
 """Longest wait without looking, should a bell ever be lost."""
+_SEARCHABLE = "returns-are-searchable"
+"""Since this change a return tells its state and its order to the search. Those that had begun before go on without."""
 
 
 @workflow.defn(name=RETURN_WORKFLOW)
@@ -37,13 +39,20 @@ class OrderReturn:
                 start_to_close_timeout=_STEP_AT_MOST,
                 retry_policy=UNTIL_IT_WORKS,
             )
-            self._state = progress.state
-            workflow.set_current_details(f"**{progress.state}**")
+            self._show(progress)
             if not progress.open:
                 return progress.state
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(return_id)
             await self._bell_or(progress.next_due)
+
+    def _show(self, progress: ReturnProgress) -> None:
+        """Keep the Temporal UI telling: details, and search attributes where they changed."""
+        changed = progress.state != self._state
+        self._state = progress.state
+        workflow.set_current_details(f"**{progress.state}**")
+        if changed and progress.order is not None and workflow.patched(_SEARCHABLE):
+            workflow.upsert_search_attributes([STAGE.value_set([progress.state]), ORDERS.value_set([progress.order])])
 
     async def _bell_or(self, next_due: datetime | None) -> None:
         wait = _LOOK_AGAIN

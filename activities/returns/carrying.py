@@ -38,7 +38,7 @@ class ReturnActivities:
                 continue
             await self._wake(moves)
             one = moves.returned
-            return ReturnProgress(state=one.state, open=one.state not in ENDED, next_due=one.next_due)
+            return ReturnProgress(order=one.order, state=one.state, open=one.state not in ENDED, next_due=one.next_due)
         raise Stale(f"return {step.id} kept changing; the next try starts afresh")
 
     async def _step(self, step: ReturnStep) -> ReturnMoves:

@@ -78,6 +78,7 @@ async def _open(mongo: Mongo, asked: Freeze) -> Statement | str:
             partner=asked.partner,
             period=asked.period,
             until=asked.until,
+            approval=asked.approval,
             previous=last["_id"] if last else None,
             opening=opening,
             state="freezing",

@@ -1,7 +1,6 @@
 """Reads everything that the planner's view starts from, in one snapshot."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from contracts.stock import slots_since
@@ -28,7 +27,7 @@ async def read_all(mongo: Mongo, session: Session) -> Kept:
     """For `Mongo.snapshot`: all reads see the database at one moment."""
     counters = {c["_id"]: c["version"] async for c in mongo.counters.find({}, session=session) if "version" in c}
     slots: Rows = [
-        {"$match": {"slot": {"$gte": slots_since(datetime.now(UTC))}}},
+        {"$match": {"slot": {"$gte": slots_since(mongo.clock.now())}}},
         {"$group": {"_id": {"location": "$location", "slot": "$slot", "kind": "$kind"}, "parcels": {"$sum": 1}}},
         {"$replaceWith": {"$mergeObjects": ["$_id", {"parcels": "$parcels"}]}},
     ]

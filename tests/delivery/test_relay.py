@@ -29,6 +29,7 @@ from infra.outbox import CHUNK, FOLD_EVERY, Numbers, outgoing, rows_of
 from infra.processes import Process
 from infra.streams import STREAMS, provision_streams
 from tests.support import eventually
+from workers.lost_replies import KIND
 from workers.relay import Relay
 
 OFFERED = "parcel.offered.v1"
@@ -142,7 +143,10 @@ class Bench:
             numbered = sorted((number, event) for number, event in await self.numbered(partner))
             assert [event["id"] for event in events] == [event for _, event in numbered]
             heard += len(events)
-        assert heard == self.written
+        asked = 0
+        async for row in self.mongo.outbox.find({"events.type": KIND}):
+            asked += sum(event["type"] == KIND and event["partner"] in self.partners for event in row["events"])
+        assert heard == self.written + asked
         await self.invariants_hold()
 
     async def invariants_hold(self) -> None:
@@ -371,7 +375,10 @@ async def test_what_the_stream_has_lost_is_sent_again_under_its_old_numbers(benc
         await bench.js.delete_stream(EVENTS)
         await provision_streams(bench.js)
         await bench.write(1)
+        await eventually(lambda: bench.mongo.outbox.count_documents({"events.type": KIND}), timeout=20)
         await bench.exactly_once()
+    (asked,) = [event for event in await bench.told(bench.partners[0]) if event["type"] == KIND]
+    assert asked["data"] == {}, "nothing is left of what partners have answered"
 
 
 async def test_what_the_stream_was_told_to_forget_is_not_sent_again(bench: Bench, nats: Connection) -> None:

@@ -118,7 +118,8 @@ async def test_a_command_moves_along_when_its_order_is_claimed_meanwhile(api: Ap
     as_read = await mongo.orders.find_one({"_id": placed})
     assert as_read is not None
     await mongo.orders.update_one({"_id": placed}, {"$set": {"batch": "batch-meanwhile"}})
-    asked = command(placed, "cancel", fresh("request"), by="tests", data={"reason": "no more"}, parcel=None)
+    why = {"reason": "no more"}
+    asked = command(placed, "cancel", fresh("request"), at=mongo.clock.now(), by="tests", data=why, parcel=None)
     event = await write_event(mongo, api.gateway.wakes, dict(as_read), asked)
     written = await mongo.inbox.find_one({"_id": event})
     assert written is not None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, masterdata, orders, settlements, status, whatif
+from workers.cli import check, importing, keys, letters, masterdata, orders, settlements, status, versions, whatif
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(keys.app, name="key")
 app.add_typer(letters.app, name="dlq")
+app.add_typer(versions.app, name="version")
 app.command()(status.status)
 app.command()(status.refusals)
 app.command()(check.check)
@@ -38,6 +39,7 @@ _IN_THEIR_WORDS = {
     "RequestRefused",
     "ServerTooOld",
     "StreamUnreadable",
+    "VersionUnknown",
 }
 """Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
 _IN_OUR_WORDS = {

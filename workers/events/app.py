@@ -27,6 +27,7 @@ from infra.mongo import Mongo
 from infra.nats import end_process
 from infra.settings import Settings
 from infra.temporal import connect
+from workers.events.anew import Anew
 from workers.events.bell import Bell
 from workers.events.claims import Claims
 from workers.events.replies import Received, ReplyDesk, Unreadable
@@ -85,6 +86,7 @@ class EventWorker:
     async def _lifespan(self) -> AsyncIterator[None]:
         settings = self._settings
         mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+        await mongo.clock.start()
         temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
         self.bell = Bell(
             temporal,
@@ -100,7 +102,14 @@ class EventWorker:
             desk.take, within_s=0.005, at_most=_UNDER_WAY, waiting_at_most=10 * _UNDER_WAY, at_once=1
         )
         sweep = Sweep(mongo, temporal, self.claims, self.bell)
-        loops = [self.bell.run(), self.claims.run(), sweep.run(), ReturnStarter(mongo, temporal).run()]
+        loops = [
+            mongo.clock.run(),
+            self.bell.run(),
+            self.claims.run(),
+            sweep.run(),
+            ReturnStarter(mongo, temporal).run(),
+            Anew(mongo, temporal, sweep).run(),
+        ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
             task.add_done_callback(_end_when_it_ended)
@@ -151,7 +160,7 @@ class EventWorker:
             stream=DLQ,
             timeout=5.0,
             headers={
-                "Nats-Msg-Id": f"dlq:{REPLIES}:{received.sequence}",
+                "Nats-Msg-Id": f"dlq:{REPLIES}:{received.place}",
                 LETTER_SUBJECT: subject,
                 LETTER_REASON: why.reason,
                 LETTER_DETAIL: why.detail.replace("\n", " ")[:500],

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -72,7 +71,7 @@ class Claims:
     async def _claim(self, ids: list[str]) -> Batch | None:
         """The batch is written before its orders point to it, so that an order never points nowhere."""
         batch = new_batch_id()
-        row = {"_id": batch, "status": "claimed", "size": len(ids), "created_at": datetime.now(UTC)}
+        row = {"_id": batch, "status": "claimed", "size": len(ids), "created_at": self._mongo.clock.now()}
         await self._mongo.batches.insert_one(row)
         claimed = await self._mongo.orders.update_many({"_id": {"$in": ids}, "batch": None}, {"$set": {"batch": batch}})
         if claimed.modified_count == 0:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -38,6 +38,11 @@ class Received:
     sequence: int
     at: datetime
     body: bytes
+
+    @property
+    def place(self) -> str:
+        """A name for it. A stream that was set back gives the same sequence again, at another time."""
+        return f"{self.sequence}@{self.at:%Y%m%dT%H%M%S.%f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def read(message: Received) -> tuple[list[_Answer], list[_Refused]]:
             refused.append(
                 _Refused(
                     message.partner,
-                    f"{message.sequence}/{number}",
+                    f"{message.place}/{number}",
                     _quoted(given.get("parcel"), 100) or None,
                     "invalid_reply",
                     f"data.replies.{number}",
@@ -153,22 +158,28 @@ class ReplyDesk:
         wanted = {"batch": 1, "stage": 1, "parcels.id": 1, "parcels.location": 1, "parcels.state": 1}
         found = self._mongo.orders.find({"_id": {"$in": list(ids)}}, wanted)
         orders = {row["_id"]: row for row in await found.to_list(None)}
-        rows, refused = [], []
+        rows, doubtful = [], {}
         for answer in answers:
             order = orders.get(order_of_parcel(answer.reply.parcel))
             refusal = _refusal(answer, order)
             if refusal is not None:
-                refused.append(refusal)
+                doubtful[_inbox_id(answer)] = refusal
             elif order is not None and order["stage"] not in TERMINAL:
                 rows.append(_inbox_row(answer, order))
         await insert_new(self._mongo.inbox, rows)
         for row in rows:
             if row["batch"]:
                 self._bell.ask(row["batch"], urgent=row["kind"] in URGENT)
-        return refused
+        return await self._unknown(doubtful)
+
+    async def _unknown(self, doubtful: dict[str, _Refused]) -> list[_Refused]:
+        """Without answers that were taken when they came first: their order has gone on, and nobody did wrong."""
+        taken = self._mongo.inbox.find({"_id": {"$in": list(doubtful)}}, {"_id": 1}) if doubtful else None
+        known = {row["_id"] async for row in taken} if taken is not None else set()
+        return [refused for answer, refused in doubtful.items() if answer not in known]
 
     async def _refuse(self, refused: list[_Refused], unreadable: list[str]) -> None:
-        now = datetime.now(UTC)
+        now = self._mongo.clock.now()
         await insert_new(self._mongo.outbox, [_told(r, now) for r in refused])
         await count_refusals(self._mongo, "reply", [*(r.code for r in refused), *unreadable])
 
@@ -215,10 +226,14 @@ def _refusal(answer: _Answer, order: dict[str, Any] | None) -> _Refused | None:
     return None
 
 
+def _inbox_id(answer: _Answer) -> str:
+    return f"reply:{answer.partner}:{answer.reply.parcel}:{answer.reply.kind}:{answer.reply.id}"
+
+
 def _inbox_row(answer: _Answer, order: dict[str, Any]) -> dict[str, Any]:
     reply = answer.reply
     return InboxEvent.trusted(
-        id=f"reply:{answer.partner}:{reply.parcel}:{reply.kind}:{reply.id}",
+        id=_inbox_id(answer),
         order=order["_id"],
         kind=f"reply.{reply.kind}",
         received_at=answer.at,

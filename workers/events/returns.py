@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -39,7 +39,7 @@ class ReturnStarter:
         async for row in self._mongo.returns.find(new, {"_id": 1}).limit(_AT_ONCE):
             if await self._start(row["_id"]):
                 await self._mongo.returns.update_one({"_id": row["_id"]}, {"$set": {"started": True}})
-        late = {"next_due": {"$lt": datetime.now(UTC) - _LOST_AFTER}, "state": {"$nin": _ENDED}}
+        late = {"next_due": {"$lt": self._mongo.clock.now() - _LOST_AFTER}, "state": {"$nin": _ENDED}}
         async for row in self._mongo.returns.find(late, {"_id": 1}).limit(_AT_ONCE):
             await self._start(row["_id"])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -31,7 +31,7 @@ class Sweep:
         self._claims = claims
         self._bell = bell
         self._every = every_s
-        self._ended_since = datetime.now(UTC) - timedelta(hours=24)
+        self._ended_since = self._mongo.clock.now() - timedelta(hours=24)
 
     async def run(self) -> None:
         while True:
@@ -42,7 +42,7 @@ class Sweep:
                 log.exception("sweep failed; trying again")
 
     async def once(self) -> None:
-        now = datetime.now(UTC)
+        now = self._mongo.clock.now()
         for batch in sorted(self._bell.lost):
             self._bell.lost.discard(batch)
             await self._adopt_if_ended(batch)
@@ -82,7 +82,7 @@ class Sweep:
             if ended and row["kind"] in REOPENS:
                 again.add(row["order"])
             elif order is None or ended:
-                updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"drained": datetime.now(UTC)}}))
+                updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"drained": self._mongo.clock.now()}}))
                 late.append("order_closed")
             elif order["batch"] != row["batch"]:
                 updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"batch": order["batch"]}}))
@@ -109,6 +109,11 @@ class Sweep:
         async for execution in self._temporal.list_workflows(query):
             await self._adopt_if_ended(execution.id)
         self._ended_since = now
+
+    async def adopt_all(self) -> None:
+        """Every batch that is thought to run: Temporal may have lost them all."""
+        async for row in self._mongo.batches.find({"status": "running"}, {"_id": 1}):
+            await self._adopt_if_ended(row["_id"])
 
     async def _adopt_overdue(self, before: datetime) -> None:
         """Batches whose deadline has long passed: their workflow may be lost with its server."""

@@ -1,9 +1,8 @@
 """Commands about an order: which can do nothing and are refused, and how the others are written down."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from contracts.base import milliseconds
 from contracts.orders import TERMINAL, UNSHIPPED, CommandKind, InboxEvent, Stage
 from contracts.refusals import Refusal
 from workers.gateway.accept import OrderDocument
@@ -60,14 +59,14 @@ def refuse_moving(order: OrderDocument, kind: CommandKind, parcel: str | None) -
 
 
 def command(
-    order: str, kind: CommandKind, request_id: str, *, by: str, data: dict[str, Any], parcel: str | None
+    order: str, kind: CommandKind, request_id: str, *, at: datetime, by: str, data: dict[str, Any], parcel: str | None
 ) -> InboxEvent:
     """The command as it is written down, once for a request id."""
     return InboxEvent(
         id=f"{kind}:{order}:{request_id}",
         order=order,
         kind=_KINDS[kind],
-        received_at=milliseconds(datetime.now(UTC)),
+        received_at=at,
         by=by,
         parcel=parcel,
         data=data,

@@ -77,7 +77,9 @@ def _work(request: Request, caller: Caller, order_id: str, kind: CommandKind) ->
         else:
             refuse_cancelling(order)
         data = {"reason": asked.reason, **({"force": True} if force else {})}
-        event = command(order_id, kind, request_id, by=caller.name, data=data, parcel=parcel)
+        event = command(
+            order_id, kind, request_id, at=gateway.mongo.clock.now(), by=caller.name, data=data, parcel=parcel
+        )
         return await written_down(gateway, request, order, event, _refuse_if_going if kind == "cancel" else None)
 
     return work

@@ -1,12 +1,10 @@
 """Routes of what happens on a customer's side after an order was placed: it is paid, and goes to another address."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
-from contracts.base import milliseconds
 from contracts.orders import LIVE, UNSHIPPED, AddressChange, InboxEvent, PaymentReport
 from contracts.refusals import Refusal
 from infra.keys import Scope
@@ -56,7 +54,7 @@ def _payment(request: Request, caller: Caller, order_id: str) -> Work:
             id=f"payment:{order_id}:{report.reference}",
             order=order_id,
             kind="payment.received",
-            received_at=milliseconds(datetime.now(UTC)),
+            received_at=gateway.mongo.clock.now(),
             by=caller.name,
             data=report.model_dump(),
         )
@@ -92,7 +90,7 @@ def _address(request: Request, caller: Caller, order_id: str) -> Work:
             id=f"address:{order_id}:{request_id}",
             order=order_id,
             kind="command.address",
-            received_at=milliseconds(datetime.now(UTC)),
+            received_at=gateway.mongo.clock.now(),
             by=caller.name,
             data={"ship_to": asked.ship_to.model_dump(exclude_none=True)},
         )

@@ -7,11 +7,10 @@ back when a customer is about to be refused.
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from activities.orders.policies import Policies, policy_for
-from contracts.base import milliseconds
 from contracts.refusals import Refusal
 from infra.mongo import DuplicateKeyError, Mongo
 from workers.gateway.faults import Fault, refused
@@ -63,7 +62,7 @@ class Holds:
             order["_id"]: order["hold_ended"]
             async for order in self._mongo.orders.find({"_id": {"$in": [place["order"] for place in places]}}, wanted)
         }
-        before = datetime.now(UTC) - _WRITTEN_WITHIN
+        before = self._mongo.clock.now() - _WRITTEN_WITHIN
         lost = [place["order"] for place in places if orders.get(place["order"], place["at"] < before)]
         if lost:
             await self._mongo.holds.update_one({"_id": customer}, {"$pull": {"places": {"order": {"$in": lost}}}})
@@ -71,8 +70,8 @@ class Holds:
     async def _too_many(self, customer: str, hold: timedelta) -> Refusal:
         row = await self._mongo.holds.find_one({"_id": customer})
         places = row["places"] if row else []
-        oldest = min((place["at"] for place in places), default=datetime.now(UTC))
-        wait = (oldest + hold - milliseconds(datetime.now(UTC))).total_seconds()
+        oldest = min((place["at"] for place in places), default=self._mongo.clock.now())
+        wait = (oldest + hold - self._mongo.clock.now()).total_seconds()
         return Refusal(
             "too_many_holds",
             f"Customer {customer} has {len(places)} orders that await payment.",

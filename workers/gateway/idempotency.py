@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from fastapi import Request
 
-from contracts.base import milliseconds
 from contracts.ids import sortable
 from contracts.refusals import Refusal
 from infra.grouping import Grouping, Item, Outcome
@@ -62,7 +61,7 @@ class Idempotency:
         key = request.headers.get(HEADER)
         if key is None:
             return await work(sortable())
-        claim = _Claim(f"{caller.name}:{_checked(key)}", _digest(request, body), sortable(), _now())
+        claim = _Claim(f"{caller.name}:{_checked(key)}", _digest(request, body), sortable(), self._mongo.clock.now())
         if not await self._claims.add(claim):
             known = await self._known(claim)
             if isinstance(known, Answer):
@@ -121,7 +120,7 @@ class Idempotency:
     async def _end(self, claim: _Claim, changes: dict[str, Any]) -> None:
         mine = {"_id": claim.record, "request": claim.request, "claimed_at": claim.claimed_at}
         try:
-            await self._endings.add(UpdateOne(mine, {"$set": {**changes, "at": _now()}}))
+            await self._endings.add(UpdateOne(mine, {"$set": {**changes, "at": self._mongo.clock.now()}}))
         except (PyMongoError, Refusal) as error:
             # The request itself is done. Its record can be taken over, and would do the same again.
             log.warning("the end of request %s was not noted: %s", claim.request, error)
@@ -196,7 +195,3 @@ def _digest(request: Request, body: Any) -> str:
         detail = "the body is nested too deeply"
         raise Refusal("bad_json", detail, remedy="Send the documented body.", status=400) from error
     return hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + values).hexdigest()
-
-
-def _now() -> datetime:
-    return milliseconds(datetime.now(UTC))

@@ -82,7 +82,7 @@ async def _place_one(gateway: Gateway, body: Any, request_id: str) -> Answer:
         refuse_unknown(placement, unknown)
     refuse_unknown_seller(placement, await unknown_sellers(gateway, [placement]))
     gateway.pressure.refuse_orders()
-    document = document_of(placement, made_order_id(request_id))
+    document = document_of(placement, made_order_id(request_id), gateway.mongo.clock.now())
     await gateway.holds.take(document)
     [placed] = await gateway.acceptance.place([document])
     order = placed.document["_id"]

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from activities.orders.accept import order_document
-from contracts.base import milliseconds
 from contracts.orders import OrderPlacement
 from contracts.refusals import Refusal
 from workers.gateway.accept import OrderDocument, id_taken
@@ -67,9 +66,9 @@ def refuse_unknown_seller(placement: OrderPlacement, unknown: set[str]) -> None:
         raise refused([Fault("sold_by", "unknown_location", f"There is no location {placement.sold_by}.", remedy)])
 
 
-def document_of(placement: OrderPlacement, made_id: str) -> OrderDocument:
+def document_of(placement: OrderPlacement, made_id: str, now: datetime) -> OrderDocument:
     """`made_id` is taken where the caller named none."""
-    return order_document(placement, placement.id or made_id, milliseconds(datetime.now(UTC)))
+    return order_document(placement, placement.id or made_id, now)
 
 
 async def place_all(gateway: Gateway, values: Sequence[Any], made_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -103,7 +102,7 @@ async def _place_read(
             if unknown:
                 refuse_unknown(placement, unknown)
             refuse_unknown_seller(placement, strangers)
-            document = document_of(placement, made_ids[index])
+            document = document_of(placement, made_ids[index], gateway.mongo.clock.now())
             await gateway.holds.take(document)
             documents[index] = document
         except Refusal as refusal:

@@ -1,12 +1,10 @@
 """Routes of policies: make a new version, see one, list those in force."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
-from contracts.base import milliseconds
 from infra.keys import Scope
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
@@ -45,7 +43,7 @@ async def make_policy(request: Request, caller: Operates) -> Response:
 
 
 async def _make(gateway: Gateway, body: Any, request_id: str) -> Answer:
-    kept = await keep_policy(gateway.mongo, parse(_DRAFT, body), milliseconds(datetime.now(UTC)))
+    kept = await keep_policy(gateway.mongo, parse(_DRAFT, body), gateway.mongo.clock.now())
     policy = kept.policy
     path = f"/v1/policies/{policy.id}?version={policy.version}"
     return answer(policy.model_dump(), 201 if kept.created else 200, {"Location": path})

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from contracts.refusals import Refusal
-from infra.mongo import OperationFailure, PyMongoError
+from infra.mongo import PyMongoError, passes
 from workers.gateway.answers import PROBLEM, to_json
 from workers.gateway.faults import codes_of, faults_of, refused
 from workers.gateway.paths import allowed_methods
@@ -110,7 +110,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_store(request: Request, error: Exception) -> Response:
     """A database that cannot be reached comes back; one that objects to what we ask is a mistake of ours."""
     assert isinstance(error, PyMongoError)
-    if isinstance(error, OperationFailure) and not error.has_error_label("TransientTransactionError"):
+    if not passes(error):
         raise error
     log.warning("the database did not answer %s %s: %s", request.method, request.url.path, error)
     return _answer(request, unavailable("The database does not answer at the moment."))

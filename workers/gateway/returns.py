@@ -1,12 +1,11 @@
 """Routes of returns: open one, see it, and say what becomes of it."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from contracts.base import Moment, milliseconds
+from contracts.base import Moment
 from contracts.orders import CommandRequest, InboxEvent
 from contracts.returns import (
     AWAITED,
@@ -112,7 +111,7 @@ def _open(caller: Caller, order_id: str) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_REQUEST, body)
         order = await find_order(gateway, order_id)
-        now = milliseconds(datetime.now(UTC))
+        now = gateway.mongo.clock.now()
         if asked.reason not in NEVER_HAD:
             made = await open_return(gateway.mongo, gateway.policies, order, asked, caller.name, request_id, now)
             return answer(return_view(made), 201, {"Location": f"/v1/returns/{made['_id']}"})
@@ -221,7 +220,7 @@ async def receive_return(request: Request, caller: Receives, return_id: ReturnId
 async def _tell(
     gateway: Gateway, caller: Caller, found: ReturnDocument, kind: str, request_id: str, data: dict[str, Any]
 ) -> Answer:
-    said = {"id": f"{kind}:{request_id}", "kind": kind, "at": milliseconds(datetime.now(UTC)), "by": caller.name}
+    said = {"id": f"{kind}:{request_id}", "kind": kind, "at": gateway.mongo.clock.now(), "by": caller.name}
     await tell_return(gateway.mongo, found["_id"], ReturnEvent.model_validate({**said, "data": data}))
     gateway.wakes.inbox({found["_id"]})
     return answer(return_view(await find_return(gateway.mongo, found["_id"])), 202)

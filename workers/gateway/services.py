@@ -55,9 +55,10 @@ class Gateway:
 @asynccontextmanager
 async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
+    await mongo.clock.start()
     nats = await connect(settings.require("nats_url"), "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
-    running = (gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
+    running = (mongo.clock.run(), gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
     loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield gateway

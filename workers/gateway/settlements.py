@@ -1,6 +1,6 @@
 """Routes of settlements: start them, see statements and their files, approve, object, answer and mark as paid."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -96,7 +96,7 @@ async def settle(request: Request, caller: Operates) -> Response:
 
 async def _settle(gateway: Gateway, body: Any, request_id: str) -> Answer:
     asked = parse(_ASKED, body)
-    now = milliseconds(datetime.now(UTC))
+    now = gateway.mongo.clock.now()
     until = milliseconds(asked.until or end_of_period(asked.period))
     if until > now:
         ends = f"ends only at {until:%Y-%m-%d %H:%M} UTC" if asked.until is None else "is still to come"

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from activities.stock.arrivals import wake_waiting
 from activities.stock.booking import Stale, book
-from contracts.base import milliseconds
 from contracts.ids import stock_id
 from contracts.refusals import Refusal
 from contracts.stock import Level, StockUpsert
@@ -48,7 +46,7 @@ class StockDesk:
         self._skus.learn(items[index].sku for index in booked.taking.taken)
         self._wakes.inbox(set(booked.short))
         if booked.gained:
-            at = milliseconds(datetime.now(UTC))
+            at = self._mongo.clock.now()
             self._wakes.inbox(await wake_waiting(self._mongo, booked.gained, at))
         return booked
 
@@ -75,7 +73,7 @@ class StockDesk:
             raise RuntimeError("the database was not provisioned: it has no version of the stock")
         version: int = counter["version"]
         known = await self._known(session, items, request_id)
-        at = milliseconds(datetime.now(UTC))
+        at = self._mongo.clock.now()
         taking = take_stock(items, known, request_id, at)
         await self._register(session, {items[index].sku for index in taking.taken})
         if not taking.movements:

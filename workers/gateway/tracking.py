@@ -1,7 +1,7 @@
 """Route of carriers: where they report scans of parcels."""
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 
 from activities.carriers.tracking import normalise
 from activities.orders.standing import unwanted
-from contracts.base import milliseconds
 from contracts.carriers import Carrier, Scan, TrackingReport
 from contracts.ids import scan_event_id
 from contracts.orders import LIVE, TERMINAL, URGENT, InboxEvent, ParcelState
@@ -79,7 +78,7 @@ def _refuse_others(caller: Caller, carrier: str) -> None:
 
 
 async def _report(carrier: Carrier, gateway: Gateway, body: Any, _: str) -> Answer:
-    now = milliseconds(datetime.now(UTC))
+    now = gateway.mongo.clock.now()
     values = listed(body, "reports", gateway.limits.items_per_request)
     scans: dict[int, tuple[TrackingReport, Scan]] = {}
     results: list[dict[str, Any]] = [{}] * len(values)

@@ -1,0 +1,63 @@
+"""The version of workflows/returns.py before returns could be searched for.
+
+OrderReturn: follows goods that come back, or were lost, until their money is paid back."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.fulfilment import BELL
+    from contracts.returns import RETURN_ADVANCE, RETURN_WORKFLOW, ReturnProgress, ReturnStep
+
+from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
+
+_STEP_AT_MOST = timedelta(minutes=1)
+_LOOK_AGAIN = timedelta(hours=24)
+"""Longest wait without looking, should a bell ever be lost."""
+
+
+@workflow.defn(name=RETURN_WORKFLOW)
+class OrderReturn:
+    """One step is one activity; between the steps it waits for the bell or for the next deadline. The return itself is
+    in the database."""
+
+    @workflow.init
+    def __init__(self, return_id: str) -> None:
+        self._rung = True
+        self._state = "not looked at yet"
+
+    @workflow.run
+    async def run(self, return_id: str) -> str:
+        """Ends with the state in which the return has ended."""
+        while True:
+            self._rung = False
+            progress: ReturnProgress = await workflow.execute_activity(
+                RETURN_ADVANCE,
+                ReturnStep(id=return_id, now=workflow.now()),
+                result_type=ReturnProgress,
+                start_to_close_timeout=_STEP_AT_MOST,
+                retry_policy=UNTIL_IT_WORKS,
+            )
+            self._state = progress.state
+            workflow.set_current_details(f"**{progress.state}**")
+            if not progress.open:
+                return progress.state
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(return_id)
+            await self._bell_or(progress.next_due)
+
+    async def _bell_or(self, next_due: datetime | None) -> None:
+        wait = _LOOK_AGAIN
+        if next_due is not None:
+            wait = min(wait, max(next_due - workflow.now(), timedelta(seconds=1)))
+        await bell_or_deadline(lambda: self._rung, wait, next_due)
+
+    @workflow.signal(name=BELL)
+    def bell(self) -> None:
+        """Something was said about the return."""
+        self._rung = True
+
+    @workflow.query
+    def state(self) -> str:
+        return self._state
