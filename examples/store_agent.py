@@ -56,7 +56,7 @@ class Memory:
         self._sql.execute("PRAGMA journal_mode = WAL")
         self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
-        self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY)")
+        self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY, used INTEGER)")
 
     def __enter__(self) -> None:
         self._sql.execute("BEGIN")
@@ -70,11 +70,15 @@ class Memory:
         return self._sql.execute("INSERT OR IGNORE INTO offers VALUES (?, ?, ?)", row).rowcount > 0
 
     def label(self, parcel: str) -> None:
-        """A carrier's label lies ready for the parcel."""
-        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?)", (parcel,))
+        """A carrier's label lies ready for the parcel, unless it goes without one already."""
+        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?, 1)", (parcel,))
+
+    def go_without(self, parcel: str) -> None:
+        """The store sends the parcel in its own way; a label that comes now is too late."""
+        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?, 0)", (parcel,))
 
     def labelled(self, parcel: str) -> bool:
-        return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ?", (parcel,)).fetchone() is not None
+        return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ? AND used", (parcel,)).fetchone() is not None
 
     def finish(self, parcel: str) -> None:
         """Nothing is left to do. The id stays, so that the same offer is not taken twice."""
@@ -156,6 +160,8 @@ class Store:
                 return
             if kind == "packed" and offer.get("service"):
                 await self._label(offer["parcel"])
+            if kind == "shipped":
+                self._memory.go_without(offer["parcel"])
             carried = self._memory.labelled(offer["parcel"])
             if carried and kind == "delivered":
                 # Its carrier reports that, to whoever booked it.
