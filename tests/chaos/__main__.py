@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.chaos.recovery import Recovery, by_kind
 from tests.chaos.run import Outcome, Plan, run
-from tests.chaos.schedule import SHORT, WORDS, Pace
+from tests.chaos.schedule import APART, SHORT, WORDS, Pace
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -58,12 +58,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--rate", type=float, default=20.0, help="orders a second")
-    parser.add_argument("--short", action="store_true", help="faults of a second or two, close together")
+    paces = {"long": Pace(), "short": SHORT, "apart": APART}
+    parser.add_argument("--pace", choices=paces, default="long", help="short: close together; apart: none overlap")
     parser.add_argument("--out", type=Path, help="where the figures go as JSON")
     options = parser.parse_args()
     console = Console()
     data_dir = Path(tempfile.mkdtemp(prefix="tongqu-chaos-"))
-    plan = Plan(options.seed, options.faults, options.rate, SHORT if options.short else Pace())
+    plan = Plan(options.seed, options.faults, options.rate, paces[options.pace])
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as bars:
         bar = bars.add_task("", total=plan.faults)

@@ -79,11 +79,9 @@ async def run(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    kind, names = WritingRetailer, [RETAILER]
-    if options.who == "stores":
-        kind, names = WritingStore, await everybody(jetstream)
+    names = await everybody(jetstream) if options.who == "stores" else [RETAILER]
+    kind = WritingStore if options.who == "stores" else WritingRetailer
     stores = [kind(name, behaviour, options.seed, jetstream, book) for name in names]
-    print(f"following {len(stores)}", flush=True)
     following = [asyncio.create_task(store.follow()) for store in stores]
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopping, *following], return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import Fault, Kind
 
 Times = Mapping[str, float]
 """Seconds since the epoch, by order."""
@@ -71,9 +71,9 @@ def recoveries(faults: Sequence[Happened], heard: Heard) -> list[Recovery]:
     return found
 
 
-def by_kind(found: Iterable[Recovery]) -> dict[tuple[str, str], list[Recovery]]:
+def by_kind(found: Iterable[Recovery]) -> dict[tuple[Kind, str], list[Recovery]]:
     """By what was done and to whom, in the order of the alphabet."""
-    kinds: dict[tuple[str, str], list[Recovery]] = defaultdict(list)
+    kinds: dict[tuple[Kind, str], list[Recovery]] = defaultdict(list)
     for one in found:
         kinds[one.happened.fault.kind, one.happened.fault.target].append(one)
     return dict(sorted(kinds.items()))

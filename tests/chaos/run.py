@@ -1,9 +1,8 @@
 """One chaos run: the load, the faults, the quiet afterwards, and the verdict."""
 
 import asyncio
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,17 +114,20 @@ async def _faults(rig: Rig, planned: list[Fault], tell: Tell) -> list[Happened]:
     going: dict[int, str] = {}
     happened: list[Happened] = []
 
+    def say(words: str) -> None:
+        tell(words, len(happened))
+
     def show() -> None:
-        tell(", ".join(going.values()) or "no fault", len(happened))
+        say(", ".join(going.values()) or "no fault")
 
     async def one(fault: Fault) -> None:
         await asyncio.sleep(max(0.0, start + fault.at_s - time.monotonic()))
         began = time.time()
         going[fault.number] = fault.words
         show()
-        await _until_done(rig.begin, fault)
+        await _until_done(rig.begin, fault, say)
         await asyncio.sleep(max(0.0, fault.lasts_s - (time.time() - began)))
-        await _until_done(rig.end, fault)
+        await _until_done(rig.end, fault, say)
         del going[fault.number]
         happened.append(Happened(fault, began, time.time()))
         show()
@@ -136,7 +138,7 @@ async def _faults(rig: Rig, planned: list[Fault], tell: Tell) -> list[Happened]:
     return sorted(happened, key=lambda one: one.fault.number)
 
 
-async def _until_done(work: Callable[[Fault], Any], fault: Fault) -> None:
+async def _until_done(work: Callable[[Fault], Awaitable[None]], fault: Fault, say: Callable[[str], None]) -> None:
     """What needs a server that is down itself is tried again."""
     while True:
         try:
@@ -144,8 +146,8 @@ async def _until_done(work: Callable[[Fault], Any], fault: Fault) -> None:
                 await work(fault)
             return
         except Exception as error:
-            print(f"{fault.words}: {type(error).__name__}: {error}, again", flush=True)
-            await asyncio.sleep(0.5)
+            say(f"{fault.words}, again after {type(error).__name__}: {error}")
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 async def _quiet(parties: Parties, within_s: float, tell: Callable[[str], None]) -> float:
@@ -175,7 +177,3 @@ def _heard(path: Path, ledger: Ledger) -> Heard:
     )
     book.close()
     return told
-
-
-def free_to_write(path: Path) -> bool:
-    return os.access(path.parent if not path.exists() else path, os.W_OK)

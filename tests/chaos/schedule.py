@@ -58,9 +58,12 @@ class Pace:
     longest: float = 18.0
     rest: float = 2.0
     """Between two faults of one target."""
+    apart: float | None = None
+    """Each fault begins so long after the end of the one before it; None: they may overlap."""
 
 
 SHORT = Pace(gap=0.7, usual=1.5, longest=2.5, rest=0.5)
+APART = Pace(apart=20.0)
 
 
 def schedule(seed: int, count: int, pace: Pace) -> list[Fault]:
@@ -78,6 +81,8 @@ def schedule(seed: int, count: int, pace: Pace) -> list[Fault]:
         lasts = rng.uniform(pace.shortest, most)
         place = (kind in ("cut", "halt"), target)
         begins = max(at, free.get(place, 0.0))
+        if pace.apart is not None:
+            at = begins = faults[-1].ends_s + pace.apart if faults else 0.0
         free[place] = begins + lasts + pace.rest
         faults.append(Fault(number, kind, target, round(begins, 3), round(lasts, 3)))
     return sorted(faults, key=lambda fault: fault.at_s)

@@ -1,8 +1,7 @@
-"""What must hold when all is quiet, read anew from each party: retailer, partners, MongoDB, payment provider, Temporal."""
+"""What must hold when all is quiet, read anew from each party: retailer, partners, provider, MongoDB, Temporal."""
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,7 @@ async def verify(parties: Parties, ledger: Ledger, books: list[Path], provider: 
     verdict.blame("left over", [f"{number} {name}" for name, number in restless.items()])
     orders = {row["_id"]: row async for row in parties.mongo.orders.find({}, {"decisions": 0})}
     await _of_orders(verdict, parties, ledger, orders, gateway)
-    _of_partners(verdict, books, await _numbers(parties.mongo))
+    _of_partners(verdict, books, await _numbered(parties.mongo))
     _of_retailer(verdict, next(book for book in books if book.stem == RETAILER), orders, ledger)
     _of_money(verdict, provider, orders, set(ledger.returned.values()))
     await _of_stock(verdict, parties.mongo, ledger)
@@ -138,40 +137,50 @@ def _code(row: dict[str, Any]) -> str | None:
     return row["attention"]["code"] if row["attention"] else None
 
 
-async def _numbers(mongo: Mongo) -> dict[str, int]:
-    """The last number that was given, by partner."""
-    return {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
+Numbered = dict[tuple[str, int], str]
+"""Events by partner and number."""
 
 
-def _of_partners(verdict: Verdict, books: list[Path], given: dict[str, int]) -> None:
+async def _numbered(mongo: Mongo) -> Numbered:
+    """What was told, as the outbox has it."""
+    found: Numbered = {}
+    async for row in mongo.outbox.find(
+        {"numbers": {"$exists": True}}, {"numbers": 1, "events.partner": 1, "events.id": 1}
+    ):
+        for event, number in zip(row["events"], row["numbers"], strict=True):
+            found[event["partner"], number] = event["id"]
+    return found
+
+
+def _of_partners(verdict: Verdict, books: list[Path], told: Numbered) -> None:
     """Each partner has heard 1, 2, … up to the last number given, each event under one number alone."""
-    heard_up_to: dict[str, int] = {}
+    known: Numbered = {}
     gaps, twice, contradictions = [], [], []
-    events = redelivered = 0
+    redelivered = 0
     for path in books:
         book = heard(path)
         for partner, least, most, numbers, distinct, times in book.execute(
             "SELECT partner, min(number), max(number), count(*), count(DISTINCT event), sum(times)"
             " FROM heard GROUP BY partner"
         ):
-            heard_up_to[partner] = most
-            events, redelivered = events + numbers, redelivered + times - numbers
+            redelivered += times - numbers
             if (least, most) != (1, numbers):
                 gaps.append(f"{partner}: {numbers} events between {least} and {most}")
             if distinct != numbers:
                 twice.append(f"{partner}: {numbers - distinct} events under two numbers")
+        known |= {(p, number): event for p, number, event in book.execute("SELECT partner, number, event FROM heard")}
         contradictions += [str(row) for row in book.execute("SELECT * FROM contradicted")]
         book.close()
-    unheard = [
-        f"{partner}: heard up to {heard_up_to.get(partner, 0)}, given {last}"
-        for partner, last in given.items()
-        if heard_up_to.get(partner, 0) != last
-    ]
     verdict.blame("gaps in what a partner heard", gaps)
     verdict.blame("events told under two numbers", twice)
     verdict.blame("a number with two contents", contradictions)
-    verdict.blame("partners that have not heard all, or more than was given", unheard)
-    verdict.figures |= {"partners": len(heard_up_to), "events heard": events, "redelivered": redelivered}
+    differ = [key for key in told.keys() | known.keys() if told.get(key) != known.get(key)]
+    verdict.blame(
+        "numbers under which a partner heard otherwise than was told",
+        [f"{key}: heard {known.get(key)}, told {told.get(key)}" for key in sorted(differ)],
+    )
+    partners = len({partner for partner, _ in known})
+    verdict.figures |= {"partners": partners, "events heard": len(known), "redelivered": redelivered}
 
 
 def _of_retailer(verdict: Verdict, path: Path, orders: dict[str, Any], ledger: Ledger) -> None:
@@ -239,7 +248,7 @@ def _price(row: dict[str, Any]) -> int | None:
 
 
 async def _of_stock(verdict: Verdict, mongo: Mongo, ledger: Ledger) -> None:
-    """Goods received are on the shelf, reserved or gone: counted from orders, receipts and returns, not from the ledger.
+    """Goods received are on the shelf, reserved or gone: counted from orders, not the ledger.
 
     Only in the warehouses, where no store's refusal writes anything off.
     """
@@ -280,6 +289,3 @@ async def _of_invariants(verdict: Verdict, parties: Parties) -> None:
     others = [f"{f.invariant} {f.count}" for f in findings if not f.violated]
     if others:
         verdict.figures["warnings"] = "; ".join(others)
-
-
-Quiet = Callable[[dict[str, int]], Awaitable[None]]
