@@ -11,8 +11,11 @@ DEBIAN_PACKAGES := python3-venv libcurl4
 APT_INSTALL := apt-get update -qq && apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES)
 OUT ?=
 DATA ?=
+SEED ?= 1
+FAULTS ?= 200
+PACE ?= long
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-routing check constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-routing chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -23,6 +26,7 @@ help:
 	@echo 'make check          the invariants of the running system'
 	@echo 'make bench-orders   orders a second, batched against single; OUT=path for JSON'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
+	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
 
@@ -89,6 +93,9 @@ bench-orders: setup
 
 bench-routing: setup
 	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')
 
 # After a change of dependencies in pyproject.toml: pins what is installed now, names and versions only.
 constraints: $(BIN)/python

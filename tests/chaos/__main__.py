@@ -80,7 +80,7 @@ def main() -> int:
         shutil.rmtree(data_dir, ignore_errors=True)
         return 0
     console.print(f"[red]{len(outcome.verdict.violations)} violations[/red]; all data and logs are in {data_dir}")
-    console.print(f"again: make chaos SEED={plan.seed} FAULTS={plan.faults}", soft_wrap=True)
+    console.print(f"again: make chaos SEED={plan.seed} FAULTS={plan.faults} PACE={options.pace}", soft_wrap=True)
     return 1
 
 

@@ -95,7 +95,7 @@ async def verify(parties: Parties, ledger: Ledger, books: list[Path], provider: 
     verdict.blame("left over", [f"{number} {name}" for name, number in restless.items()])
     orders = {row["_id"]: row async for row in parties.mongo.orders.find({}, {"decisions": 0})}
     await _of_orders(verdict, parties, ledger, orders, gateway)
-    _of_partners(verdict, books, await _numbered(parties.mongo))
+    of_partners(verdict, books, await _numbered(parties.mongo))
     _of_retailer(verdict, next(book for book in books if book.stem == RETAILER), orders, ledger)
     _of_money(verdict, provider, orders, set(ledger.returned.values()))
     await _of_stock(verdict, parties.mongo, ledger)
@@ -152,7 +152,7 @@ async def _numbered(mongo: Mongo) -> Numbered:
     return found
 
 
-def _of_partners(verdict: Verdict, books: list[Path], told: Numbered) -> None:
+def of_partners(verdict: Verdict, books: list[Path], told: Numbered) -> None:
     """Each partner has heard 1, 2, … up to the last number given, each event under one number alone."""
     known: Numbered = {}
     gaps, twice, contradictions = [], [], []
