@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.carriers.booking import CarrierActivities
+from activities.heartbeat import EVERY_S
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
 from activities.returns.carrying import ReturnActivities
@@ -24,6 +25,11 @@ from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
+
+_HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
+"""The client would send four fifths of the timeout apart, and one that comes late would count as a death."""
+_OWN_TASKS_WITHIN = timedelta(seconds=5)
+"""A batch whose worker is gone, with its workflow in memory, goes to another one after this."""
 
 
 def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEMENT_QUEUE) -> Worker:
@@ -72,6 +78,8 @@ async def run(settings: Settings) -> None:
             activities=[orders.advance, payments.settle, carriers.book, returns.advance],
             workflow_runner=sandbox(),
             max_concurrent_activities=50,
+            max_heartbeat_throttle_interval=_HEARTBEATS_EVERY,
+            sticky_queue_schedule_to_start_timeout=_OWN_TASKS_WITHIN,
             graceful_shutdown_timeout=timedelta(seconds=10),
         )
         stop = asyncio.Event()

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
 from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
 
 _STEP_AT_MOST = timedelta(minutes=2)
-_SILENT_AT_MOST = timedelta(seconds=6)
+_SILENT_AT_MOST = timedelta(seconds=4)
 """After this the worker of a step is taken for dead, and the step is tried again."""
 _KEYWORD_MAX = 200
 """Characters of a keyword that every store of search attributes takes."""

@@ -68,16 +68,16 @@ class BatchActivities:
         """Drain the inbox of a batch and let its orders advance. Safe to repeat at any time, also side by side."""
         async with heartbeats():
             written = await self._until_written(step)
-        if written.freed:
-            await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
-        if written.left_waiting:
-            await self._ring(await pass_on(self._mongo, written.left_waiting, step.now, written.moved))
-        changed: dict[str, list[str]] = defaultdict(list)
-        for order in written.changed:
-            changed[order.stage].append(order.id)
-        # What a try before this one had changed is not known any more.
-        show_all = step.show_all or (activity.in_activity() and activity.info().attempt > 1)
-        return await progress(self._mongo, step, dict(changed), show_all)
+            if written.freed:
+                await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
+            if written.left_waiting:
+                await self._ring(await pass_on(self._mongo, written.left_waiting, step.now, written.moved))
+            changed: dict[str, list[str]] = defaultdict(list)
+            for order in written.changed:
+                changed[order.stage].append(order.id)
+            # What a try before this one had changed is not known any more.
+            show_all = step.show_all or (activity.in_activity() and activity.info().attempt > 1)
+            return await progress(self._mongo, step, dict(changed), show_all)
 
     async def _until_written(self, step: Advance) -> Written:
         """Try the step until what it was planned on still holds when it is written."""
