@@ -27,7 +27,7 @@ from infra.temporal import connect, sandbox
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 _HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
-"""The client would send four fifths of the timeout apart, and one that comes late would count as a death."""
+"""Otherwise the client sends them four fifths of the timeout apart, and one that is late counts as a death."""
 _OWN_TASKS_WITHIN = timedelta(seconds=5)
 """A batch whose worker is gone, with its workflow in memory, goes to another one after this."""
 

@@ -41,7 +41,6 @@ POLICY = Policy(
     label_tries=8,
 )
 """Times of a day in seconds, so that a run ends."""
-ACCEPT_WITHIN_S = 15
 BEHAVIOUR: dict[str, Any] = {
     "accept_s": [0.1, 1.0],
     "pack_s": [0.1, 0.5],
@@ -65,8 +64,9 @@ class Rig:
     A process of ours that ends by itself is started again, as a supervisor would; `ended` counts those.
     """
 
-    def __init__(self, data_dir: Path, seed: int) -> None:
+    def __init__(self, data_dir: Path, seed: int, accept_within_s: int) -> None:
         self.data_dir = data_dir
+        self._accept_within_s = accept_within_s
         self.seed = seed
         self.links: dict[str, Link] = {}
         self.processes: dict[str, Process] = {}
@@ -148,7 +148,7 @@ class Rig:
         mongo = Mongo(self.direct.require("mongo_url"), self.settings.mongo_database)
         await mongo.policies.insert_one(POLICY.model_dump())
         mongo.close()
-        self.places = network(accept_within_s=ACCEPT_WITHIN_S)
+        self.places = network(accept_within_s=self._accept_within_s)
         async with Shop(self.settings.require("gateway_url"), self.settings.require("operator_key")) as shop:
             results = await shop.put_carriers([carrier.model_dump(mode="json") for carrier in carriers()])
             results += await shop.put_locations(self.places.locations)

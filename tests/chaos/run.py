@@ -23,7 +23,11 @@ _QUIET_LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rate`: orders a second. `calm_s`: load before the first fault, from which undisturbed times are taken."""
+    """`rate`: orders a second. `calm_s`: load before the first fault, from which undisturbed times are taken.
+
+    `accept_within_s`: a store's time to answer. Where it is shorter than what a fault lasts, every order is offered
+    again after every fault, and the load grows by what it is late.
+    """
 
     seed: int
     faults: int
@@ -32,6 +36,7 @@ class Plan:
     calm_s: float = 12.0
     after_s: float = 6.0
     """Load after the last fault, which has to recover like the others."""
+    accept_within_s: int = 45
     quiet_within_s: float = 240.0
 
 
@@ -69,7 +74,7 @@ def _flat(recovery: Recovery) -> dict[str, Any]:
 async def run(data_dir: Path, plan: Plan, tell: Tell) -> Outcome:
     began = time.monotonic()
     tell("starting everything", 0)
-    async with Rig(data_dir, plan.seed) as rig:
+    async with Rig(data_dir, plan.seed, plan.accept_within_s) as rig:
         key = rig.settings.require("operator_key")
         retailer = Retailer(rig.gateway_url, key, plan.seed, plan.rate)
         loading = asyncio.create_task(retailer.run())

@@ -7,7 +7,16 @@ import pytest
 from tests.chaos.run import Plan, run
 from tests.chaos.schedule import KINDS, SHORT
 
-PLAN = Plan(seed=1, faults=len(KINDS), rate=8.0, pace=SHORT, calm_s=2.0, after_s=2.0, quiet_within_s=120.0)
+PLAN = Plan(
+    seed=1,
+    faults=len(KINDS),
+    rate=8.0,
+    pace=SHORT,
+    calm_s=2.0,
+    after_s=2.0,
+    accept_within_s=12,
+    quiet_within_s=120.0,
+)
 
 
 @pytest.mark.timeout(300)
