@@ -48,6 +48,7 @@ def settlement_worker(temporal: Client, mongo: Mongo, task_queue: str = SETTLEME
         ],
         workflow_runner=sandbox(),
         max_concurrent_activities=4,
+        max_heartbeat_throttle_interval=_HEARTBEATS_EVERY,
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
 

@@ -1,6 +1,8 @@
 """The load: a retailer whose engineers know that a request without an answer must be sent again, under the same key."""
 
 import asyncio
+import contextlib
+import itertools
 import time
 import uuid
 from collections import Counter
@@ -78,7 +80,7 @@ class Retailer:
 
     async def run(self) -> None:
         """Open loop: a system that answers late gets no fewer orders."""
-        replenishing = asyncio.create_task(self._replenish())
+        self._spawn(self._replenish())
         bodies = self._chosen()
         due = time.monotonic()
         while not self._stopped.is_set():
@@ -88,7 +90,6 @@ class Retailer:
                 self._spawn(self._place_many([next(bodies) for _ in range(_BULK_SIZE)]))
             else:
                 self._spawn(self._live(next(bodies)))
-        replenishing.cancel()
 
     async def finish(self) -> None:
         """Wait for what is under way, and close."""
@@ -173,8 +174,11 @@ class Retailer:
     async def _replenish(self) -> None:
         """Goods that lie in few stores arrive there now and then, so that orders that wait for them are woken."""
         scarce = [article.sku for article in ARTICLES if article.range == "limited"]
-        for number in range(1_000_000):
-            await asyncio.sleep(_REPLENISH_EVERY_S)
+        for number in itertools.count():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), _REPLENISH_EVERY_S)
+            if self._stopped.is_set():
+                return
             items = [
                 {"location": "wh-wuhan", "sku": sku, "kind": "receipt", "quantity": 20, "reference": f"chaos-{number}"}
                 for sku in self._rng.sample(scarce, 2)

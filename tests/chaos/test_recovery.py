@@ -33,7 +33,8 @@ def test_a_fault_is_alone_only_if_none_lies_before_its_last_moment() -> None:
 
 
 def test_kinds_stand_together_in_order() -> None:
-    faults = [_fault(i, kind, "relay", 8.0, 10.0) for i, kind in enumerate(("pause", "kill", "pause"))]
+    kinds: tuple[Kind, ...] = ("pause", "kill", "pause")
+    faults = [_fault(i, kind, "relay", 8.0, 10.0) for i, kind in enumerate(kinds)]
     assert [(key, len(found)) for key, found in by_kind(recoveries(faults, HEARD)).items()] == [
         (("kill", "relay"), 1),
         (("pause", "relay"), 2),
