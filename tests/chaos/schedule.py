@@ -52,7 +52,7 @@ class Fault:
 class Pace:
     """Seconds. Gaps are exponential; one fault in ten lasts up to `longest`, the others up to `usual`."""
 
-    gap: float = 6.0
+    gap: float = 4.5
     shortest: float = 0.3
     usual: float = 6.0
     longest: float = 18.0
