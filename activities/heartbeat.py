@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-EVERY_S = 1.5
+EVERY_S = 1.0
 
 
 @asynccontextmanager
 async def heartbeats() -> AsyncIterator[None]:
-    """Say every second and a half that this activity still works; short ones never come to it."""
+    """Say every second that this activity still works; short ones never come to it."""
 
     async def beat() -> None:
         while True:

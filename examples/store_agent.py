@@ -61,7 +61,7 @@ class Memory:
         self._sql.execute("PRAGMA journal_mode = WAL")
         self._sql.execute("PRAGMA synchronous = NORMAL")
         self._sql.execute("CREATE TABLE IF NOT EXISTS offers (parcel TEXT PRIMARY KEY, location TEXT, offer TEXT)")
-        self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY)")
+        self._sql.execute("CREATE TABLE IF NOT EXISTS labels (parcel TEXT PRIMARY KEY, used INTEGER)")
         self._sql.execute("CREATE TABLE IF NOT EXISTS said (id TEXT PRIMARY KEY, location TEXT, at REAL, reply TEXT)")
         self._sql.execute("CREATE INDEX IF NOT EXISTS said_at ON said (at)")
 
@@ -77,11 +77,15 @@ class Memory:
         return self._sql.execute("INSERT OR IGNORE INTO offers VALUES (?, ?, ?)", row).rowcount > 0
 
     def label(self, parcel: str) -> None:
-        """A carrier's label lies ready for the parcel."""
-        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?)", (parcel,))
+        """A carrier's label lies ready for the parcel, unless it goes without one already."""
+        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?, 1)", (parcel,))
+
+    def go_without(self, parcel: str) -> None:
+        """The store sends the parcel in its own way; a label that comes now is too late."""
+        self._sql.execute("INSERT OR IGNORE INTO labels VALUES (?, 0)", (parcel,))
 
     def labelled(self, parcel: str) -> bool:
-        return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ?", (parcel,)).fetchone() is not None
+        return self._sql.execute("SELECT 1 FROM labels WHERE parcel = ? AND used", (parcel,)).fetchone() is not None
 
     def said(self, location: str, replies: list[Reply]) -> None:
         """Keep what was answered for a day: the bus may ask for it again."""
@@ -179,6 +183,8 @@ class Store:
                 return
             if kind == "packed" and offer.get("service"):
                 await self._label(offer["parcel"])
+            if kind == "shipped":
+                self._memory.go_without(offer["parcel"])
             carried = self._memory.labelled(offer["parcel"])
             if carried and kind == "delivered":
                 # Its carrier reports that, to whoever booked it.

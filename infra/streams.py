@@ -87,10 +87,10 @@ CONSUMERS: tuple[tuple[str, api.ConsumerConfig], ...] = (
         _consumer(WAKE_CONSUMER, filter_subject="wake.>", ack_wait=30, max_deliver=5, max_ack_pending=1000),
     ),
     # No limit of deliveries: beyond it the server would leave in silence what a store said. The event worker
-    # itself puts aside what it cannot take.
+    # itself puts aside what it cannot take. What one that was killed had in its hands comes again after `ack_wait`.
     (
         REPLIES,
-        _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=30, max_ack_pending=2_000),
+        _consumer(REPLIES_CONSUMER, filter_subject=reply_subject("*"), ack_wait=10, max_ack_pending=2_000),
     ),
 )
 

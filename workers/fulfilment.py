@@ -10,6 +10,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.carriers.booking import CarrierActivities
+from activities.heartbeat import EVERY_S
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
 from activities.returns.carrying import ReturnActivities
@@ -25,6 +26,11 @@ from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
+
+_HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
+"""Otherwise the client sends them four fifths of the timeout apart, and one that is late counts as a death."""
+_OWN_TASKS_WITHIN = timedelta(seconds=5)
+"""A batch whose worker is gone, with its workflow in memory, goes to another one after this."""
 
 
 def versioned(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -66,6 +72,7 @@ def settlement_worker(
         workflow_runner=sandbox(),
         deployment_config=deployment,
         max_concurrent_activities=4,
+        max_heartbeat_throttle_interval=_HEARTBEATS_EVERY,
         graceful_shutdown_timeout=timedelta(seconds=10),
     )
 
@@ -98,6 +105,8 @@ async def run(settings: Settings) -> None:
             workflow_runner=sandbox(),
             deployment_config=versioned(settings),
             max_concurrent_activities=50,
+            max_heartbeat_throttle_interval=_HEARTBEATS_EVERY,
+            sticky_queue_schedule_to_start_timeout=_OWN_TASKS_WITHIN,
             graceful_shutdown_timeout=timedelta(seconds=10),
         )
         stop = asyncio.Event()

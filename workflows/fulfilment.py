@@ -30,8 +30,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
 
 _STEP_AT_MOST = timedelta(minutes=2)
-_SILENT_AT_MOST = timedelta(seconds=6)
-"""After this the worker of a step is taken for dead, and the step is tried again."""
+_SILENT_AT_MOST = timedelta(seconds=10)
+"""After this the worker of a step is taken for dead, and the step is tried again. Ten times as long as between two
+heartbeats: a machine that has too much to do must not begin everything anew, over and over."""
 _KEYWORD_MAX = 200
 """Characters of a keyword that every store of search attributes takes."""
 _LOOK_AGAIN = timedelta(hours=6)

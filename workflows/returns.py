@@ -11,6 +11,9 @@ with workflow.unsafe.imports_passed_through():
 from workflows.waiting import UNTIL_IT_WORKS, bell_or_deadline
 
 _STEP_AT_MOST = timedelta(minutes=1)
+_SILENT_AT_MOST = timedelta(seconds=10)
+"""After this the worker of a step is taken for dead, and the step is tried again. Ten times as long as between two
+heartbeats: a machine that has too much to do must not begin everything anew, over and over."""
 _LOOK_AGAIN = timedelta(hours=24)
 """Longest wait without looking, should a bell ever be lost."""
 _SEARCHABLE = "returns-are-searchable"
@@ -37,6 +40,7 @@ class OrderReturn:
                 ReturnStep(id=return_id, now=workflow.now()),
                 result_type=ReturnProgress,
                 start_to_close_timeout=_STEP_AT_MOST,
+                heartbeat_timeout=_SILENT_AT_MOST,
                 retry_policy=UNTIL_IT_WORKS,
             )
             self._show(progress)

@@ -32,6 +32,7 @@ Ring = Callable[[set[str]], Awaitable[None]]
 
 _LEFT_OUT = {"timeline": 0, "decisions": 0, "digest": 0}
 _TRIES = 20
+_STEP_AT_MOST_S = 120.0
 _MOVABLE_AT_MOST = 200
 
 
@@ -62,22 +63,43 @@ class BatchActivities:
         self._policies = Policies(mongo)
         self._books = Books(mongo)
         self._stock = asyncio.Lock()
+        self._going: dict[str, asyncio.Task[Written]] = {}
+        """The step of each batch that is under way here."""
 
     @activity.defn(name=ADVANCE)
     async def advance(self, step: Advance) -> Progress:
         """Drain the inbox of a batch and let its orders advance. Safe to repeat at any time, also side by side."""
         async with heartbeats():
+            written = await self._finished(step)
+            changed: dict[str, list[str]] = defaultdict(list)
+            for order in written.changed:
+                changed[order.stage].append(order.id)
+            # What a try before this one had changed is not known any more.
+            show_all = step.show_all or (activity.in_activity() and activity.info().attempt > 1)
+            return await progress(self._mongo, step, dict(changed), show_all)
+
+    async def _finished(self, step: Advance) -> Written:
+        """Carry a step out to its end, also when nobody waits for it any more.
+
+        On a machine with too much to do a step may be taken for dead, cancelled and begun anew: thrown away each time,
+        it would never be done. The new one waits for the old one here, and finds its work done.
+        """
+        while (before := self._going.get(step.batch)) is not None:
+            await asyncio.wait({before})
+        going = asyncio.create_task(self._carry_out(step))
+        self._going[step.batch] = going
+        going.add_done_callback(lambda _: self._going.pop(step.batch))
+        return await asyncio.shield(going)
+
+    async def _carry_out(self, step: Advance) -> Written:
+        """Raises TimeoutError: what waits for a connection that is dead may not hold the stock for ever."""
+        async with asyncio.timeout(_STEP_AT_MOST_S):
             written = await self._until_written(step)
-        if written.freed:
-            await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
-        if written.left_waiting:
-            await self._ring(await pass_on(self._mongo, written.left_waiting, step.now, written.moved))
-        changed: dict[str, list[str]] = defaultdict(list)
-        for order in written.changed:
-            changed[order.stage].append(order.id)
-        # What a try before this one had changed is not known any more.
-        show_all = step.show_all or (activity.in_activity() and activity.info().attempt > 1)
-        return await progress(self._mongo, step, dict(changed), show_all)
+            if written.freed:
+                await self._ring(await wake_waiting(self._mongo, written.freed, step.now, besides=written.moved))
+            if written.left_waiting:
+                await self._ring(await pass_on(self._mongo, written.left_waiting, step.now, written.moved))
+            return written
 
     async def _until_written(self, step: Advance) -> Written:
         """Try the step until what it was planned on still holds when it is written."""

@@ -26,6 +26,18 @@ class PaymentActivities:
         A provider that fails makes no error here: the failure is written to the inbox like any other answer, and the
         order decides when to ask again.
         """
+        async with heartbeats():
+            asked = await self._due(step)
+            outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
+            answers = [
+                _answer(instruction, tries, outcome, step)
+                for (instruction, tries), outcome in zip(asked, outcomes, strict=True)
+            ]
+            await insert_new(self._mongo.inbox, answers)
+        return Answered.of(outcome.status for outcome in outcomes)
+
+    async def _due(self, step: Ask) -> list[tuple[PaymentInstruction, int]]:
+        """What is to be asked now, with the number of tries before."""
         found = self._mongo.orders.find(
             {"batch": step.batch, "pay_at": {"$lte": step.now}}, {"payment": 1, "currency": 1}
         )
@@ -35,14 +47,7 @@ class PaymentActivities:
                 asked.extend(_instructions(row, step))
             except ValidationError as error:
                 await set_aside(self._mongo, row["_id"], "pay_at", error, step.now)
-        async with heartbeats():
-            outcomes = await self._gateway.perform_all([instruction for instruction, _ in asked])
-        answers = [
-            _answer(instruction, tries, outcome, step)
-            for (instruction, tries), outcome in zip(asked, outcomes, strict=True)
-        ]
-        await insert_new(self._mongo.inbox, answers)
-        return Answered.of(outcome.status for outcome in outcomes)
+        return asked
 
 
 def _instructions(row: dict[str, Any], step: Ask) -> list[tuple[PaymentInstruction, int]]:

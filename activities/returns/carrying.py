@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from activities.orders.policies import Policies, policy_for
 from activities.returns.advance import ReturnMoves, advance_return
 from activities.stock.booking import Stale
@@ -30,15 +31,18 @@ class ReturnActivities:
     @activity.defn(name=RETURN_ADVANCE)
     async def advance(self, step: ReturnStep) -> ReturnProgress:
         """Safe to repeat at any time, also side by side."""
-        for attempt in range(_TRIES):
-            try:
-                moves = await self._step(step)
-            except Stale:
-                await asyncio.sleep(0.005 * attempt)
-                continue
-            await self._wake(moves)
-            one = moves.returned
-            return ReturnProgress(order=one.order, state=one.state, open=one.state not in ENDED, next_due=one.next_due)
+        async with heartbeats():
+            for attempt in range(_TRIES):
+                try:
+                    moves = await self._step(step)
+                except Stale:
+                    await asyncio.sleep(0.005 * attempt)
+                    continue
+                await self._wake(moves)
+                one = moves.returned
+                return ReturnProgress(
+                    order=one.order, state=one.state, open=one.state not in ENDED, next_due=one.next_due
+                )
         raise Stale(f"return {step.id} kept changing; the next try starts afresh")
 
     async def _step(self, step: ReturnStep) -> ReturnMoves:

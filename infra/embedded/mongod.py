@@ -15,6 +15,9 @@ from infra.settings import Settings
 REPLICA_SET = "rs0"
 DURABILITY: Mapping[str, str] = {"w": "majority", "journal": "true", "readConcernLevel": "majority"}
 """What every client of ours asks for: answered when journaled, and read only what cannot be rolled back."""
+TRANSACTION_AT_MOST_S = 15
+"""A process that is killed within a transaction leaves it open, and what it has written locked, until this and half as
+much again is over: with MongoDB's default, a minute, no stock could be booked for up to a minute and a half."""
 
 _NOT_YET_INITIALISED = 94
 _NOT_A_MEMBER = 93
@@ -60,6 +63,7 @@ class Mongod:
         }
         parameters = {
             "diagnosticDataCollectionEnabled": "false",
+            "transactionLifetimeLimitSeconds": str(TRANSACTION_AT_MOST_S),
             # Nobody else could become primary, so there is nobody to wait for on the way out.
             "shutdownTimeoutMillisForSignaledShutdown": _QUIESCE_MS,
         }

@@ -1,5 +1,6 @@
 """HTTP itself: every refusal is a problem document, whatever part of the server makes it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -190,3 +191,28 @@ async def test_an_error_inside_says_nothing_of_the_inside(api: Api, mongo: Mongo
     assert answer.code == "internal_error"
     assert "payment" not in orjson.dumps(answer.body).decode()
     await mongo.orders.delete_one({"_id": broken})
+
+
+async def test_callers_that_leave_in_the_middle_of_a_request_fill_no_log(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await _refused(api, "cut_off")
+    host, port = api.url.removeprefix("http://").split(":")
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {api.key}\r\n"
+    for _ in range(3):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+
+    async def all_noticed() -> bool:
+        return await _refused(api, "cut_off") == before + 3
+
+    await eventually(all_noticed, message="the gateway did not notice that its callers had left")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def _refused(api: Api, code: str) -> int:
+    """How many requests were refused with a code so far, as the metrics say."""
+    text = str((await api.get("/metrics", status=200)).body)
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in text.splitlines() if f'"{code}"' in line)

@@ -85,7 +85,7 @@ async def _cut_off(mongo: Mongo, key: str, ago: timedelta) -> None:
 async def test_a_request_cut_off_by_a_crash_is_in_flight_at_first(api: Api, mongo: Mongo) -> None:
     key, body = fresh("key"), order()
     await api.post("/v1/orders", body, status=202, Idempotency_Key=key)
-    await _cut_off(mongo, key, timedelta(seconds=55))
+    await _cut_off(mongo, key, timedelta(seconds=12))
     answer = await api.post("/v1/orders", body, status=409, Idempotency_Key=key)
     assert answer.code == "request_in_flight"
 
@@ -94,7 +94,7 @@ async def test_a_request_cut_off_by_a_crash_is_taken_over_without_a_second_order
     key, channel = fresh("key"), fresh("idem")
     body = {"orders": [order(channel=channel), order(channel=channel)]}
     first = await api.post("/v1/orders/batch", body, status=200, Idempotency_Key=key)
-    await _cut_off(mongo, key, timedelta(seconds=61))
+    await _cut_off(mongo, key, timedelta(seconds=16))
     again = await api.post("/v1/orders/batch", body, status=200, Idempotency_Key=key)
     assert [r["id"] for r in again.body["results"]] == [r["id"] for r in first.body["results"]]
     assert await mongo.orders.count_documents({"channel": channel}) == 2
@@ -103,7 +103,7 @@ async def test_a_request_cut_off_by_a_crash_is_taken_over_without_a_second_order
 async def test_of_many_that_would_take_over_one_does(api: Api, mongo: Mongo) -> None:
     key, body = fresh("key"), order()
     first = await api.post("/v1/orders", body, status=202, Idempotency_Key=key)
-    await _cut_off(mongo, key, timedelta(seconds=61))
+    await _cut_off(mongo, key, timedelta(seconds=16))
     answers = await asyncio.gather(*(api.post("/v1/orders", body, Idempotency_Key=key) for _ in range(20)))
     assert {answer.status for answer in answers} <= {200, 409}
     assert {answer.body["id"] for answer in answers if answer.status == 200} == {first.body["id"]}
@@ -115,7 +115,7 @@ async def test_a_count_that_was_cut_off_is_not_booked_again(api: Api, mongo: Mon
     await api.put("/v1/stock", body, status=200, Idempotency_Key=key)
     receipt = {"location": "near", "sku": sku, "kind": "receipt", "quantity": 3, "reference": fresh("note")}
     await api.put("/v1/stock", {"items": [receipt]}, status=200)
-    await _cut_off(mongo, key, timedelta(seconds=61))
+    await _cut_off(mongo, key, timedelta(seconds=16))
     again = await api.put("/v1/stock", body, status=200, Idempotency_Key=key)
     result = again.body["results"][0]
     assert (result["outcome"], result["on_hand"]) == ("already_booked", 10)

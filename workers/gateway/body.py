@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
 
 from contracts.refusals import Refusal
 from workers.gateway.answers import JSON
@@ -29,7 +30,12 @@ async def read_json(request: Request, bytes_max: int) -> Any:
             status=415,
             headers={"Accept": JSON},
         )
-    body = await _read(request, bytes_max)
+    try:
+        body = await _read(request, bytes_max)
+    except ClientDisconnect as error:
+        # Nobody is left to read this; it ends the request without a word in the log.
+        detail = "The connection ended before the body did."
+        raise Refusal("cut_off", detail, remedy="Send the whole request again.", status=400) from error
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

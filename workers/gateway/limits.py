@@ -20,8 +20,9 @@ class Limits:
     lines_per_order: int = 200
     key_kept_s: float = 5.0
     """How long a key that was revoked may still be used."""
-    key_taken_over_s: float = 60.0
-    """After how long an idempotency key whose request never ended may be used again."""
+    key_taken_over_s: float = 15.0
+    """After how long an idempotency key whose request never ended may be used again. So long an order rests that was on
+    its way when a gateway died. One that only took longer does no harm: both would do the same, once."""
     backlog_orders: int = 50_000
     """Accepted orders that no batch has claimed yet; beyond them callers are sent away until most of them are."""
     backlog_rows: int = 20_000
