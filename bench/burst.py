@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ _NORMAL = 1.5
 """Latency is back to normal when the median of a window of probes is at most so many times what it was before."""
 _PATIENCE_S = 600.0
 _SAMPLE_S = 0.25
+_SENT_AWAY = 2_000
 
 
 class Burst:
@@ -181,27 +183,44 @@ class Burst:
 
     async def refusing(self) -> dict[str, Any]:
         """What it costs the gateway to accept a request, and to send it away. Nothing is carried off meanwhile."""
-        events, body = self._system.processes["events"].pid, {}
+        events, numbers = self._system.processes["events"].pid, itertools.count()
         os.kill(events, signal.SIGSTOP)
         try:
             async with self._session() as session:
-                for what in ("accepted", "sent_away"):
-                    cpu, number = cpu_seconds(self._gateway), 0
-                    while number < (self._options.backlog // self._options.bulk if what == "accepted" else 2_000):
-                        made = [
-                            {**order, "id": f"{what}-{number}-{i}", "payment": {"method": "prepaid"}}
-                            for i, order in enumerate(orders(self._options.bulk, number))
-                        ]
-                        async with session.post("/v1/orders/batch", data=orjson.dumps({"orders": made})) as answer:
-                            await answer.read()
-                            if (answer.status == 200) != (what == "accepted"):
-                                raise RuntimeError(f"{what}: answered {answer.status}")
-                        number += 1
-                    body[f"{what}_ms_per_request"] = round((cpu_seconds(self._gateway) - cpu) * 1000 / number, 3)
+                accepted_ms, statuses = await self._cost(
+                    session, numbers, self._options.backlog // 2 // self._options.bulk
+                )
+                if set(statuses) != {200}:
+                    raise RuntimeError(f"with half of the limit: {statuses}")
+                while 503 not in (await self._cost(session, numbers, 10))[1]:
+                    pass
+                away_ms, statuses = await self._cost(session, numbers, _SENT_AWAY)
+                if set(statuses) != {503}:
+                    raise RuntimeError(f"beyond the limit: {statuses}")
         finally:
             os.kill(events, signal.SIGCONT)
         await self._until({"stage": {"$nin": sorted(TERMINAL)}}, 0)
-        return {**body, "orders_in_a_request": self._options.bulk}
+        return {
+            "accepted_ms_per_request": accepted_ms,
+            "sent_away_ms_per_request": away_ms,
+            "orders_in_a_request": self._options.bulk,
+        }
+
+    async def _cost(
+        self, session: aiohttp.ClientSession, numbers: "itertools.count[int]", requests: int
+    ) -> tuple[float, Counter[int]]:
+        """Milliseconds of the gateway's CPU for each of some requests, and how they were answered."""
+        statuses: Counter[int] = Counter()
+        cpu = cpu_seconds(self._gateway)
+        for number in itertools.islice(numbers, requests):
+            made = [
+                {**order, "id": f"cost-{number}-{i}", "payment": {"method": "prepaid"}}
+                for i, order in enumerate(orders(self._options.bulk, number))
+            ]
+            async with session.post("/v1/orders/batch", data=orjson.dumps({"orders": made})) as answer:
+                await answer.read()
+                statuses[answer.status] += 1
+        return round((cpu_seconds(self._gateway) - cpu) * 1000 / requests, 3), statuses
 
 
 def _figures(values: Sequence[float]) -> dict[str, float]:

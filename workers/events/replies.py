@@ -144,7 +144,8 @@ class ReplyDesk:
             try:
                 good, bad = read(message)
             except Unreadable as error:
-                outcomes.append(error)
+                # As it was raised it holds this frame, and with it the body, until the next search for cycles.
+                outcomes.append(Unreadable(error.reason, error.detail))
                 continue
             answers += good
             refused += bad
