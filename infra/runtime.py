@@ -1,4 +1,4 @@
-"""How every process of ours is set up before it does anything: its log, its memory, how often Python looks for cycles."""
+"""How every process of ours is set up before it does anything: its log, its memory, its search for cycles."""
 
 import contextlib
 import ctypes
