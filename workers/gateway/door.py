@@ -1,6 +1,6 @@
 """Who is let in: what the gateway has under way is bounded before anything of a request is read or parsed.
 
-Sending a caller away costs an eighteenth of accepting twenty orders, and no memory. Nothing was begun, so nothing is lost.
+Sending a caller away costs an eighteenth of accepting twenty orders, and no memory. Nothing was begun: nothing is lost.
 """
 
 import asyncio
