@@ -16,10 +16,10 @@ class Carrier:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._activities = BatchActivities(mongo, self._ring)
+        self._rung: list[str] = []
 
     async def _ring(self, batches: set[str]) -> None:
-        for batch in batches:
-            await self.step(batch)
+        self._rung += sorted(batches)
 
     async def claim(self, *orders: str) -> str:
         batch, ids = new_batch_id(), list(orders)
@@ -31,7 +31,10 @@ class Carrier:
         return batch
 
     async def step(self, batch: str) -> None:
-        await self._activities.advance(Advance(batch=batch, now=milliseconds(datetime.now(UTC))))
+        """And the steps of batches whose bells it rings."""
+        self._rung.append(batch)
+        while self._rung:
+            await self._activities.advance(Advance(batch=self._rung.pop(0), now=milliseconds(datetime.now(UTC))))
 
     async def reply(self, batch: str, parcel: dict[str, Any], kind: str, **data: Any) -> None:
         """A store's answer, taken in."""
