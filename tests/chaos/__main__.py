@@ -27,14 +27,15 @@ def show(outcome: Outcome, console: Console) -> None:
     figures.add_row("ended by themselves", _counts(outcome.ended))
     figures.add_row("quiet after", f"{outcome.quiet_after_s:.0f} s")
     console.print(figures)
-    table = Table(title="seconds from the end of a fault to the first new order …")
-    for column in ("fault", "times", "alone", "dispatched p50", "max", "with a card p50", "max", "shipped p50", "max"):
-        table.add_column(column, justify="left" if column == "fault" else "right")
+    table = Table(title="seconds from the end of a fault to the first new order …: p50 and max")
+    table.add_column("fault", no_wrap=True)
+    for column in ("times", "alone", "dispatched", "max", "card", "max", "shipped", "max"):
+        table.add_column(column, justify="right", no_wrap=True)
     _row(table, "none", outcome.calm)
     for (kind, target), found in by_kind(outcome.recoveries).items():
         _row(table, f"{target} {WORDS[kind]}", found)
     _row(table, "all", outcome.recoveries)
-    _row(table, "all that were alone", [one for one in outcome.recoveries if one.alone])
+    _row(table, "all alone", [one for one in outcome.recoveries if one.alone])
     console.print(table)
     for words in outcome.verdict.violations:
         console.print(f"[red]{words}[/red]", soft_wrap=True, highlight=False)

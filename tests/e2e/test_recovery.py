@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
+from contracts.carriers import Scan, TrackingState
 from contracts.ids import new_batch_id
 from infra.mongo import Mongo
 from infra.provision import provision
@@ -104,6 +105,35 @@ async def test_an_event_whose_bell_was_lost_is_found_by_the_sweep(places: Places
         }
     )
     await reaches(mongo, order, "accepted")
+
+
+async def test_what_came_for_an_order_that_had_ended_is_taken_in_whatever_batch_it_lies_in(
+    places: Places, mongo: Mongo
+) -> None:
+    order = await places.place()
+    parcel = await places.near.offered(order)
+    await places.near.says(parcel, "shipped", "delivered")
+    await reaches(mongo, order, "closed")
+    scan = Scan(id=f"s-{order}", carrier="yunque", state=TrackingState.DELIVERED, at=datetime.now(UTC))
+    late = {
+        "_id": f"late:{order}",
+        "order": order,
+        "batch": "batch-that-ended-long-ago",
+        "kind": "tracking",
+        "received_at": datetime.now(UTC),
+        "by": "yunque",
+        "parcel": parcel,
+        "data": scan.model_dump(),
+        "drained": None,
+    }
+    await mongo.inbox.insert_one(late)
+
+    async def taken_in() -> bool:
+        found = await mongo.inbox.find_one({"_id": late["_id"]})
+        return found is not None and found["drained"] is not None
+
+    await eventually(taken_in, timeout=40, message="the order was claimed again and again without its event")
+    await reaches(mongo, order, "closed")
 
 
 async def test_when_temporal_has_lost_its_data_open_orders_go_on_in_new_batches(

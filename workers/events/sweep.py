@@ -81,6 +81,8 @@ class Sweep:
             ended = order is not None and order["stage"] in TERMINAL
             if ended and row["kind"] in REOPENS:
                 again.add(row["order"])
+                # Wherever it lay: the order is claimed with what belongs to no batch, and would end again without it.
+                updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"batch": None}}))
             elif order is None or ended:
                 updates.append(UpdateOne({"_id": row["_id"]}, {"$set": {"drained": self._mongo.clock.now()}}))
                 late.append("order_closed")
