@@ -83,12 +83,12 @@ async def _oplog_end(mongo: Mongo) -> Timestamp:
 
 
 async def _steps(mongo: Mongo, after: Timestamp) -> AsyncIterator[Step]:
-    """Steps from the oplog; entries of one command or one transaction are one step."""
+    """Steps from the oplog; entries of one command or one transaction are one step. Deletions are left out."""
     parts: dict[tuple[bytes, int], list[Document]] = {}
     current: Step | None = None
     last: object = None
     async for entry in mongo.client.local["oplog.rs"].find({"ts": {"$gt": after}}).sort("$natural", 1):
-        if entry["op"] == "n" or (entry["ns"].startswith(_UNIQUE_TO_SERVERS) and entry["op"] != "c"):
+        if entry["op"] in ("n", "d") or (entry["ns"].startswith(_UNIQUE_TO_SERVERS) and entry["op"] != "c"):
             continue
         if entry["op"] == "c":
             if "applyOps" not in entry["o"]:
