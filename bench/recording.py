@@ -88,13 +88,13 @@ async def _steps(mongo: Mongo, after: Timestamp) -> AsyncIterator[Step]:
     current: Step | None = None
     last: object = None
     async for entry in mongo.client.local["oplog.rs"].find({"ts": {"$gt": after}}).sort("$natural", 1):
-        if entry["op"] in ("n", "d") or (entry["ns"].startswith(_UNIQUE_TO_SERVERS) and entry["op"] != "c"):
+        if entry["op"] not in ("i", "u", "c") or (entry["ns"].startswith(_UNIQUE_TO_SERVERS) and entry["op"] != "c"):
             continue
         if entry["op"] == "c":
             if "applyOps" not in entry["o"]:
                 raise ValueError(f"the oplog holds {sorted(entry['o'])}, which no order should cause")
             key = (bytes(entry["lsid"]["id"]), entry["txnNumber"])
-            parts.setdefault(key, []).extend(entry["o"]["applyOps"])
+            parts.setdefault(key, []).extend(one for one in entry["o"]["applyOps"] if one["op"] in ("i", "u"))
             if not entry["o"].get("partialTxn"):
                 yield Step(_seconds(entry), True, parts.pop(key))
             continue

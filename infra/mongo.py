@@ -178,10 +178,10 @@ class Mongo:
                     raise
 
     async def snapshot(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
-        """Run reads that all see the database at one moment, for up to five minutes.
+        """Run reads that all see the database at one moment.
 
-        No transaction, so its short life does not end them. (MongoDB keeps the past for as long as its
-        minSnapshotHistoryWindowInSeconds says, 300 by default.)
+        No transaction, so its short life does not end them; they may take as long as MongoDB keeps the past
+        (minSnapshotHistoryWindowInSeconds: a minute on the embedded server, five by default).
         """
         async with await self.client.start_session(snapshot=True) as session:
             return await work(session)

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=_DATA_DIR, description="Data, logs and state of the embedded servers.")
     mongo_url: str | None = Field(default=None, description="MongoDB replica set; without it one is started.")
     mongo_database: str = Field(default="tongqu", min_length=1, description="Name of the database.")
-    mongo_cache_gb: float = Field(default=1.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
+    mongo_cache_gb: float = Field(default=2.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
     nats_url: str | None = Field(default=None, description="NATS with JetStream; without it one is started.")
     nats_sync_always: bool = Field(
         default=False, description="Embedded NATS: sync to disk before every answer, not every few seconds."
