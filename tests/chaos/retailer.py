@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 import uuid
 from collections import Counter
@@ -16,9 +17,10 @@ import orjson
 
 from infra.demo_network import ARTICLES, orders
 
-_TIMEOUT_S = 6.0
-_PAUSE_S, _PAUSE_AT_MOST_S = 0.2, 3.0
+_TIMEOUT_S = 10.0
+_PAUSE_S, _PAUSE_AT_MOST_S = 0.2, 10.0
 _GIVE_UP_S = 240.0
+"""After the last order: as long as faults go on, nobody gives up."""
 _BULK, _BULK_SIZE = 0.02, 8
 _CANCELS, _RETURNS = 0.05, 0.03
 _CANCEL_WITHIN_S = 4.0
@@ -68,6 +70,7 @@ class Retailer:
         self._rng = Random(f"retailer:{seed}")
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
+        self._patient_until = math.inf
         self._session = aiohttp.ClientSession(
             url,
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
@@ -76,6 +79,7 @@ class Retailer:
         )
 
     def stop(self) -> None:
+        self._patient_until = time.monotonic() + _GIVE_UP_S
         self._stopped.set()
 
     async def run(self) -> None:
@@ -195,7 +199,7 @@ class Retailer:
         """Send until there is an answer that says yes or no. Raises GivenUp."""
         key = {"Idempotency-Key": uuid.UUID(int=self._rng.getrandbits(128)).hex} if method != "GET" else {}
         content = orjson.dumps(body) if body is not None else None
-        deadline, pause = time.monotonic() + _GIVE_UP_S, _PAUSE_S
+        pause = _PAUSE_S
         while True:
             for one in placed:
                 one.tries += 1
@@ -211,7 +215,7 @@ class Retailer:
             except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
                 why = type(error).__name__
             self.ledger.trouble[why] += 1
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._patient_until:
                 raise GivenUp(f"{method} {path}: {why}")
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * self._rng.uniform(0.5, 1.5))
             pause = min(pause * 2, _PAUSE_AT_MOST_S)
