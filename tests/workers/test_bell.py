@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from temporalio import workflow
@@ -10,6 +11,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from contracts.fulfilment import BELL
+from infra.settings import Settings
 from infra.temporal import connect
 from tests.support import eventually
 from workers.events.bell import Bell
@@ -42,8 +44,8 @@ class Counter:
 
 
 @pytest.fixture
-async def temporal(temporal_address: str) -> Client:
-    return await connect(temporal_address, "default")
+async def temporal(temporal_address: str, tmp_path: Path) -> Client:
+    return await connect(Settings(temporal_address=temporal_address, data_dir=tmp_path))
 
 
 @pytest.fixture
