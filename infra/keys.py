@@ -26,6 +26,9 @@ class Scope(StrEnum):
     SETTLEMENTS_WRITE = "settlements:write"
     CARRIERS_TRACK = "carriers:track"
     OPERATE = "operate"
+    CODEC_READ = "codec:read"
+    """Opening what workflows say, which is personal in part."""
+    CODEC_WRITE = "codec:write"
 
 
 def new_key() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from contracts.fulfilment import BELL
 from infra.settings import Settings
@@ -51,7 +51,7 @@ async def temporal(temporal_address: str, tmp_path: Path) -> Client:
 @pytest.fixture
 async def batch(temporal: Client) -> AsyncIterator[WorkflowHandle[Counter, int]]:
     queue = uuid.uuid4().hex
-    async with Worker(temporal, task_queue=queue, workflows=[Counter]):
+    async with Worker(temporal, task_queue=queue, workflows=[Counter], workflow_runner=UnsandboxedWorkflowRunner()):
         handle = await temporal.start_workflow(Counter.run, id=f"batch-{queue}", task_queue=queue)
         yield handle
         await handle.terminate()
