@@ -142,7 +142,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bS[UAOCNX][A-Z2-7]{50,60}\b"), "[seed]"),
     (re.compile(r"\b(tq|app|whsec)_[A-Za-z0-9+/_=-]{16,}"), r"\1_[key]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [key]"),
-    (re.compile(r"(?i)\b(x-api-key|authorization|cookie|set-cookie)(['\"]?\s*[:=]\s*['\"]?)(?!bearer|basic)[^\s'\",;)}\]]+"),
+    (re.compile(r"(?i)\b(x-api-key|authorization|cookie|set-cookie)(['\"\\]*\s*[:=]\s*['\"\\]*)(?!bearer|basic)[^\s'\",;)}\]\\]+"),
      r"\1\2[key]"),
     (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), "[user]:[password]"),
 )  # fmt: skip
