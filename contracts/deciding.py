@@ -13,6 +13,7 @@ from contracts.onboarding import (
     Stage,
     Standing,
     doing,
+    partner_of,
 )
 from contracts.refusals import Refusal
 
@@ -207,6 +208,7 @@ def moved(
         "agreement": agreement or standing.agreement,
         "agreements": standing.agreements + drafted,
         "signed": standing.signed or signed,
+        "partner": partner_of(standing.application) if to == "testing" else standing.partner,
         "approved_by": [] if to == "review" else standing.approved_by,
     }
     return standing.model_copy(update=change)
