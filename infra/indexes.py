@@ -71,6 +71,18 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "commission_rules": [([("id", 1), ("version", -1)], {"unique": True})],
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
+    "applications": [
+        # By what the same applicant is found again.
+        ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": _TEXT}, "name": "company"}),
+        (
+            [("fields.bank_account.number.hash", 1)],
+            {"partialFilterExpression": {"fields.bank_account.number.hash": _TEXT}, "name": "account"},
+        ),
+        (
+            [("fields.contact.phone.hash", 1)],
+            {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
+        ),
+    ],
 }
 
 

@@ -114,6 +114,9 @@ class Mongo:
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
+        self.applications: Collection = self.db["applications"]
+        self.requirement_sets: Collection = self.db["requirement_sets"]
+        self.partners: Collection = self.db["partners"]
         self.clock = Clock(self._time)
 
     @staticmethod
