@@ -73,6 +73,18 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "partners": [([("state", 1)], {}), ([("kind", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
+    "applications": [
+        # By what the same applicant is found again.
+        ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": _TEXT}, "name": "company"}),
+        (
+            [("fields.bank_account.number.hash", 1)],
+            {"partialFilterExpression": {"fields.bank_account.number.hash": _TEXT}, "name": "account"},
+        ),
+        (
+            [("fields.contact.phone.hash", 1)],
+            {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
+        ),
+    ],
 }
 
 

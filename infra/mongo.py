@@ -117,6 +117,7 @@ class Mongo:
         self.applications: Collection = self.db["applications"]
         self.partners: Collection = self.db["partners"]
         self.audit: Collection = self.db["audit"]
+        self.requirement_sets: Collection = self.db["requirement_sets"]
         self.clock = Clock(self._time)
 
     @staticmethod

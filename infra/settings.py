@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    codec_keys: str | None = Field(
+        default=None,
+        repr=False,
+        description="Keys of personal data, id:base64,id2:base64; the first encrypts. Else kept in the data directory.",
+    )
     operator_key: str | None = Field(default=None, repr=False, description="API key of the `tongqu` command.")
     batch_max: int = Field(default=500, ge=1, le=1000, description="Most orders that one workflow carries.")
     batches_starting: int = Field(
