@@ -113,6 +113,10 @@ class Mongo:
         self.commission_rules: Collection = self.db["commission_rules"]
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
+        self.partners: Collection = self.db["partners"]
+        self.positions: Collection = self.db["positions"]
+        self.webhooks: Collection = self.db["webhooks"]
+        self.stock_reports: Collection = self.db["stock_reports"]
         self.counters: Collection = self.db["counters"]
         self.clock = Clock(self._time)
 
