@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs
 
 import uvicorn
 from pydantic import ValidationError
@@ -132,7 +133,8 @@ async def _reason(request: Request) -> str:
         given = json.loads(await request.body())
         reason = given.get("reason") if isinstance(given, dict) else None
     else:
-        reason = (await request.form()).get("reason")
+        form = parse_qs((await request.body()).decode(), max_num_fields=5)
+        reason = form.get("reason", [None])[0]
     if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= 500:
         raise Refused(422, "reason-missing", "Say why, in at most 500 characters.")
     return reason.strip()

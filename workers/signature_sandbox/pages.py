@@ -15,7 +15,8 @@ _OPEN = """<h1>{title}</h1>
 <p><a href="{path}/document">阅读文件（PDF） Read the document (PDF)</a></p>
 <form method="post" action="{path}/signature"><button>我已阅读并同意签署 I have read it, and I sign it</button></form>
 <form method="post" action="{path}/refusal">
-<label for="reason">拒绝原因 Why you decline</label><textarea id="reason" name="reason" maxlength="500" required></textarea>
+<label for="reason">拒绝原因 Why you decline</label>
+<textarea id="reason" name="reason" maxlength="500" required></textarea>
 <button>拒绝签署 I decline to sign</button></form>"""
 
 
