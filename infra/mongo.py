@@ -119,7 +119,6 @@ class Mongo:
         self.stock_reports: Collection = self.db["stock_reports"]
         self.counters: Collection = self.db["counters"]
         self.applications: Collection = self.db["applications"]
-        self.partners: Collection = self.db["partners"]
         self.audit: Collection = self.db["audit"]
         self.requirement_sets: Collection = self.db["requirement_sets"]
         self.clock = Clock(self._time)
