@@ -36,6 +36,11 @@ class Enrolment(Document):
     completed_at: Moment | None = None
 
 
+Access = Literal["none", "to_collect", "collected", "revoked"]
+"""Of the partner's API key and NATS credentials: they are made when the partner collects them, shown then and never
+again, and kept nowhere."""
+
+
 class PartnerRecord(Document):
     """A partner as it is kept in `partners`."""
 
@@ -50,9 +55,14 @@ class PartnerRecord(Document):
     """Whether nobody else of its kind may serve its territory with its categories."""
     categories: list[Category] = []
     price_list: str | None = None
+    access: Access = "none"
     application: str
     agreement: str
     agreement_until: Moment
+    test_number: int | None = None
+    """The partner's number of its first test event, known once it was told."""
+    agreements: int = 1
+    """How many were drafted, for the application and since."""
     documents: list[HeldDocument] = []
     training: list[Enrolment] = []
     suspended_for: list[str] = Field(default=[])

@@ -130,6 +130,14 @@ async def provision_partner(js: JetStreamContext, partner: str) -> None:
     await _provide_consumer(js, EVENTS, partner_config(partner))
 
 
+async def withdraw_partner(js: JetStreamContext, partner: str) -> None:
+    """Take the consumer of one partner away, and its place in the stream with it. One that is not there is no error."""
+    try:
+        await js.delete_consumer(EVENTS, partner_consumer(partner))
+    except NotFoundError:
+        pass
+
+
 async def provision_partners(js: JetStreamContext, partners: Iterable[str]) -> None:
     """Make the consumers of many partners."""
     free = asyncio.Semaphore(AT_ONCE)

@@ -191,7 +191,8 @@ class PartnerOnboarding:
         signing, self._signing = self._signing, None
         assert signing is not None and signing.outcome is not None
         if signing.outcome == "signed":
-            await self._move("provisioning", signed=True)
+            assert signing.signed is not None
+            await self._move("provisioning", signed=True, agreement_until=signing.signed.effective_until)
         else:
             await self._move("review", reasons=[f"agreement_{signing.outcome}"])
 
@@ -247,14 +248,12 @@ class PartnerOnboarding:
             pass
         self._idle = False
 
-    async def _move(
-        self, to: Stage, reasons: list[str] | None = None, agreement: str | None = None, signed: bool = False
-    ) -> None:
-        step = Move(**self._fields(), to=to, reasons=reasons or [], agreement=agreement, signed=signed)
+    async def _move(self, to: Stage, **known: Any) -> None:
+        step = Move(**self._fields(), to=to, **known)
         self._standing = await self._do(MOVE, step, f"{self._standing.stage} to {to}")
 
     async def _remind(self, what: Literal["turn", "reminder", "escalation"]) -> None:
-        if what == "turn" and self._standing.stage == "testing":
+        if what != "reminder" and self._standing.stage == "testing":
             await self._send_test()
         step = Remind(**self._fields(), what=what, deadlines=self._start.deadlines)
         self._standing = await self._do(REMIND, step, what)

@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from activities.onboarding.activating import become
+from activities.onboarding.checking import amount_said
+from activities.onboarding.provisioning import Hands
 from activities.onboarding.telling import told_change, told_turn
 from contracts.deciding import decided, moved, refuse, reviewed, submitted, withdrawn
 from contracts.onboarding import CarryOut, Command, Move, Remind, Standing, Step, doing
@@ -82,17 +85,31 @@ def _outgoing(step: Step, events: Sequence[Told]) -> list[dict[str, Any]]:
     ]
 
 
-async def carry_out(mongo: Mongo, step: CarryOut) -> Standing:
+async def carry_out(hands: Hands, step: CarryOut) -> Standing:
     """Raises Refusal when the application stands otherwise than its workflow thought."""
     command = step.command
 
     async def work(row: Row, standing: Standing, session: Session) -> tuple[Standing, list[Told]]:
         refuse(standing, command)
-        after = _after(standing, command)
+        if command.confirm_deposit is not None:
+            after = await _confirm(hands, step, command.confirm_deposit.amount, session)
+        else:
+            after = _after(standing, command)
         return after, told_change(row, standing, after)
 
     what, note = _noted(command)
-    return await change(mongo, step, command.by, doing(command), work, what=what, note=note)
+    return await change(hands.mongo, step, command.by, doing(command), work, what=what, note=note)
+
+
+async def _confirm(hands: Hands, step: CarryOut, amount: int, session: Session) -> Standing:
+    """With the deposit confirmed, refuted, or one try used up; the checks' verdicts follow."""
+    known = await hands.applications.find(step.application, session)
+    if known is None:
+        raise UnknownApplication(step.application)
+    requirements = await hands.book.pinned(known.requirements, session)
+    changed, _ = amount_said(known, requirements, amount, step.command.by, step.now)
+    standing = (await hands.applications.replace(changed, session)).standing
+    return standing if standing.stage == "bank" else standing.model_copy(update={"turn": None})
 
 
 def _after(standing: Standing, command: Command) -> Standing:
@@ -130,11 +147,14 @@ def _refuse_incomplete(standing: Standing) -> None:
 
 
 async def move(mongo: Mongo, step: Move) -> Standing:
-    """On to the next stage by itself."""
+    """On to the next stage by itself; the partner comes along."""
 
     async def work(row: Row, standing: Standing, session: Session) -> tuple[Standing, list[Told]]:
-        after = moved(standing, step.to, step.reasons, step.agreement, step.signed)
-        return after, told_change(row, standing, after)
+        after = moved(standing, step)
+        events = told_change(row, standing, after)
+        if after.partner is not None and step.to in ("testing", "active"):
+            events += await become(mongo, after.partner, step.to, session)
+        return after, events
 
     return await change(mongo, step, "tongqu", f"to {step.to}", work, note=", ".join(step.reasons) or None)
 
