@@ -250,6 +250,18 @@ class PartnerDocument(Document):
     words: Bilingual
 
 
+class PartnerRenewal(Document):
+    """`partner.renewal.v1`, to the partner and to the retailer: how the signing of the next agreement ended."""
+
+    partner: str
+    agreement: str
+    outcome: str
+    """signed, declined, expired, cancelled or failed."""
+    until: Moment | None = None
+    """The next agreement counts until then."""
+    words: Bilingual
+
+
 REPLY_TYPE = "parcel.replies.v1"
 ReplyKind = Literal[
     "accepted", "rejected", "packed", "shipped", "delivered", "cancellation_accepted", "cancellation_refused"

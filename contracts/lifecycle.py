@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment, Request
-from contracts.hours import TIME_ZONE
-from contracts.partnership import PartnerState
+from contracts.money import display
+from contracts.onboarding import Deadlines
+from contracts.partnership import Offered, PartnerState
 
 WORKFLOW = "PartnerLifecycle"
 
@@ -16,6 +17,8 @@ CARRY_OUT = "partners.carry_out"
 """CarryOut -> Standing. A refusal is not tried again."""
 REMIND = "partners.remind"
 """Remind -> Standing: something will end; told to the partner and to the retailer."""
+URGE = "partners.urge"
+"""Urge -> Standing: a new document waits for a reviewer for too long."""
 EXPIRE = "partners.expire"
 """Step -> Standing: what has ended by now suspends the partner."""
 RENEWED = "partners.renewed"
@@ -36,14 +39,12 @@ def lifecycle_id(partner: str) -> str:
 
 
 class Pace(Document):
-    """`reminders_days`: days before something ends on which it is told, falling. `look_s`: between two looks at what a
-    partner that is terminating has open."""
+    """`reminders_days`: days before something ends on which it is told. `look_s`: between two looks at what a partner
+    that is leaving has open. `deadlines`: reviewers' and signers'."""
 
     reminders_days: list[int] = list(REMINDERS_DAYS)
     look_s: float = 3600
-    review_work_s: float = 2 * 8 * 3600
-    agreement_s: float = 14 * 86_400
-    zone: str = TIME_ZONE
+    deadlines: Deadlines = Deadlines()
 
 
 class Live(Document):
@@ -54,33 +55,21 @@ class Live(Document):
 
 
 class Ending(Document):
-    """Something that counts for a partner only until a moment."""
+    """Something that counts for a partner only until a moment: `agreement`, or a requirement's document."""
 
     what: str
-    """`agreement`, or the requirement of a document."""
     until: Moment
     reminded: list[int] = []
     """Days before its end on which it was told."""
-
-
-class Offered(Document):
-    """A new document that the partner has sent in place of one that ends, and that waits for a reviewer."""
-
-    requirement: str
-    digest: str
-    valid_until: Moment | None
-    at: Moment
-    due: Moment
-    """Reviewers have so long."""
-    escalated: bool = False
 
 
 class Open(Document):
     """What a partner still has to do before it can go."""
 
     orders: list[str] = []
-    """Up to twenty of them."""
+    """The first twenty of them."""
     order_count: int = 0
+    returns: int = 0
     statements: list[str] = []
     """Statements that are not paid."""
     unsettled: dict[str, int] = {}
@@ -88,15 +77,17 @@ class Open(Document):
 
     @property
     def nothing(self) -> bool:
-        return not self.order_count and not self.statements and not any(self.unsettled.values())
+        return not (self.order_count or self.returns or self.statements or any(self.unsettled.values()))
 
     def words(self) -> str:
         parts = []
         if self.order_count:
             parts.append(f"{self.order_count} open orders ({', '.join(self.orders[:5])})")
+        if self.returns:
+            parts.append(f"{self.returns} open returns")
         if self.statements:
             parts.append(f"statements that are not paid ({', '.join(self.statements[:5])})")
-        parts += [f"{amount} {currency} in minor units not settled" for currency, amount in self.unsettled.items()]
+        parts += [f"{display(amount, currency)} not settled" for currency, amount in self.unsettled.items() if amount]
         return "; ".join(parts) or "nothing"
 
 
@@ -105,16 +96,14 @@ class Standing(Document):
 
     partner: str
     application: str
-    state: PartnerState = "active"
+    state: PartnerState
+    suspended_for: list[str] = []
     terminating: bool = False
     endings: list[Ending] = []
     offered: list[Offered] = []
-    suspended_for: list[str] = []
     agreement: str
     agreements: int = 1
     renewing: str | None = None
-    """The agreement that is out for signature in place of the one that ends."""
-    open: Open = Open()
     step: int = 0
 
     def ending(self, what: str) -> Ending | None:
@@ -133,18 +122,23 @@ class Step(Document):
 
 
 class Remind(Step):
+    """`days` before its end, `what` is told to end."""
+
     what: str
     days: int
+
+
+class Urge(Step):
+    """Reviewers are reminded of a new document, or it goes to a role above."""
+
+    requirement: str
+    deadlines: Deadlines
 
 
 class Renewed(Step):
     agreement: str
     outcome: str
     until: Moment | None = None
-
-
-class RenewalBegun(Step):
-    agreement: str
 
 
 class Suspend(Request):
@@ -170,11 +164,13 @@ class Renew(Request):
 
 
 class OfferDocument(Request):
-    """A new document in place of one that ends; its file was taken in before."""
+    """A new document in place of one that ends; its file was taken in before. Names as the document shows them."""
 
     requirement: str = Field(min_length=1, max_length=64)
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, hex.")
-    valid_until: Moment | None = None
+    valid_until: Moment | None = Field(default=None, description="Left out: valid without end.")
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="Of the company.")
+    credit_code: str | None = Field(default=None, min_length=1, max_length=40)
 
 
 class ReviewDocument(Request):
@@ -212,5 +208,4 @@ class CarryOut(Step):
     """A command that the workflow has let pass; it is looked at once more where it is written."""
 
     command: Command
-    review_by: Moment | None = None
-    """Of a document that is offered: reviewers have so long."""
+    deadlines: Deadlines

@@ -30,6 +30,24 @@ class HeldDocument(Document):
     valid_until: Moment | None = None
 
 
+class Offered(Document):
+    """A new document in place of one that ends; it waits for a reviewer. `found`: codes of what the machine found
+    wrong; with any it can only be returned."""
+
+    requirement: str
+    digest: str
+    valid_until: Moment | None
+    offered_at: Moment
+    by: str
+    found: list[str] = []
+    remind_at: Moment | None = None
+    """When the reviewers are reminded; null: they were."""
+    due: Moment
+    """They have so long; then it goes to `role`, and again after each such time."""
+    role: str | None = None
+    escalated: int = 0
+
+
 class Enrolment(Document):
     course: str
     enrolled_at: Moment
@@ -67,6 +85,15 @@ class PartnerRecord(Document):
     training: list[Enrolment] = []
     suspended_for: list[str] = Field(default=[])
     """Why it is suspended: codes such as `document_expired:business_licence`; empty unless it is."""
+    terminating: bool = False
+    """It goes when nothing is open any more."""
+    renewing: str | None = None
+    """The agreement that is out for signature in place of the one that ends."""
+    reminded: dict[str, list[int]] = {}
+    """By what ends (`agreement`, or a requirement): days before its end on which it was told."""
+    offered: list[Offered] = []
+    step: int = 0
+    """The last step of its life that was carried out."""
     version: int = 1
 
     @property

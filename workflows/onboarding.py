@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.refusals import Refusal
     from contracts.turns import TURNS, ends_when_due, next_moment, waits_for, why_expired
 
+from workflows.asking import Asked
 from workflows.provisioning import provision, take_back
 from workflows.signing import Signing
 from workflows.waiting import UNTIL_IT_WORKS
@@ -46,15 +47,6 @@ from workflows.waiting import UNTIL_IT_WORKS
 _STEP_AT_MOST = timedelta(minutes=10)
 _SILENT_AT_MOST = timedelta(seconds=20)
 _MARGIN_S = 60
-
-
-class _Asked:
-    """A command on its way; `refused` says why it was not carried out."""
-
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.done = False
-        self.refused: ApplicationError | None = None
 
 
 @workflow.defn(name=WORKFLOW)
@@ -67,7 +59,7 @@ class PartnerOnboarding:
         self._start = start
         self._standing = Standing(application=start.application)
         self._opened = False
-        self._asked: deque[_Asked] = deque()
+        self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._signing: Signing | None = None
         self._look: workflow.ActivityHandle[bool] | None = None
@@ -155,7 +147,7 @@ class PartnerOnboarding:
         else:
             await self._remind("escalation")
 
-    async def _take(self, asked: _Asked) -> None:
+    async def _take(self, asked: Asked[Command]) -> None:
         """Carry a command out, on how the application stands by now."""
         before = self._standing.stage
         try:
@@ -182,6 +174,9 @@ class PartnerOnboarding:
         number = standing.agreements if going_on else standing.agreements + 1
         signing = Signing(standing.application, number, self._start.deadlines.agreement_s)
         agreement = await signing.draft()
+        if agreement is None:
+            await self._move("review", reasons=["agreement_not_drafted"])
+            return
         if not going_on:
             await self._move("agreement", agreement=agreement)
         await signing.begin()
@@ -319,7 +314,7 @@ class PartnerOnboarding:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = _Asked(command)
+        asked = Asked(command)
         self._asked.append(asked)
         await workflow.wait_condition(lambda: asked.done)
         if asked.refused is not None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ActivityError, CancelledError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.agreements import DRAFT, WORKFLOW, Draft, Outcome, Sign, Signed, signing_id
@@ -26,8 +26,8 @@ class Signing:
         self._sign: Sign | None = None
         self._child: workflow.ChildWorkflowHandle[object, Signed] | None = None
 
-    async def draft(self) -> str:
-        """The agreement's id."""
+    async def draft(self) -> str | None:
+        """The agreement's id; None when it cannot be made, whatever is tried."""
         draft = Draft(
             application=self._application,
             number=self._number,
@@ -35,14 +35,19 @@ class Signing:
             expires_s=self._expires_s,
             now=workflow.now(),
         )
-        self._sign = await workflow.execute_activity(
-            DRAFT,
-            draft,
-            result_type=Sign,
-            start_to_close_timeout=_STEP_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=f"agreement {self._number}",
-        )
+        try:
+            self._sign = await workflow.execute_activity(
+                DRAFT,
+                draft,
+                result_type=Sign,
+                start_to_close_timeout=_STEP_AT_MOST,
+                retry_policy=UNTIL_IT_WORKS,
+                summary=f"agreement {self._number}",
+            )
+        except ActivityError as error:
+            if isinstance(error.cause, CancelledError):
+                raise
+            return None
         return self._sign.agreement
 
     async def begin(self) -> None:
