@@ -6,8 +6,8 @@ from typing import Any
 from activities.onboarding import bank
 from activities.onboarding.case import Case, Others
 from activities.onboarding.checks import machine_checks, with_verdicts
-from activities.onboarding.risk import risk_of
-from contracts.applications import Application, Check, Noted, standing_items
+from activities.onboarding.risk import builtin_weights, risk_of
+from contracts.applications import Application, Check, Deposit, Noted, standing_items
 from contracts.onboarding import Stage
 from contracts.requirements import RequirementSet
 
@@ -25,7 +25,7 @@ def checked(application: Application, requirements: RequirementSet, others: Othe
     checks = machine_checks(application, requirements, others, now)
     asked = Case(application, requirements, others, now).asks(bank.ITEM)
     stage: Stage = "bank" if asked and bank.needs_deposit(application) else "review"
-    listed = _with_standing(application, items=standing_items(application, requirements), stage=stage)
+    listed = _with_standing(application, items=standing_items(application, requirements), stage=stage, turn=None)
     note = Noted(at=now, by=SYSTEM, did="checked", note=_summary(checks))
     return _with_checks(listed, checks, now, note)
 
@@ -36,12 +36,12 @@ def amount_said(
     """With the deposit confirmed, refuted or one try used up. Raises Refusal when no amount is waited for."""
     deposit, outcome = bank.said(application, amount, now)
     note = Noted(at=now, by=by, did="deposit", item=bank.ITEM, note=f"{outcome}, try {len(deposit.tries)}")
-    changed = with_deposit(application, requirements, deposit.model_copy(), now, note)
-    return (changed if outcome == "wrong" else _with_standing(changed, stage="review")), outcome
+    changed = with_deposit(application, requirements, deposit, now, note)
+    return (changed if outcome == "wrong" else _with_standing(changed, stage="review", turn=None)), outcome
 
 
 def with_deposit(
-    application: Application, requirements: RequirementSet, deposit: bank.Deposit, now: datetime, note: Noted
+    application: Application, requirements: RequirementSet, deposit: Deposit, now: datetime, note: Noted
 ) -> Application:
     """With a deposit in a new state, what it means for the account's check, and for the risk."""
     kept = [one for one in application.deposits if one.number != deposit.number]
@@ -53,7 +53,8 @@ def with_deposit(
 
 
 def _with_checks(application: Application, checks: list[Check], now: datetime, note: Noted) -> Application:
-    risk = risk_of(checks, application, now)
+    weights = builtin_weights()
+    risk = risk_of(checks, application, now, weights)
     changed = application.model_copy(
         update={
             "checks": checks,
@@ -63,7 +64,7 @@ def _with_checks(application: Application, checks: list[Check], now: datetime, n
             "updated_at": now,
         }
     )
-    items = with_verdicts(application.standing.items, checks)
+    items = with_verdicts(application.standing.items, checks, weights.must_pass)
     return _with_standing(changed, items=items, risk=risk.score, reviewers_needed=risk.reviewers_needed)
 
 

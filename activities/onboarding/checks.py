@@ -1,6 +1,6 @@
 """All checks by machine, one after the other; what they mean for each item; and for the risk. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from activities.onboarding.bank import check_account
@@ -13,7 +13,7 @@ from activities.onboarding.names import check_account_number, check_names
 from activities.onboarding.scope import check_scope
 from activities.onboarding.territory import check_territory
 from contracts.applications import Application, Check
-from contracts.onboarding import ItemStanding, Verdict
+from contracts.onboarding import ItemStanding, ItemState, Verdict
 from contracts.requirements import RequirementSet
 
 CHECKS: tuple[Callable[[Case], list[Check]], ...] = (
@@ -47,7 +47,15 @@ def verdicts(checks: list[Check]) -> Mapping[str, Verdict]:
     return {item: worst(found) for item, found in by_item.items()}
 
 
-def with_verdicts(items: list[ItemStanding], checks: list[Check]) -> list[ItemStanding]:
-    """The items, each with what the checks say of it."""
+def with_verdicts(items: list[ItemStanding], checks: list[Check], must_pass: Collection[str]) -> list[ItemStanding]:
+    """The items, each with what the checks say of it. `must_pass`: checks whose failure nobody may waive. An item that
+    people accepted is theirs to look at again when a check of it fails now."""
     found = verdicts(checks)
-    return [item.model_copy(update={"verdict": found.get(item.item, "not_checked")}) for item in items]
+    barred = {check.item for check in checks if check.verdict == "failed" and check.name in must_pass}
+    return [_judged(item, found.get(item.item, "not_checked"), item.item in barred) for item in items]
+
+
+def _judged(item: ItemStanding, verdict: Verdict, barred: bool) -> ItemStanding:
+    again = (item.state == "accepted" and verdict == "failed") or (item.state == "waived" and barred)
+    state: ItemState = "supplied" if again else item.state
+    return item.model_copy(update={"state": state, "verdict": verdict, "must_pass": barred})

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from contracts.applications import Application, Check, Risk, RiskTerm
+from contracts.applications import Application, Check, CheckName, Risk, RiskTerm
 from contracts.base import Request
 from contracts.hours import TIME_ZONE
 from contracts.requirements import Words
@@ -34,10 +34,12 @@ class Regulated(Term):
 
 
 class Weights(Request):
-    """`checks`: by `<check>.<verdict>`; each counts once, however many items it is about."""
+    """`checks`: by `<check>.<verdict>`; each counts once, however many items it is about. `must_pass`: checks whose
+    failure nobody may waive."""
 
     version: str
     limit: int
+    must_pass: list[CheckName]
     checks: dict[str, Term]
     young_company: YoungCompany
     exclusive: Term
