@@ -251,4 +251,4 @@ def _refuse_resend(standing: Standing, asked: Resend) -> None:
 
 def look_after(quiet: int) -> timedelta:
     """How long after the last look the provider is asked without a callback; `quiet` looks found nothing new."""
-    return min(_FIRST_LOOK * 2 ** min(quiet, 16), _LOOK_AT_LEAST_EVERY)
+    return min(_FIRST_LOOK * (1 << min(quiet, 16)), _LOOK_AT_LEAST_EVERY)

@@ -9,10 +9,12 @@ from contracts.onboarding import (
     Decide,
     Doing,
     ItemStanding,
+    Move,
     ReviewItem,
     Stage,
     Standing,
     doing,
+    partner_of,
 )
 from contracts.refusals import Refusal
 
@@ -193,21 +195,21 @@ def withdrawn(standing: Standing) -> Standing:
     return standing.model_copy(update={"stage": "withdrawn", "reasons": ["withdrawn_by_applicant"], "turn": None})
 
 
-def moved(
-    standing: Standing, to: Stage, reasons: list[str], agreement: str | None = None, signed: bool = False
-) -> Standing:
+def moved(standing: Standing, move: Move) -> Standing:
     """On by itself. Raises ValueError where there is no such way: the workflow and the document do not agree."""
-    if to not in MOVES.get(standing.stage, frozenset()):
-        raise ValueError(f"{standing.application} cannot go from {standing.stage} to {to}")
-    drafted = agreement is not None and agreement != standing.agreement
+    if move.to not in MOVES.get(standing.stage, frozenset()):
+        raise ValueError(f"{standing.application} cannot go from {standing.stage} to {move.to}")
+    drafted = move.agreement is not None and move.agreement != standing.agreement
     change = {
-        "stage": to,
-        "reasons": reasons,
+        "stage": move.to,
+        "reasons": move.reasons,
         "turn": None,
-        "agreement": agreement or standing.agreement,
+        "agreement": move.agreement or standing.agreement,
         "agreements": standing.agreements + drafted,
-        "signed": standing.signed or signed,
-        "approved_by": [] if to == "review" else standing.approved_by,
+        "signed": standing.signed or move.signed,
+        "agreement_until": move.agreement_until or standing.agreement_until,
+        "partner": partner_of(standing.application) if move.to == "testing" else standing.partner,
+        "approved_by": [] if move.to == "review" else standing.approved_by,
     }
     return standing.model_copy(update=change)
 

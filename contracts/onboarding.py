@@ -84,9 +84,9 @@ def partner_of(application: str) -> str:
     return f"partner-{application.removeprefix('app-')}"
 
 
-def test_event_id(application: str) -> str:
-    """Of the event that a partner acknowledges before it is activated."""
-    return f"{application}:test"
+def test_event_id(application: str, step: int) -> str:
+    """Of the event that a partner acknowledges before it is activated; told again, it is another one."""
+    return f"{application}:test:{step}"
 
 
 class Deadlines(Document):
@@ -165,6 +165,8 @@ class Standing(Document):
     """How many were drafted."""
     signed: bool = False
     """Whether the agreement was signed by all."""
+    agreement_until: Moment | None = None
+    """And until when it counts."""
     partner: str | None = None
     turn: Turn | None = None
     """Null while nobody is waited for, and before those who are were told."""
@@ -198,6 +200,7 @@ class Move(Step):
     reasons: list[str] = []
     agreement: str | None = None
     signed: bool = False
+    agreement_until: Moment | None = None
 
 
 class Remind(Step):

@@ -31,7 +31,9 @@ def first_turn(stage: Stage, deadlines: Deadlines, now: datetime) -> Turn | None
     if who is None:
         return None
     due = _after(stage, deadlines, now, 1.0)
-    return Turn(who=who, since=now, remind_at=_after(stage, deadlines, now, deadlines.remind_after), due=due)
+    # Signers are reminded by the workflow of the signing.
+    remind_at = None if who == "signers" else _after(stage, deadlines, now, deadlines.remind_after)
+    return Turn(who=who, since=now, remind_at=remind_at, due=due)
 
 
 def reminded(turn: Turn) -> Turn:

@@ -113,10 +113,14 @@ class Mongo:
         self.commission_rules: Collection = self.db["commission_rules"]
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
+        self.partners: Collection = self.db["partners"]
+        self.positions: Collection = self.db["positions"]
+        self.webhooks: Collection = self.db["webhooks"]
+        self.stock_reports: Collection = self.db["stock_reports"]
         self.counters: Collection = self.db["counters"]
         self.applications: Collection = self.db["applications"]
+        self.audit: Collection = self.db["audit"]
         self.requirement_sets: Collection = self.db["requirement_sets"]
-        self.partners: Collection = self.db["partners"]
         self.clock = Clock(self._time)
 
     @staticmethod

@@ -63,6 +63,13 @@ async def carrier_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield url
 
 
+@pytest.fixture(scope="session")
+async def bank_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The sandbox bank, shared: tests keep apart by their accounts."""
+    async with _sandbox("bank_sandbox", tmp_path_factory.mktemp("bank")) as url:
+        yield url
+
+
 @asynccontextmanager
 async def _sandbox(module: str, folder: Path) -> AsyncIterator[str]:
     port = free_port()

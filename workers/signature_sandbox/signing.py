@@ -13,7 +13,7 @@ from workers.signature_sandbox.authority import Authority, certificate_of, key_o
 
 def sign(pdf: bytes, field: str, certificate: bytes, key: bytes, authority: Authority) -> bytes:
     """The PDF with a signature in a new, invisible field. Takes about 0.1 s: not to be called in an event loop."""
-    root = SimpleCertificateStore()
+    root = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     root.register(authority.root())
     signer = SimpleSigner(certificate_of(certificate), key_of(key), root)
     stamp_certificate, stamp_key = authority.stamp_identity()
