@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    trusted_proxies: str | None = Field(
+        default=None, description="Addresses of reverse proxies, with commas, whose X-Forwarded-… headers count."
+    )
     codec_keys: str | None = Field(
         default=None,
         repr=False,

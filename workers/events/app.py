@@ -87,7 +87,7 @@ class EventWorker:
         settings = self._settings
         mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
         await mongo.clock.start()
-        temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+        temporal = await connect(settings)
         self.bell = Bell(
             temporal,
             urgent_s=settings.bell_urgent_ms / 1000,

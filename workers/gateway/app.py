@@ -11,6 +11,7 @@ from workers.gateway import (
     articles,
     availability,
     carriers,
+    codec,
     commands,
     customers,
     health,
@@ -25,6 +26,7 @@ from workers.gateway import (
     why,
 )
 from workers.gateway.door import Door, Traffic
+from workers.gateway.headers import Headed, origin_of
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
@@ -54,6 +56,7 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
+    {"name": "codec", "description": "For the tools that operators look into workflows with."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -80,9 +83,10 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    for part in (*parts, policies, rules, settlements, health):
+    for part in (*parts, policies, rules, settlements, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
+    app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))
     app.add_middleware(Measured, metrics=metrics)
     install_problems(app)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

@@ -31,7 +31,7 @@ async def read_json(request: Request, bytes_max: int) -> Any:
             headers={"Accept": JSON},
         )
     try:
-        body = await _read(request, bytes_max)
+        body = await read_bytes(request, bytes_max)
     except ClientDisconnect as error:
         # Nobody is left to read this; it ends the request without a word in the log.
         detail = "The connection ended before the body did."
@@ -43,7 +43,8 @@ async def read_json(request: Request, bytes_max: int) -> Any:
         raise Refusal("bad_json", detail, remedy="Send one JSON document in UTF-8.", status=400) from error
 
 
-async def _read(request: Request, bytes_max: int) -> bytes:
+async def read_bytes(request: Request, bytes_max: int) -> bytes:
+    """The body as it was sent. Raises Refusal 413."""
     announced = request.headers.get("content-length", "")
     asks_first = request.headers.get("expect", "").lower() == "100-continue"
     if announced.isdecimal() and int(announced) > bytes_max and asks_first:

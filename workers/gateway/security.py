@@ -48,12 +48,15 @@ class Keys:
         return caller
 
 
-def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency that lets pass who has the scope. It comes before the body is read."""
+def needs(scope: Scope, key_of: Callable[[Request], str] | None = None) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that lets pass who has the scope. It comes before the body is read.
+
+    `key_of` says where else a key may be found than where keys are sent.
+    """
 
     async def check(request: Request) -> Caller:
         keys: Keys = request.app.state.gateway.keys
-        caller = await keys.caller(_key_of(request))
+        caller = await keys.caller((key_of or key_sent)(request))
         if caller is None:
             raise Refusal(
                 "unknown_key",
@@ -75,7 +78,8 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     return check
 
 
-def _key_of(request: Request) -> str:
+def key_sent(request: Request) -> str:
+    """Raises Refusal 401."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not key:

@@ -11,10 +11,12 @@ from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
 from activities.orders.policies import Policies
+from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
+from workers.gateway.headers import origin_of
 from workers.gateway.holds import Holds
 from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
@@ -50,6 +52,9 @@ class Gateway:
     workflows: Workflows
     durable: Durable
     metrics: Metrics
+    keyring: Keyring
+    ui_origin: str | None
+    """Of Temporal's UI, whose pages may ask the codec."""
 
 
 @asynccontextmanager
@@ -99,6 +104,8 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
+        keyring=keyring(settings),
+        ui_origin=origin_of(settings.temporal_ui_url),
     )
 
 

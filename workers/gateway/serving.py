@@ -18,12 +18,17 @@ _DRAIN_S = 10
 _KEEP_ALIVE_S = 65
 
 
-def config(app: FastAPI, limits: Limits, **more: Any) -> uvicorn.Config:
+def config(app: FastAPI, limits: Limits, *, proxies: str | None = None, **more: Any) -> uvicorn.Config:
+    """`proxies`: addresses of those whose word counts about where a request comes from. Nobody's does by default: else
+    whoever reaches the gateway itself could name any address (X-Forwarded-For), and rates are kept by address."""
     return uvicorn.Config(
         app,
         # A class by its type, but all that is asked of it is to make a protocol.
         http=partial(BoundedHttp, limits),  # type: ignore[arg-type]
         access_log=False,
+        server_header=False,
+        proxy_headers=proxies is not None,
+        forwarded_allow_ips=proxies or "",
         timeout_graceful_shutdown=_DRAIN_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
         **more,
