@@ -142,7 +142,7 @@ async def turn(arm: str, options: argparse.Namespace, seed: int, console: Consol
     try:
         async with System(settings, data_dir) as system:
             mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-            temporal = await connect(system.settings.require("temporal_address"), system.settings.temporal_namespace)
+            temporal = await connect(system.settings)
             nats = await connect_nats(system.settings.require("nats_url"), "night")
             offers = Offers(nats)
             listening = asyncio.create_task(offers.listen())

@@ -126,9 +126,7 @@ async def rig(
             )
             with _running(system, _more(system, data_dir, workers) | {"stores": stores}):
                 mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-                temporal = await connect(
-                    system.settings.require("temporal_address"), system.settings.temporal_namespace
-                )
+                temporal = await connect(system.settings)
                 nats = await connect_nats(system.settings.require("nats_url"), "bench")
                 one = Rig(system, world, mongo, temporal, nats, console, chosen)
                 try:

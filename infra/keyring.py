@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from infra.private import make_private
 from infra.settings import Settings
 
 KEY_FILE = "codec.keys"
@@ -138,20 +138,7 @@ def keyring(settings: Settings) -> Keyring:
 
 
 def _kept(data_dir: Path) -> str:
-    """The content of the key file. Made under another name and linked, so that nobody reads half of it, and of
-    several processes that make it at once one wins."""
     path = data_dir / KEY_FILE
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        handle, new = tempfile.mkstemp(prefix=KEY_FILE, dir=data_dir)  # Mode 0600.
-        with os.fdopen(handle, "w") as file:
-            file.write(new_key("first"))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(new, path)
-        except FileExistsError:
-            pass  # Another process was faster; its key counts.
-        finally:
-            os.unlink(new)
+        make_private(path, new_key("first"))
     return path.read_text()

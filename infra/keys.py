@@ -30,6 +30,9 @@ class Scope(StrEnum):
     PARTNERS_REVIEW = "partners:review"
     PARTNERS_OPERATE = "partners:operate"
     OPERATE = "operate"
+    CODEC_READ = "codec:read"
+    """Opening what workflows say, which is personal in part."""
+    CODEC_WRITE = "codec:write"
 
 
 def new_key() -> str:

@@ -24,7 +24,7 @@ async def provision(settings: Settings) -> None:
     finally:
         mongo.close()
     await _provision_nats(settings.require("nats_url"), partners)
-    temporal = await connect_temporal(settings.require("temporal_address"), settings.temporal_namespace)
+    temporal = await connect_temporal(settings)
     await register_search_attributes(temporal, settings.temporal_namespace)
     await schedule_settlements(temporal)
 

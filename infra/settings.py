@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    trusted_proxies: str | None = Field(
+        default=None, description="Addresses of reverse proxies, with commas, whose X-Forwarded-… headers count."
+    )
     codec_keys: str | None = Field(
         default=None,
         repr=False,
@@ -72,6 +75,20 @@ class Settings(BaseSettings):
     backlog_max: int = Field(
         default=50_000, ge=1, description="Accepted orders that wait for a batch; beyond them callers are sent away."
     )
+
+    key_calls_per_s: float = Field(default=5_000, gt=0, description="Requests of one key, in each gateway.")
+    key_calls_burst: int = Field(default=10_000, ge=1, description="Of them at once, after a pause.")
+    partner_calls_per_s: float = Field(default=50, gt=0, description="Requests of one partner's key.")
+    partner_calls_burst: int = Field(default=200, ge=1, description="Of them at once, after a pause.")
+    keyless_calls_per_s: float = Field(default=1, gt=0, description="Requests without a key, from one address.")
+    keyless_calls_burst: int = Field(default=30, ge=1, description="Of them at once, after a pause.")
+    webhook_private: bool = Field(
+        default=False, description="For development: webhooks may go to private addresses, and without TLS."
+    )
+    webhook_within_s: float = Field(default=10, gt=0, description="The most that a webhook's endpoint may take.")
+    webhook_retry_s: float = Field(default=1, gt=0, description="The first pause after a failure; doubled each time.")
+    webhook_retry_max_s: float = Field(default=3_600, gt=0, description="The longest pause between tries.")
+    webhook_gives_up_s: float = Field(default=3 * 86_400, gt=0, description="Failing for so long pauses a webhook.")
 
     _asks_running_system: ClassVar[bool] = True
 

@@ -82,7 +82,7 @@ async def run(settings: Settings) -> None:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
     nats = await connect_nats(settings.require("nats_url"), "fulfilment")
-    temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+    temporal = await connect(settings)
     jetstream = nats.jetstream()
 
     async def ring(batches: set[str]) -> None:

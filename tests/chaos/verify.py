@@ -50,7 +50,7 @@ class Parties:
     @classmethod
     async def open(cls, settings: Settings) -> "Parties":
         mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
-        return cls(settings, mongo, await connect_temporal(settings.require("temporal_address"), "default"))
+        return cls(settings, mongo, await connect_temporal(settings))
 
     def close(self) -> None:
         self.mongo.close()

@@ -167,7 +167,7 @@ class TestProvision:
             assert found.config.filter_subject == partner_filter(partner)
         for collection, indexes in INDEXES.items():
             assert len(await mongo.db[collection].index_information()) == len(indexes) + 1
-        temporal = await connect_temporal(settings.require("temporal_address"), settings.temporal_namespace)
+        temporal = await connect_temporal(settings)
         asked = ListSearchAttributesRequest(namespace=settings.temporal_namespace)
         known = await temporal.operator_service.list_search_attributes(asked)
         assert {key.name for key in SEARCH_ATTRIBUTES} <= set(known.custom_attributes)
