@@ -112,6 +112,7 @@ class Mongo:
         self.entries: Collection = self.db["entries"]
         self.commission_rules: Collection = self.db["commission_rules"]
         self.statements: Collection = self.db["statements"]
+        self.agreements: Collection = self.db["agreements"]
         self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
         self.clock = Clock(self._time)
