@@ -1,4 +1,4 @@
-"""An HTTP provider that is asked by POST: one pool of connections, one time limit, and trouble with a name."""
+"""An HTTP provider: one pool of connections, one time limit, and trouble with a name."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -51,14 +51,21 @@ class HttpProvider:
     ) -> None:
         await self.close()
 
+    async def _get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises Unanswered."""
+        return await self._send("GET", path, None, headers or {})
+
     async def _post(self, path: str, body: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body of the answer. Raises Unanswered."""
+        return await self._send("POST", path, body.encode(), {**JSON, **(headers or {})})
+
+    async def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         if self._session is None:
             raise NotOpen("open the provider before use, as an async context manager")
         try:
-            # A followed redirect could repeat the POST elsewhere, without anybody having asked for it.
-            async with self._session.post(
-                path, data=body.encode(), headers={**JSON, **(headers or {})}, allow_redirects=False
+            # A followed redirect could repeat a POST elsewhere, without anybody having asked for it.
+            async with self._session.request(
+                method, path, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return response.status, await response.read()
         except TimeoutError as error:

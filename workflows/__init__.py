@@ -1,8 +1,11 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
 from workflows.fulfilment import OrderFulfilment
+from workflows.lifecycle import PartnerLifecycle
+from workflows.onboarding import PartnerOnboarding
 from workflows.returns import OrderReturn
 from workflows.settlement import Settlement, Settlements
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
+PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle]

@@ -1,0 +1,1 @@
+"""A signature provider of our own, with a test authority: for the demo and for tests, and no more than that."""
