@@ -77,14 +77,9 @@ def needs(scope: Scope, key_of: Callable[[Request], str] | None = None) -> Calla
     """
 
     async def check(request: Request) -> Caller:
-<<<<<<< HEAD
-        keys: Keys = request.app.state.gateway.keys
-        caller = await keys.caller((key_of or key_sent)(request))
-=======
         gateway = request.app.state.gateway
         keys: Keys = gateway.keys
-        caller = await keys.caller(_key_of(request))
->>>>>>> ways
+        caller = await keys.caller((key_of or key_sent)(request))
         if caller is None:
             gateway.guesses.count(address_of(request))
             raise Refusal(
