@@ -1,8 +1,10 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
+from workflows.agreement import AgreementSigning
 from workflows.fulfilment import OrderFulfilment
 from workflows.returns import OrderReturn
 from workflows.settlement import Settlement, Settlements
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
+AGREEMENT_WORKFLOWS = [AgreementSigning]
