@@ -17,8 +17,10 @@ from workers.gateway import (
     health,
     locations,
     orders,
+    partners,
     policies,
     returns,
+    review,
     rules,
     settlements,
     stock,
@@ -59,8 +61,10 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
-    {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
+    {"name": "partner", "description": "What a partner hears and answers on its own streams."},
+    {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
+    {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -87,7 +91,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (partner_events, partner_replies)
+    of_partners = (partner_events, partner_replies, review, partners)
     for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
