@@ -59,6 +59,16 @@ def signing_id(agreement: str) -> str:
     return f"agreement-{agreement}"
 
 
+class Offered(Document):
+    """Commercial terms that the retailer offers; what is left out is as the template says for the kind."""
+
+    commission_bp: int | None = Field(default=None, ge=0, le=10_000)
+    """Basis points of the goods' price that the retailer keeps, or pays to who sells for it."""
+    price_list: str | None = None
+    term_months: int | None = Field(default=None, ge=1, le=120)
+    notice_days: int | None = Field(default=None, ge=0, le=365)
+
+
 class Draft(Document):
     """Input of `agreements.draft`. To ask again with the same number gives the same agreement."""
 
@@ -66,7 +76,10 @@ class Draft(Document):
     number: int = 1
     renews: str | None = None
     """The agreement that ends: its terms go on from its last day."""
+    offered: Offered = Offered()
     sequence: Sequence = "sequential"
+    countersign: Way = "seal"
+    """How the retailer signs, after all others: by the seal that the provider keeps for it, or a person by a link."""
     expires_s: float = 14 * 86_400
     """From its sending, the time in which all must have signed."""
     remind_after_s: float = 3 * 86_400

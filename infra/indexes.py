@@ -78,6 +78,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     ],
     "commission_rules": [([("id", 1), ("version", -1)], {"unique": True})],
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
+    "agreements": [([("application", 1), ("number", -1)], {"unique": True})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "partners": [([("state", 1)], {}), ([("kind", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],

@@ -112,6 +112,7 @@ class Mongo:
         self.entries: Collection = self.db["entries"]
         self.commission_rules: Collection = self.db["commission_rules"]
         self.statements: Collection = self.db["statements"]
+        self.agreements: Collection = self.db["agreements"]
         self.files: Collection = self.db["files"]
         self.partners: Collection = self.db["partners"]
         self.positions: Collection = self.db["positions"]

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     mongo_database: str = Field(default="tongqu", min_length=1, description="Name of the database.")
     mongo_cache_gb: float = Field(default=2.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
     nats_url: str | None = Field(default=None, description="NATS with JetStream; without it one is started.")
+    nats_creds: Path | None = Field(default=None, description="File with the credentials of our processes on NATS.")
+    nats_keys: Path | None = Field(
+        default=None, description="Directory with the keys of the bus; who issues credentials needs it."
+    )
     nats_sync_always: bool = Field(
         default=False, description="Embedded NATS: sync to disk before every answer, not every few seconds."
     )
@@ -46,6 +50,16 @@ class Settings(BaseSettings):
     payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
     carrier_url: str | None = Field(default=None, description="Carriers' labels; without it a sandbox runs.")
     carrier_day_s: float = Field(default=4, gt=0, description="Seconds of a day of the sandbox's parcels.")
+    signature_url: str | None = Field(default=None, description="Signature provider; without it a sandbox runs.")
+    signature_key: str | None = Field(default=None, repr=False, description="Key under which it knows us.")
+    signature_secret: str | None = Field(default=None, repr=False, description="Of its callbacks' HMAC, base64.")
+    signature_roots: Path | None = Field(
+        default=None, description="PEM file with the root certificates that signatures must lead to."
+    )
+    retailer_name: str = Field(default="通衢示范零售有限公司", description="Party A of agreements.")
+    retailer_credit_code: str = Field(default="91330100MA2TQDEM32", description="Its unified social credit code.")
+    retailer_address: str = Field(default="浙江省杭州市", description="Its address.")
+    retailer_signatory: str = Field(default="运营负责人", description="Who signs for it.")
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")

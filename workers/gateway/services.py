@@ -15,7 +15,7 @@ from activities.stock.desk import StockDesk
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
 from workers.gateway.headers import origin_of
@@ -70,7 +70,7 @@ class Gateway:
 async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    nats = await connect(settings.require("nats_url"), "gateway")
+    nats = await connect_by(settings, "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
     running = (
         mongo.clock.run(),
