@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
 from workers.gateway import (
+    applications,
     articles,
     availability,
     carriers,
@@ -18,6 +19,7 @@ from workers.gateway import (
     locations,
     orders,
     policies,
+    requirements,
     returns,
     rules,
     settlements,
@@ -59,6 +61,7 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
+    {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
     {"name": "health", "description": "For those who run the system."},
@@ -88,7 +91,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     of_partners = (partner_events, partner_replies)
-    for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
+    for part in (*parts, policies, rules, settlements, requirements, applications, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))
