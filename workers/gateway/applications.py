@@ -270,7 +270,7 @@ async def withdraw(request: Request, applicant: Applies, application: IdInPath) 
     "/v1/applications/{id}/deposit", **_command("Name the amount of the deposit", ConfirmDeposit, {"amount": 37})
 )
 async def confirm_deposit(request: Request, applicant: Applies, application: IdInPath) -> Response:
-    """In fen, as the account's statement shows it. Three tries, then people decide; `deposit` says what became of it."""
+    """In fen, as the statement shows it. Three tries; then people decide. `deposit` tells what came of it."""
     return await carried_out(request, applicant.caller, _work(applicant, "confirm_deposit", _CONFIRM))
 
 
