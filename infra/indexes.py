@@ -83,6 +83,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "partners": [([("state", 1)], {}), ([("kind", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
+        ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),
         # By what the same applicant is found again.
         ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": _TEXT}, "name": "company"}),
         (

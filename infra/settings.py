@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
     carrier_url: str | None = Field(default=None, description="Carriers' labels; without it a sandbox runs.")
     carrier_day_s: float = Field(default=4, gt=0, description="Seconds of a day of the sandbox's parcels.")
+    bank_url: str | None = Field(default=None, description="Bank for small deposits; without it a sandbox runs.")
     signature_url: str | None = Field(default=None, description="Signature provider; without it a sandbox runs.")
     signature_key: str | None = Field(default=None, repr=False, description="Key under which it knows us.")
     signature_secret: str | None = Field(default=None, repr=False, description="Of its callbacks' HMAC, base64.")

@@ -4,9 +4,14 @@ Each test process has servers of its own: they start in about a second, and name
 server. A server that cannot be started fails the tests that need it.
 """
 
+import base64
+import json
+import os
+import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -70,11 +75,32 @@ async def bank_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
         yield url
 
 
+@dataclass(frozen=True)
+class SignatureSandbox:
+    """A running signature provider. `roots`: the PEM file of its test authority, which it makes as it starts."""
+
+    url: str
+    api_key: str
+    callback_secret: str
+    roots: Path
+
+
+@pytest.fixture(scope="session")
+async def signatures(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SignatureSandbox]:
+    """The signature sandbox, shared: tests keep apart by the ids of their envelopes. It calls nobody back."""
+    folder = tmp_path_factory.mktemp("signatures")
+    keys = {"api_key": secrets.token_urlsafe(16), "callback_secret": base64.b64encode(os.urandom(32)).decode()}
+    (folder / "keys.json").write_text(json.dumps(keys))
+    more = ("--authority", str(folder / "authority"), "--keys", str(folder / "keys.json"))
+    async with _sandbox("signature_sandbox", folder, *more) as url:
+        yield SignatureSandbox(url=url, roots=folder / "authority" / "ca.pem", **keys)
+
+
 @asynccontextmanager
-async def _sandbox(module: str, folder: Path) -> AsyncIterator[str]:
+async def _sandbox(module: str, folder: Path, *more: str) -> AsyncIterator[str]:
     port = free_port()
     url = f"http://{HOST}:{port}"
-    arguments = ("--port", str(port), "--db", str(folder / "sandbox.db"))
+    arguments = ("--port", str(port), "--db", str(folder / "sandbox.db"), *more)
     sandbox = Process.of_module(module, f"workers.{module}", *arguments, log=folder / "sandbox.log")
 
     async def healthy() -> bool:

@@ -1,4 +1,4 @@
-"""`python -m workers.fulfilment`: the Temporal workers that carry orders and settle with partners."""
+"""`python -m workers.fulfilment`: the Temporal workers that carry orders, settle with partners, and carry partners."""
 
 import asyncio
 import signal
@@ -25,6 +25,7 @@ from infra.payments import HttpPaymentGateway
 from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
+from workers.partners import partner_activities, partner_worker
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 _HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
@@ -92,6 +93,7 @@ async def run(settings: Settings) -> None:
     async with (
         HttpPaymentGateway(settings.require("payment_url")) as gateway,
         HttpCarrierPort(settings.require("carrier_url")) as port,
+        partner_activities(settings, mongo, jetstream) as partners,
     ):
         orders = BatchActivities(mongo, ring)
         payments = PaymentActivities(mongo, gateway)
@@ -112,7 +114,11 @@ async def run(settings: Settings) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with worker, settlement_worker(temporal, mongo, deployment=versioned(settings)):
+        async with (
+            worker,
+            settlement_worker(temporal, mongo, deployment=versioned(settings)),
+            partner_worker(temporal, partners, deployment=versioned(settings)),
+        ):
             told = asyncio.create_task(mongo.clock.run())
             await stop.wait()
             told.cancel()

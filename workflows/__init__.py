@@ -1,5 +1,6 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
+from workflows.agreement import AgreementSigning
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -8,4 +9,5 @@ from workflows.settlement import Settlement, Settlements
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
-PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle]
+AGREEMENT_WORKFLOWS = [AgreementSigning]
+PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]

@@ -44,23 +44,33 @@ def _moved(signer: Signer, told: SignerView) -> Signer:
     return signer.model_copy(update={"state": told.state, "answered_at": told.at, "reason": told.reason, "link": None})
 
 
+def begun(agreement: Agreement, now: datetime, expires_at: datetime) -> Agreement:
+    """The first signers are asked: from now on the time runs."""
+    if agreement.state != "drafted":
+        return agreement
+    return agreement.model_copy(update={"state": "out", "sent_at": now, "expires_at": expires_at})
+
+
 def sent(agreement: Agreement, link: Link, now: datetime, expires_at: datetime) -> Agreement:
     """A link was made for a signer: the first one, or a new one in place of another. Those that answered stay so."""
     known = agreement.signer(link.signer)
     if _RANK[known.state] == _ANSWERED:
         return agreement
     changes = {"state": "sent", "sends": known.sends + 1, "link": link.url, "sent_at": now, "seen_at": None}
-    asked = _with(_begun(agreement, now, expires_at), known.model_copy(update=changes))
+    asked = _with(begun(agreement, now, expires_at), known.model_copy(update=changes))
     return _telling(asked, [link.signer], "asked", now)
 
 
-def sealed(agreement: Agreement, now: datetime, expires_at: datetime) -> Agreement:
-    """A seal was asked for; that it was put is seen when the provider is looked at."""
-    return _begun(agreement, now, expires_at)
+def sealing(agreement: Agreement, signer: str) -> Agreement:
+    """The provider was told to put a seal; that it is there is seen when it is looked at."""
+    known = agreement.signer(signer)
+    if _RANK[known.state] > _RANK["waiting"]:
+        return agreement
+    return _with(agreement, known.model_copy(update={"state": "sent", "sends": known.sends + 1}))
 
 
 def reminded(agreement: Agreement, now: datetime) -> Agreement:
-    asked = [signer.id for signer in agreement.signers if signer.state in ASKED]
+    asked = [signer.id for signer in agreement.signers if signer.state in ASKED and signer.way == "link"]
     return _telling(agreement.model_copy(update={"reminders": agreement.reminders + 1}), asked, "reminded", now)
 
 
@@ -112,12 +122,6 @@ def months_later(day: date, months: int) -> date:
     month = day.year * 12 + day.month - 1 + months
     year, number = divmod(month, 12)
     return date(year, number + 1, min(day.day, monthrange(year, number + 1)[1]))
-
-
-def _begun(agreement: Agreement, now: datetime, expires_at: datetime) -> Agreement:
-    if agreement.state != "drafted":
-        return agreement
-    return agreement.model_copy(update={"state": "out", "sent_at": now, "expires_at": expires_at})
 
 
 def _ended(agreement: Agreement, now: datetime) -> Agreement:

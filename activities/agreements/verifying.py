@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 
-from asn1crypto import pem, x509
+from asn1crypto import parser, pem, x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.validation import validate_pdf_signature
@@ -64,7 +64,7 @@ def verify(
         found = {one.field_name: one for one in reader.embedded_regular_signatures}
         for signer in signers:
             if signer.id in found:
-                looked, wrong = _look(found[signer.id], signer, roots)
+                looked, wrong = _look(pdf, found[signer.id], signer, roots)
                 evidence.signatures.append(looked)
                 findings += wrong
             else:
@@ -81,7 +81,7 @@ def verify(
 
 
 def _look(
-    embedded: EmbeddedPdfSignature, signer: Signer, roots: Sequence[x509.Certificate]
+    pdf: bytes, embedded: EmbeddedPdfSignature, signer: Signer, roots: Sequence[x509.Certificate]
 ) -> tuple[SignatureEvidence, list[Finding]]:
     """Against the given roots alone: the machine's own store is not asked, nothing is fetched."""
     status = validate_pdf_signature(
@@ -102,7 +102,19 @@ def _look(
         coverage=(status.coverage or SignatureCoverageLevel.UNCLEAR).name,
         changes_after=status.modification_level.name if status.modification_level is not None else "SUSPICIOUS",
     )
-    return evidence, _findings(status, signer)
+    wrong = _findings(status, signer)
+    return evidence, wrong if _is_plain(pdf, embedded) else [*wrong, "signature_broken"]
+
+
+def _is_plain(pdf: bytes, embedded: EmbeddedPdfSignature) -> bool:
+    """Whether the gap that a signature leaves for itself holds it in hexadecimal, then zeros, and nothing else. No
+    signature covers its own gap, and readers pass over what else is in it."""
+    start, length, end, _ = (int(number) for number in embedded.byte_range)
+    content = bytes(embedded.pkcs7_content)
+    if any(content[parser.peek(content) :]):
+        return False
+    written = content.hex().encode()
+    return pdf[start + length : end] in (b"<%b>" % written, b"<%b>" % written.upper())
 
 
 def _findings(status: PdfSignatureStatus, signer: Signer) -> list[Finding]:

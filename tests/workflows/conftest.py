@@ -1,39 +1,36 @@
 """The world of the workflow tests: one time-skipping server and one worker for each test."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiohttp
 import pytest
 from nats.js import JetStreamContext
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.carriers.booking import CarrierActivities
-from activities.onboarding.carrying import OnboardingActivities
-from activities.onboarding.check import CheckActivities
-from activities.onboarding.provisioning import Hands
-from activities.onboarding.requirements import RequirementBook
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
-from activities.partners.carrying import PartnerActivities
 from activities.returns.carrying import ReturnActivities
-from infra.access import PartnerAccess
 from infra.applications import Applications
-from infra.bank import HttpBank
 from infra.carriers import HttpCarrierPort
+from infra.embedded import Addresses
 from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.indexes import make_indexes
-from infra.keyring import Keyring
+from infra.keyring import keyring
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.payments import HttpPaymentGateway
 from infra.sealing import Sealing
+from infra.settings import Settings
 from infra.streams import provision_streams
 from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
+from tests.conftest import SignatureSandbox
 from tests.workflows.partnering import Office
 from tests.workflows.world import World
-from workers.partners import activities_of, partner_worker
+from workers.partners import partner_activities, partner_worker
 from workflows import WORKFLOWS
 
 
@@ -93,31 +90,42 @@ async def jetstream(nats_url: str) -> AsyncIterator[JetStreamContext]:
 async def office(
     mongo_url: str,
     bank_url: str,
+    signatures: SignatureSandbox,
     jetstream: JetStreamContext,
+    servers: Addresses,
     time_skipping_env: WorkflowEnvironment,
     max_cached_workflows: int,
+    tmp_path: Path,
 ) -> AsyncIterator[Office]:
     name = f"office_{uuid.uuid4().hex[:8]}"
+    settings = Settings(
+        data_dir=tmp_path,
+        mongo_url=mongo_url,
+        mongo_database=name,
+        nats_url=servers.nats_url,
+        nats_creds=servers.nats_creds,
+        nats_keys=servers.nats_keys,
+        bank_url=bank_url,
+        signature_url=signatures.url,
+        signature_key=signatures.api_key,
+        signature_roots=signatures.roots,
+    )
     mongo = Mongo(mongo_url, name)
     await make_indexes(mongo)
     await register_search_attributes(time_skipping_env.client, "default")
-    sealing = Sealing(Keyring({"test": os.urandom(32)}))
-    applications = Applications(mongo, sealing)
-    access = PartnerAccess(mongo)
-    hands = Hands(mongo, jetstream, applications, RequirementBook(mongo), access)
-    office = Office(mongo, time_skipping_env, jetstream, applications, bank_url, name)
-    async with HttpBank(bank_url) as bank:
-        activities = activities_of(
-            OnboardingActivities(hands), CheckActivities(mongo, sealing, bank), PartnerActivities(mongo, access)
-        )
-        async with partner_worker(
+    applications = Applications(mongo, Sealing(keyring(settings)))
+    async with (
+        partner_activities(settings, mongo, jetstream) as activities,
+        partner_worker(
             time_skipping_env.client,
             activities,
             name,
             runner=strict_sandbox(),
             max_cached_workflows=max_cached_workflows,
-        ):
-            yield office
+        ),
+        aiohttp.ClientSession() as session,
+    ):
+        yield Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session)
     await mongo.client.drop_database(name)
     mongo.close()
 

@@ -28,10 +28,12 @@ from contracts.onboarding import (
     Submit,
     Withdraw,
     onboarding_id,
+    partner_of,
 )
 from contracts.requirements import builtin_sets
 from infra.applications import Applications
 from infra.mongo import Mongo
+from tests.signing import Signers
 from tests.support import eventually
 
 DAY = 86_400
@@ -51,6 +53,7 @@ class Office:
         applications: Applications,
         bank_url: str,
         task_queue: str,
+        session: aiohttp.ClientSession,
     ) -> None:
         self.mongo = mongo
         self.env = env
@@ -58,6 +61,8 @@ class Office:
         self.applications = applications
         self.bank_url = bank_url
         self.task_queue = task_queue
+        self.signers = Signers(session)
+        self._session = session
 
     @property
     def client(self) -> Client:
@@ -167,9 +172,45 @@ class Office:
         assert known is not None and known.fields.bank_account is not None
         number = known.fields.bank_account.number
         url = f"{self.bank_url}/v1/accounts/{number}/statement"
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        async with self._session.get(url) as answer:
             statement = orjson.loads(await answer.read())
         return int(statement["entries"][-1]["amount"])
+
+    async def link(self, agreement: str, signer: str = "partner-1") -> str:
+        """Wait, in real time, until a signer has its link."""
+
+        async def look() -> str | None:
+            row = await self.mongo.agreements.find_one({"_id": agreement})
+            return next((one["link"] for one in row["signers"] if one["id"] == signer), None) if row else None
+
+        found: str | None = await eventually(look, timeout=60, message=f"{signer} got no link")
+        assert found is not None
+        return found
+
+    async def agreement_of(self, process: WorkflowHandle[Any, str]) -> str:
+        """The one that is out for signature."""
+        standing = await self.stands(process, "agreement", lambda one: one.agreement)
+        assert standing.agreement is not None
+        return standing.agreement
+
+    async def sign(self, process: WorkflowHandle[Any, str]) -> str:
+        """The partner's signer signs; the retailer's seal follows."""
+        agreement = await self.agreement_of(process)
+        assert await self.signers.sign(await self.link(agreement)) == 200
+        return agreement
+
+    async def tested(self, **more: Any) -> WorkflowHandle[Any, str]:
+        """An applicant that was approved, has signed and was made a partner; its test event is not acknowledged."""
+        process = await self.reviewed(**more)
+        await self.approve(process)
+        await self.sign(process)
+        await self.stands(process, "testing")
+        return process
+
+    async def partner(self, process: WorkflowHandle[Any, str]) -> dict[str, Any]:
+        row = await self.mongo.partners.find_one({"_id": partner_of(_application(process))})
+        assert row is not None
+        return row
 
     async def told(self, whom: str) -> list[dict[str, Any]]:
         rows = self.mongo.outbox.find({"events.partner": whom}).sort([("at", 1), ("key", 1)])

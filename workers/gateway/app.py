@@ -18,9 +18,11 @@ from workers.gateway import (
     health,
     locations,
     orders,
+    partners,
     policies,
     requirements,
     returns,
+    review,
     rules,
     settlements,
     stock,
@@ -62,6 +64,8 @@ _TAGS = [
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
     {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
+    {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
+    {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
     {"name": "health", "description": "For those who run the system."},
@@ -90,8 +94,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (partner_events, partner_replies)
-    for part in (*parts, policies, rules, settlements, requirements, applications, *of_partners, codec, health):
+    of_partners = (requirements, applications, review, partners, partner_events, partner_replies)
+    for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))
