@@ -272,6 +272,8 @@ class Application(Document):
     fields: Fields = Fields()
     documents: dict[str, SuppliedDocument] = {}
     """By item."""
+    uploaded_bytes: int = 0
+    """Of all files that were supplied so far, also of those that others replaced."""
     declarations: dict[str, Declared] = {}
     checks: list[Check] = []
     checked_revision: int = 0

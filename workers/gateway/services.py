@@ -10,13 +10,17 @@ from fastapi import Request
 from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
+from activities.onboarding.requirements import RequirementBook
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
+from infra.applications import Applications
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
 from infra.nats import connect_by
+from infra.sealing import Sealing
 from infra.settings import Settings
+from infra.uploads import Inspector
 from workers.gateway.accept import Acceptance
 from workers.gateway.headers import origin_of
 from workers.gateway.holds import Holds
@@ -24,6 +28,7 @@ from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
 from workers.gateway.listeners import Listeners
 from workers.gateway.metrics import Metrics
+from workers.gateway.oneatatime import OneAtATime
 from workers.gateway.pressure import Pressure
 from workers.gateway.rates import Rates
 from workers.gateway.refusals import Refusals
@@ -62,6 +67,10 @@ class Gateway:
     durable: Durable
     metrics: Metrics
     keyring: Keyring
+    applications: Applications
+    book: RequirementBook
+    inspector: Inspector
+    uploads: OneAtATime
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -85,6 +94,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
     finally:
         await gateway.acceptance.groups.close()
         await gateway.idempotency.close()
+        await gateway.inspector.close()
         for loop in loops:
             loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -101,6 +111,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
+    secrets = keyring(settings)
     _show(acceptance, pressure, metrics)
     return Gateway(
         limits=limits,
@@ -126,7 +137,11 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
-        keyring=keyring(settings),
+        keyring=secrets,
+        applications=Applications(mongo, Sealing(secrets)),
+        book=RequirementBook(mongo),
+        inspector=Inspector(),
+        uploads=OneAtATime(),
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 
