@@ -15,6 +15,7 @@ from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
+from contracts.webhooks import Nothing, ReplayAsked, SecretRotation, WebhookPlacement
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import (
@@ -67,6 +68,10 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Withdraw,
     ConfirmDeposit,
     RequirementSet,
+    WebhookPlacement,
+    SecretRotation,
+    ReplayAsked,
+    Nothing,
     Problem,
 )
 _REF = "#/components/schemas/{model}"
