@@ -9,19 +9,28 @@ from typing import Any
 
 import pytest
 
+from activities.onboarding.checking import opened
+from contracts.applications import Application
+from contracts.onboarding import Standing
 from contracts.partnership import PartnerRecord, PartnerState
+from contracts.webhooks import Webhook
 from infra.embedded import Addresses
 from infra.indexes import make_indexes
-from infra.keys import Scope, create_key
+from infra.keys import Scope, create_key, hash_key
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import Settings
 from infra.streams import provision_partner, provision_streams
 from tests.gateway.running import Api, order, running
+from tests.security.table import IDS
 from workers.gateway.app import limits_of
+from workers.gateway.applicants import new_token
 from workers.gateway.rates import Rate
+from workers.gateway.services import Gateway
+from workers.webhooks.keeping import FREE
+from workers.webhooks.signing import new_secret
 
-ORDER = "sec-order"
+TOKENS = {one: new_token() for one in ("mine", "theirs")}
 _FREE = Rate(1e6, 1_000_000)
 _SHOP = (Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.STOCK_WRITE, Scope.STOCK_READ)
 _OPERATOR = (
@@ -73,7 +82,11 @@ async def api(security_settings: Settings, mongo: Mongo) -> AsyncIterator[Api]:
         await api.put("/v1/locations", {"locations": [place]}, status=200)
         await api.put("/v1/skus", {"skus": [{"sku": "tea"}]})
         await api.put("/v1/stock", {"items": [{"location": "near", "sku": "tea", "quantity": 1000}]}, status=200)
-        await api.post("/v1/orders", order(id=ORDER), status=202)
+        await api.post("/v1/orders", order(id=IDS["order"]), status=202)
+        for one in ("mine", "theirs"):
+            await _application(api.gateway, IDS[one], TOKENS[one])
+        for one in ("a", "b"):
+            await mongo.webhooks.insert_one(_webhook(one, mongo.clock.now()))
         yield api
 
 
@@ -82,7 +95,7 @@ async def callers(api: Api, mongo: Mongo) -> dict[str, Api]:
     """The same gateway, called by each role."""
     keys = {
         "anonymous": "",
-        "applicant": "app_" + "0" * 43,
+        "applicant": TOKENS["mine"],
         "partner_a": await create_key(mongo, "part-a", [Scope.PARTNER], partner="part-a"),
         "partner_b": await create_key(mongo, "part-b", [Scope.PARTNER], partner="part-b"),
         "suspended": await create_key(mongo, "part-s", [Scope.PARTNER], partner="part-s"),
@@ -92,6 +105,40 @@ async def callers(api: Api, mongo: Mongo) -> dict[str, Api]:
         "admin": api.key,
     }
     return {role: api.with_key(key) for role, key in keys.items()}
+
+
+async def _application(gateway: Gateway, name: str, token: str) -> None:
+    """As one is begun, without its workflow."""
+    choice = await gateway.book.choose("franchise", "330106", ["tea"])
+    assert choice.chosen is not None
+    now = gateway.mongo.clock.now()
+    begun = Application(
+        id=name,
+        kind="franchise",
+        region="330106",
+        categories=["tea"],
+        requirements=choice.chosen.pinned,
+        token_hash=hash_key(token),
+        standing=Standing(application=name),
+        created_at=now,
+        updated_at=now,
+    )
+    await gateway.applications.insert(opened(begun, choice.chosen))
+
+
+def _webhook(whose: str, now: datetime) -> dict[str, Any]:
+    return Webhook.model_validate(
+        {
+            "id": f"wh-{whose}",
+            "stream": f"part-{whose}",
+            "url": "https://shop.example/tongqu",
+            "secrets": [{"secret": new_secret()}],
+            "position": 0,
+            "lease": FREE,
+            "by": f"part-{whose}",
+            "created_at": now,
+        }
+    ).as_row()
 
 
 def _partner(partner: str, state: PartnerState) -> dict[str, Any]:

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROLES = ("anonymous", "applicant", "partner_a", "partner_b", "suspended", "shop", "reviewer", "operator", "admin")
+IDS = {
+    "order": "sec-order",
+    "mine": "app-000000000000000001",
+    "theirs": "app-000000000000000002",
+    "nobodys": "app-000000000000000003",
+}
+"""What the table calls things by. `mine` is the applicant's."""
 _TABLE = Path(__file__).with_name("matrix.txt")
 _NAMED = re.compile(r"\{(\w+)=([^}]*)\}")
 
@@ -34,4 +41,5 @@ def _row(line: str) -> Row:
         raise ValueError(f"{len(ROLES)} cells are needed: {line}")
     template = _NAMED.sub(r"{\1}", written.partition("?")[0])
     denied = {role: int(cell) for role, cell in zip(ROLES, cells, strict=True) if cell != "+"}
-    return Row(method, _NAMED.sub(r"\2", written), (template, method.lower()), denied)
+    path = _NAMED.sub(lambda named: IDS.get(named[2], named[2]), written)
+    return Row(method, path, (template, method.lower()), denied)
