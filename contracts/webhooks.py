@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment, Request
+from contracts.personal import SharedSecret
 
 WebhookState = Literal["active", "paused"]
 PauseReason = Literal["endpoint_gone", "failing", "events_gone"]
@@ -16,9 +17,9 @@ _NUMBER_MAX = 2**53 - 1
 
 
 class Secret(Document):
-    """`whsec_` and 32 bytes in base64. `until`: when it ends; null: it is the one that was made last."""
+    """`whsec_` and 32 bytes in base64, sealed in the database. `until`: when it ends; null: it was made last."""
 
-    secret: str
+    secret: SharedSecret
     until: Moment | None = None
 
 

@@ -17,20 +17,24 @@ from contracts.subjects import EVENTS, RETAILER
 from contracts.webhooks import Secret, Webhook
 from infra.embedded import Addresses
 from infra.hearing import Hearing, acknowledged
+from infra.keyring import Keyring, new_key
 from infra.mongo import Mongo
 from infra.nats import Connection
 from infra.processes import Process
+from infra.sealing import Sealing
 from tests.support import eventually
 from tests.told import NOW, Told, fresh_stream
 from tests.webhooks.endpoints import Endpoint, Received, endpoint
 from workers.gateway.partner.webhooks import rotated
 from workers.webhooks.app import WebhookWorker
-from workers.webhooks.keeping import FREE, KIND
+from workers.webhooks.keeping import COLLECTION, FREE, KIND
 from workers.webhooks.rules import Rules
 from workers.webhooks.signing import new_secret
 
 QUICK = Rules(within_s=5, retry_s=0.05, retry_max_s=0.2, gives_up_s=3600)
 PATIENT_S = 60
+KEYS = new_key("tests")
+SEALING = Sealing(Keyring.parse(KEYS))
 
 
 async def make(mongo: Mongo, stream: str, to: Endpoint | str, after: int = 0) -> str:
@@ -51,7 +55,7 @@ async def make(mongo: Mongo, stream: str, to: Endpoint | str, after: int = 0) ->
             "created_at": mongo.clock.now(),
         }
     )
-    await mongo.webhooks.insert_one(hook.as_row())
+    await mongo.webhooks.insert_one(SEALING.row(hook, COLLECTION))
     return hook.id
 
 
@@ -63,12 +67,12 @@ async def change(mongo: Mongo, hook: str, **changes: object) -> None:
 async def read(mongo: Mongo, hook: str) -> Webhook:
     row = await mongo.webhooks.find_one({"_id": hook})
     assert row is not None
-    return Webhook.from_row(row)
+    return Webhook.from_row(SEALING.opened(row, COLLECTION))
 
 
 @asynccontextmanager
 async def working(mongo: Mongo, hearing: Hearing, rules: Rules = QUICK, lease_s: float = 2.0) -> AsyncIterator[None]:
-    worker = WebhookWorker(mongo, hearing, owner=uuid.uuid4().hex, rules=rules, private=True, lease_s=lease_s)
+    worker = WebhookWorker(mongo, hearing, SEALING, owner=uuid.uuid4().hex, rules=rules, private=True, lease_s=lease_s)
     task = asyncio.create_task(worker.run())
     try:
         yield
@@ -336,6 +340,7 @@ async def test_a_killed_process_is_followed_by_another_and_no_event_is_left_out(
         "TONGQU_NATS_URL": servers.nats_url,
         "TONGQU_WEBHOOK_PRIVATE": "true",
         "TONGQU_DATA_DIR": str(tmp_path),
+        "TONGQU_CODEC_KEYS": KEYS,
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
     process = Process("webhooks", [sys.executable, "-m", "workers.webhooks"], log=tmp_path / "log", env=env)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from contracts.ids import sortable
 from contracts.lifecycle import (
@@ -138,7 +138,7 @@ class Rotation(BaseModel):
     """`overlap_s`: so long the credentials that the partner has count beside the new ones."""
 
     model_config = {"extra": "forbid"}
-    overlap_s: float = 3600
+    overlap_s: float = Field(default=3600, ge=0, le=7 * 86_400)
 
 
 class Nothing(BaseModel):

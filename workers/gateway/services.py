@@ -67,6 +67,7 @@ class Gateway:
     durable: Durable
     metrics: Metrics
     keyring: Keyring
+    sealing: Sealing
     applications: Applications
     book: RequirementBook
     inspector: Inspector
@@ -112,6 +113,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
     secrets = keyring(settings)
+    sealing = Sealing(secrets)
     _show(acceptance, pressure, metrics)
     return Gateway(
         limits=limits,
@@ -132,13 +134,14 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         pressure=pressure,
         policies=policies,
         holds=Holds(mongo, policies),
-        idempotency=Idempotency(mongo, limits),
+        idempotency=Idempotency(mongo, limits, secrets),
         stock=StockDesk(mongo),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
         keyring=secrets,
-        applications=Applications(mongo, Sealing(secrets)),
+        sealing=sealing,
+        applications=Applications(mongo, sealing),
         book=RequirementBook(mongo),
         inspector=Inspector(),
         uploads=OneAtATime(),

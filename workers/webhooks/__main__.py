@@ -8,9 +8,11 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from infra.hearing import Hearing
+from infra.keyring import keyring
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.runtime import prepare
+from infra.sealing import Sealing
 from infra.settings import Settings
 from workers.webhooks.app import WebhookWorker, rules_of
 
@@ -28,6 +30,7 @@ async def run(settings: Settings) -> None:
     worker = WebhookWorker(
         mongo,
         Hearing(bus),
+        Sealing(keyring(settings)),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
         rules=rules_of(settings),
         private=settings.webhook_private,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contracts.webhooks import Webhook
 from infra.hearing import Hearing
 from infra.mongo import Mongo, PyMongoError
+from infra.sealing import Sealing
 from infra.settings import Settings
 from workers.webhooks.endpoint import Endpoint
 from workers.webhooks.keeping import LEASE_S, Keeping
@@ -38,6 +39,7 @@ class WebhookWorker:
         self,
         mongo: Mongo,
         hearing: Hearing,
+        sealing: Sealing,
         *,
         owner: str,
         rules: Rules,
@@ -47,7 +49,7 @@ class WebhookWorker:
         self._mongo = mongo
         self._hearing = hearing
         self._rules = rules
-        self._keeping = Keeping(mongo, owner, lease_s)
+        self._keeping = Keeping(mongo, sealing, owner, lease_s)
         self._sender = Sender(mongo.clock, within_s=rules.within_s, private=private)
         self._lease_s = lease_s
         self._renewed_at = float("-inf")

@@ -10,7 +10,9 @@ from contracts.subjects import RETAILER
 from contracts.webhooks import Failure, PauseReason, Webhook
 from infra.mongo import Mongo, Session
 from infra.outbox import outgoing, rows_of
+from infra.sealing import Sealing
 
+COLLECTION = "webhooks"
 LEASE_S = 6.0
 """How long a process that says nothing keeps the others from its webhooks."""
 KIND = "webhook.paused.v1"
@@ -26,8 +28,9 @@ class Superseded(Exception):
 class Keeping:
     """What one process (`owner`) keeps. Leases are by the database's time, and renewed all together."""
 
-    def __init__(self, mongo: Mongo, owner: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, mongo: Mongo, sealing: Sealing, owner: str, lease_s: float = LEASE_S) -> None:
         self._mongo = mongo
+        self._sealing = sealing
         self._owner = owner
         self._lease_s = lease_s
 
@@ -42,7 +45,7 @@ class Keeping:
             if (await self._mongo.webhooks.update_one(mine, [{"$set": {"lease": lease}}])).matched_count:
                 taken.append(row["_id"])
         found = self._mongo.webhooks.find({"_id": {"$in": taken}, "lease.owner": self._owner})
-        return [Webhook.from_row(row) async for row in found]
+        return [self._opened(row) async for row in found]
 
     async def renew(self) -> dict[str, tuple[int, int]]:
         """Keep all for another while. Returns those that are still this process's: token and generation of each."""
@@ -63,7 +66,10 @@ class Keeping:
         """As it is now; None when it is not this process's any more, or rests."""
         mine = {"_id": hook.id, "lease.owner": self._owner, "lease.token": hook.lease.token, "state": "active"}
         row = await self._mongo.webhooks.find_one(mine)
-        return Webhook.from_row(row) if row else None
+        return self._opened(row) if row else None
+
+    def _opened(self, row: Mapping[str, Any]) -> Webhook:
+        return Webhook.from_row(self._sealing.opened(row, COLLECTION))
 
     async def reached(self, hook: Webhook) -> None:
         """Everything up to its position was answered 2xx. Raises Superseded."""

@@ -1,5 +1,7 @@
 """Routes of webhooks: where a partner's events are sent, with which secret, and from which number on."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -31,7 +33,7 @@ from workers.gateway.partner.reading import gone
 from workers.gateway.security import Caller
 from workers.gateway.services import Gateway, gateway_of
 from workers.webhooks.addresses import refuse_address
-from workers.webhooks.keeping import FREE
+from workers.webhooks.keeping import COLLECTION, FREE
 from workers.webhooks.signing import new_secret
 
 router = APIRouter(tags=["partner"])
@@ -90,10 +92,10 @@ async def make_webhook(request: Request, caller: Partners, stream: Stream) -> Re
         known = await gateway.mongo.webhooks.find_one({"_id": f"wh-{request_id}"})
         if known is None:
             await _refuse_more(gateway, stream)
-            known = (await _new(gateway, caller, stream, asked, request_id)).as_row()
+            known = gateway.sealing.row(await _new(gateway, caller, stream, asked, request_id), COLLECTION)
             await gateway.mongo.webhooks.insert_one(known)
-        made = Webhook.from_row(known)
-        return answer({**_view(made), "secret": made.secrets[-1].secret}, 201)
+        made = _opened(gateway, known)
+        return replace(answer({**_view(made), "secret": made.secrets[-1].secret}, 201), secret=True)
 
     return await carried_out(request, caller, work)
 
@@ -151,14 +153,15 @@ async def list_webhooks(
     state: Annotated[WebhookState | None, Query(description="Only those that stand like this.")] = None,
 ) -> Response:
     """Of one stream; without one, of all that are yours, which for operators is every one."""
-    mongo = gateway_of(request).mongo
+    gateway = gateway_of(request)
+    mongo = gateway.mongo
     query: dict[str, Any] = {} if state is None else {"state": state}
     if stream is not None or (caller.partner is None and Scope.OPERATE not in caller.scopes):
         query["stream"] = await stream_for(mongo, caller, stream)
     elif caller.partner is not None:
         query["stream"] = {"$in": await streams_of(mongo, caller.partner)}
     found = mongo.webhooks.find(query).sort("_id", 1).limit(_LISTED_MAX)
-    return answer({"webhooks": [_view(Webhook.from_row(row)) async for row in found]}).response()
+    return answer({"webhooks": [_view(_opened(gateway, row)) async for row in found]}).response()
 
 
 @router.get(
@@ -200,7 +203,8 @@ async def rotate_secret(request: Request, caller: Partners, hook_id: Id) -> Resp
     def change(gateway: Gateway, hook: Webhook, body: Any) -> dict[str, Any]:
         asked = parse(_ROTATION, body)
         secrets = rotated(hook.secrets, new_secret(), gateway.mongo.clock.now(), asked.overlap_s)
-        return {"secrets": [one.model_dump() for one in secrets]}
+        row = gateway.sealing.row(hook.model_copy(update={"secrets": secrets}), COLLECTION)
+        return {"secrets": row["secrets"]}
 
     return await carried_out(request, caller, _changing(caller, hook_id, change, shows_secret=True))
 
@@ -270,7 +274,7 @@ def _changing(caller: Caller, hook_id: str, change: Any, *, shows_secret: bool =
         hook = await _find(gateway, caller, hook_id)
         changed = await _change(gateway, caller, hook_id, change(gateway, hook, body))
         more = {"secret": changed.secrets[-1].secret} if shows_secret else {}
-        return answer({**_view(changed), **more})
+        return replace(answer({**_view(changed), **more}), secret=shows_secret)
 
     return work
 
@@ -287,11 +291,15 @@ async def _find(gateway: Gateway, caller: Caller, hook_id: str) -> Webhook:
     if row is not None:
         try:
             await stream_for(gateway.mongo, caller, row["stream"])
-            return Webhook.from_row(row)
+            return _opened(gateway, row)
         except Refusal:
             pass
     remedy = "Check the id; GET /v1/partner/webhooks lists yours."
     raise Refusal("unknown_webhook", f"There is no webhook {hook_id}.", remedy=remedy, field="id", status=404)
+
+
+def _opened(gateway: Gateway, row: Mapping[str, Any]) -> Webhook:
+    return Webhook.from_row(gateway.sealing.opened(row, COLLECTION))
 
 
 def _view(hook: Webhook) -> dict[str, Any]:
