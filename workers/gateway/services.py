@@ -12,10 +12,13 @@ from nats.js import JetStreamContext
 
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
+from infra.access import PartnerAccess
+from infra.applications import Applications
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
 from infra.nats import connect_by
+from infra.sealing import Sealing
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
 from workers.gateway.headers import origin_of
@@ -62,6 +65,8 @@ class Gateway:
     durable: Durable
     metrics: Metrics
     keyring: Keyring
+    applications: Applications
+    access: PartnerAccess
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -91,12 +96,13 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
                 await loop
         await gateway.wakes.publish()
         await gateway.refusals.flush()
+        await gateway.access.close()
         await nats.close()
         mongo.close()
 
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
-    js = nats.jetstream()
+    js, keys_of_data = nats.jetstream(), keyring(settings)
     keys = Keys(mongo, limits.key_kept_s)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
@@ -126,7 +132,9 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
-        keyring=keyring(settings),
+        keyring=keys_of_data,
+        applications=Applications(mongo, Sealing(keys_of_data)),
+        access=PartnerAccess(mongo, settings),
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 
