@@ -9,13 +9,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
-from contracts.onboarding import ConfirmDeposit, Submit, Withdraw
+from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
+from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from infra.keys import Scope
+from workers.gateway.access import Nothing, Rotation
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import (
     Acknowledgement,
@@ -58,6 +60,16 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Object,
     DisputeAnswer,
     Paid,
+    ReviewItem,
+    Decide,
+    Suspend,
+    Resume,
+    Terminate,
+    Renew,
+    OfferDocument,
+    ReviewDocument,
+    Rotation,
+    Nothing,
     PartnerEvent,
     Acknowledgement,
     ApplicationRequest,

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 from activities.onboarding.requirements import RequirementBook
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
+from infra.access import PartnerAccess
 from infra.applications import Applications
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
@@ -71,6 +72,7 @@ class Gateway:
     book: RequirementBook
     inspector: Inspector
     uploads: OneAtATime
+    access: PartnerAccess
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -101,17 +103,17 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
                 await loop
         await gateway.wakes.publish()
         await gateway.refusals.flush()
+        await gateway.access.close()
         await nats.close()
         mongo.close()
 
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
-    js = nats.jetstream()
+    js, keys_of_data = nats.jetstream(), keyring(settings)
     keys = Keys(mongo, limits.key_kept_s)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
-    secrets = keyring(settings)
     _show(acceptance, pressure, metrics)
     return Gateway(
         limits=limits,
@@ -137,11 +139,12 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
-        keyring=secrets,
-        applications=Applications(mongo, Sealing(secrets)),
         book=RequirementBook(mongo),
         inspector=Inspector(),
         uploads=OneAtATime(),
+        keyring=keys_of_data,
+        applications=Applications(mongo, Sealing(keys_of_data)),
+        access=PartnerAccess(mongo, settings),
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 
