@@ -58,6 +58,7 @@ class EventWorker:
         self._settings = settings
         self.broker = NatsBroker(
             settings.require("nats_url"),
+            user_credentials=settings.require("nats_creds"),
             max_reconnect_attempts=-1,
             graceful_timeout=10.0,
             ack_policy=AckPolicy.MANUAL,
