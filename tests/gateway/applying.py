@@ -1,6 +1,6 @@
 """An applicant over HTTP, and the workers that carry its application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ from infra.applications import Applications
 from infra.bank import HttpBank
 from infra.keyring import keyring
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import connect as connect_temporal
@@ -39,13 +39,13 @@ async def onboarding_worker(settings: Settings, mongo: Mongo, bank_url: str) -> 
     sealing = Sealing(keyring(settings))
     temporal = await connect_temporal(settings)
     await register_search_attributes(temporal, settings.temporal_namespace)
-    nats = await connect(settings.require("nats_url"), "tests")
+    nats = await connect_by(settings, "tests")
     access = PartnerAccess(mongo, settings)
     applications = Applications(mongo, sealing)
     onboarding = OnboardingActivities(Hands(mongo, nats.jetstream(), applications, RequirementBook(mongo), access))
     async with HttpBank(bank_url) as bank:
         checks = CheckActivities(mongo, sealing, bank)
-        activities = [
+        activities: list[Callable[..., Any]] = [
             *(checks.open, checks.check, checks.deposit),
             *(onboarding.carry_out, onboarding.move, onboarding.remind),
         ]
@@ -87,6 +87,13 @@ class Applicant:
             "PUT", f"{self.path}/documents/{item}", data=content, **{"Content_Type": kind, **more}
         )
 
+    async def download(self, item: str) -> tuple[bytes, Mapping[str, str]]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        url = f"{self.api.url}{self.path}/documents/{item}"
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+            assert answer.status == 200
+            return await answer.read(), answer.headers.copy()
+
     async def say(self, item: str, **said: Any) -> Answered:
         return await self.api.put(f"{self.path}/documents/{item}/facts", said)
 
@@ -112,12 +119,15 @@ class Applicant:
         return await self.api.post(f"{self.path}/deposit", {"amount": amount})
 
     async def stands(self, stage: str) -> dict[str, Any]:
+        """Wait for it; at the bank's turn also for the deposit."""
+
         async def look() -> dict[str, Any] | None:
             seen = await self.see()
-            return seen if seen["stage"] == stage else None
+            sent = stage != "bank" or (seen["deposit"] or {}).get("state") == "sent"
+            return seen if seen["stage"] == stage and sent else None
 
-        found: dict[str, Any] = await eventually(look, timeout=60, message=f"never came to {stage}")
-        return found
+        found = await eventually(look, timeout=60, message=f"never came to {stage}")
+        return dict(found or {})
 
     async def amount(self, bank_url: str) -> int:
         """What its bank shows."""
