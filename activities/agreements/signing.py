@@ -141,7 +141,8 @@ class AgreementActivities:
             view = await self._port.void(step.agreement, "expired")
 
             def work(known: Agreement) -> Agreement:
-                return envelope.expired(envelope.observed(known, view, step.now) if view else known, step.now)
+                seen = envelope.observed(known, view, step.now, ours=True) if view else known
+                return envelope.expired(seen, step.now)
 
             return await self._write(step, work)
 
@@ -238,7 +239,7 @@ class AgreementActivities:
         view = None if agreement.state == "doubtful" else await self._port.void(step.agreement, "cancelled")
 
         def work(known: Agreement) -> Agreement:
-            seen = envelope.observed(known, view, step.now) if view else known
+            seen = envelope.observed(known, view, step.now, ours=True) if view else known
             refuse(standing_of(seen), step.command)
             return envelope.cancelled(seen, step.command.by, reason, step.now)
 
