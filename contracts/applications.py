@@ -1,6 +1,7 @@
 """An application to become a partner: the document that holds all of it, as it is kept in `applications`.
 
-Personal data (persons' names, phones, mail addresses, accounts, identity numbers) is here and nowhere else.
+Personal data (persons' names, phones, mail addresses, accounts, identity numbers) is here and nowhere else, and is
+marked as such (contracts/personal.py).
 """
 
 from typing import Annotated, Literal
@@ -14,6 +15,8 @@ from contracts.geo import Point
 from contracts.ids import LocationId
 from contracts.onboarding import ItemStanding, Standing, Verdict
 from contracts.partnership import Category, PartnerKind
+from contracts.personal import BankAccount as AccountText
+from contracts.personal import Email, PersonName, Phone, ResidentId
 from contracts.requirements import Day, ItemId, PinnedSet, RequirementSet, Words
 
 ApplicationId = Annotated[str, StringConstraints(pattern=r"^app-[0-9a-hjkmnp-tv-z]{18}$")]
@@ -32,11 +35,10 @@ Line = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_no_control)
 ]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,24}$")]
-Mail = Annotated[
-    str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+$")
-]
-AccountNumber = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9 -]{4,38}[0-9]$")]
+PhoneNumber = Annotated[Phone, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,24}$")]
+MailAddress = Annotated[Email, StringConstraints(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+$")]
+AccountNumber = Annotated[AccountText, StringConstraints(pattern=r"^[0-9][0-9 -]{4,38}[0-9]$")]
+Person = Annotated[PersonName, StringConstraints(strip_whitespace=True), AfterValidator(_no_control)]
 
 
 class ApplicationRequest(Request):
@@ -57,7 +59,7 @@ class Company(Request):
     credit_code: Annotated[str, StringConstraints(min_length=1, max_length=40)] = Field(
         description="Unified social credit code, 18 characters.", examples=["91330100799655058B"]
     )
-    legal_representative: Line
+    legal_representative: Person
     address: Line
     established_on: Day | None = None
 
@@ -65,9 +67,9 @@ class Company(Request):
 class Contact(Request):
     """Whom the retailer talks to."""
 
-    name: Line
-    phone: Phone
-    email: Mail
+    name: Person
+    phone: PhoneNumber
+    email: MailAddress
 
 
 class BankAccount(Request):
@@ -96,9 +98,9 @@ class Place(Request):
 class Signatory(Request):
     """Who signs for the applicant, in this order where they sign one after the other."""
 
-    name: Line
-    email: Mail
-    phone: Phone | None = None
+    name: Person
+    email: MailAddress
+    phone: PhoneNumber | None = None
 
 
 class StockFeed(Request):
@@ -134,9 +136,9 @@ class Facts(Request):
 
     name: Line | None = None
     credit_code: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
-    legal_representative: Line | None = None
+    legal_representative: Person | None = None
     scope: LongText | None = None
-    number: Line | None = None
+    number: Annotated[ResidentId, AfterValidator(_no_control)] | None = None
     valid_from: Day | None = None
     valid_until: Day | None = None
     long_term: bool = Field(default=False, description="Valid without end; then valid_until is left out.")
@@ -174,6 +176,8 @@ class Evidence(Document):
     """A path in the application (`documents.business_licence.facts.name`), or whose record (`partner:P1`,
     `division:330106`, `bank:<reference>`)."""
     value: str | None = None
+    person: PersonName | None = None
+    """What it said, where that is personal."""
     digest: str | None = None
     """Of the file that the facts were typed from."""
 
@@ -264,14 +268,6 @@ class Noted(Document):
     """Codes and digests; no personal data."""
 
 
-class Marks(Document):
-    """By what the same applicant is found again: keyed sums of normalised values, see infra/marks.py."""
-
-    credit_code: str | None = None
-    bank_account: str | None = None
-    phone: str | None = None
-
-
 class Application(Document):
     """All of one application. Whoever writes it checks `version` and counts it up; `standing` is written by the steps
     of its workflow, and, while it is the applicant's turn, by what the applicant supplies (states of items only)."""
@@ -293,7 +289,8 @@ class Application(Document):
     """The revision that `checks` and `risk` are about."""
     risk: Risk | None = None
     deposits: list[Deposit] = []
-    marks: Marks = Marks()
+    credit_code: str | None = None
+    """The company's, in capitals and without blanks: by it the same applicant is found again."""
     standing: Standing
     audit: list[Noted] = []
     created_at: Moment

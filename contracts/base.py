@@ -1,6 +1,6 @@
 """The three kinds of model: what callers send, what is stored, and what travels between our own parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Self
@@ -14,14 +14,26 @@ from pydantic import (
     WrapValidator,
 )
 
+from contracts.personal import marked_here
 
-class Request(BaseModel):
+
+class _Discreet(BaseModel):
+    """Does not tell personal fields in messages: neither as itself, nor as the input of an error."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        hidden = marked_here(type(self))
+        return ((name, "[personal]" if name in hidden else value) for name, value in super().__repr_args__())
+
+
+class Request(_Discreet):
     """What a caller sends: an unknown field is refused, because it is most often a misspelt one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Document(BaseModel):
+class Document(_Discreet):
     """What is stored or sent between our parts: an unknown field comes from a newer version and is ignored."""
 
     model_config = ConfigDict(extra="ignore")

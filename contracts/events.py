@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment, Request
-from contracts.ids import EventId
+from contracts.ids import EventId, Sku
 
 SOURCE = "tongqu"
 
@@ -77,7 +77,10 @@ class CancellationAnswered(Document):
 
 
 class ReplyRefused(Document):
-    """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do."""
+    """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do.
+
+    `parcel` is empty when the answer was about none, or named none. `reply` is the answer's id; of a stock report its
+    id and, behind a slash, the place of the count."""
 
     parcel: str
     reply: str
@@ -170,6 +173,98 @@ class ParcelLatePredicted(ParcelLate):
     predicted_at: Moment
 
 
+class Bilingual(Document):
+    """What a person reads, in both languages."""
+
+    zh: str
+    en: str
+
+
+class ApplicationChanged(Document):
+    """`application.changed.v1`, to the retailer: an application to become a partner came to another stage."""
+
+    application: str
+    kind: str
+    region: str
+    stage: str
+    revision: int
+    risk: int | None = None
+    """0 to 100."""
+    reasons: list[str] = []
+    agreement: str | None = None
+    partner: str | None = None
+
+
+class ApplicationWaits(Document):
+    """`application.waits.v1`, to the retailer: somebody is waited for; told again as a reminder, and when the turn was
+    given to a role above because nothing was done."""
+
+    application: str
+    stage: str
+    who: str
+    """applicant, reviewer, signers or partner."""
+    due: Moment
+    reminder: int = 0
+    escalated_to: str | None = None
+    words: Bilingual
+
+
+class PartnerTest(Document):
+    """`partner.test.v1`, to a new partner: acknowledge this event, and you are activated."""
+
+    partner: str
+    words: Bilingual
+
+
+class PartnerChanged(Document):
+    """`partner.changed.v1`, to the partner and to the retailer: how the partner stands from now on."""
+
+    partner: str
+    state: str
+    reasons: list[str] = []
+    """Codes, such as `document_expired:business_licence`."""
+    note: str | None = None
+    """What was said with it."""
+    words: Bilingual
+
+
+class PartnerEnding(Document):
+    """`partner.ending.v1`, to the partner and to the retailer: a document or the agreement ends; without a new one the
+    partner is suspended then."""
+
+    partner: str
+    what: str
+    """`agreement`, or the requirement that the document fulfils."""
+    until: Moment
+    days: int
+    words: Bilingual
+
+
+class PartnerDocument(Document):
+    """`partner.document.v1`, to the partner and to the retailer: what became of a new document."""
+
+    partner: str
+    requirement: str
+    state: Literal["offered", "accepted", "returned", "waits"]
+    """waits: no reviewer has looked in time; it was given to `escalated_to`."""
+    due: Moment | None = None
+    escalated_to: str | None = None
+    comment: str | None = None
+    words: Bilingual
+
+
+class PartnerRenewal(Document):
+    """`partner.renewal.v1`, to the partner and to the retailer: how the signing of the next agreement ended."""
+
+    partner: str
+    agreement: str
+    outcome: str
+    """signed, declined, expired, cancelled or failed."""
+    until: Moment | None = None
+    """The next agreement counts until then."""
+    words: Bilingual
+
+
 REPLY_TYPE = "parcel.replies.v1"
 ReplyKind = Literal[
     "accepted", "rejected", "packed", "shipped", "delivered", "cancellation_accepted", "cancellation_refused"
@@ -205,6 +300,33 @@ class Replies(Request):
     """`parcel.replies.v1`, from a store: up to 500 answers in one message."""
 
     replies: list[Reply] = Field(min_length=1, max_length=500)
+
+
+STOCK_TYPE = "stock.counted.v1"
+
+
+class StockCount(Request):
+    """What lies on the shelf of one SKU, in units; goods that are reserved but not yet handed over included."""
+
+    sku: Sku
+    on_hand: int = Field(ge=0, le=10_000_000, strict=True)
+
+
+class StockCounts(Request):
+    """`stock.counted.v1`, from a store: what it has counted. SKUs that are not named stay as they were."""
+
+    counts: list[StockCount] = Field(min_length=1, max_length=500)
+
+
+class StockEvent(Document):
+    """The envelope of a stock report. The same `id` again changes nothing, whatever it holds."""
+
+    specversion: Literal["1.0"]
+    id: EventId
+    source: str
+    type: Literal["stock.counted.v1"]
+    time: Moment | None = None
+    data: StockCounts
 
 
 class ReplyEvent(Document):

@@ -8,22 +8,32 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment, Request
+from contracts.hours import TIME_ZONE
 from contracts.partnership import PartnerKind
 
 WORKFLOW = "PartnerOnboarding"
 TASK_QUEUE = "partners"
 
 OPEN = "onboarding.open"
+"""Step -> Standing: how the application stands; its document was written before the workflow is started."""
 CHECK = "onboarding.check"
+"""Step -> Standing: all checks by machine. From checking to bank, where an account is to be proved, or to review."""
 DEPOSIT = "onboarding.deposit"
+"""Step -> Standing: a small deposit; stays at bank, or goes to review when the bank refuses the account."""
 CARRY_OUT = "onboarding.carry_out"
+"""CarryOut -> Standing: what somebody wants done. A refusal is not tried again."""
+MOVE = "onboarding.move"
+"""Move -> Standing: the process goes on by itself."""
 REMIND = "onboarding.remind"
-DRAFT_AGREEMENT = "onboarding.draft_agreement"
+"""Remind -> Standing: whose turn it is, until when; they are told, reminded, and in the end somebody else is."""
 PROVISION = "onboarding.provision"
+"""Provide -> None: one step of making the partner. Not tried again when it can never work."""
 UNDO = "onboarding.undo"
+"""Provide -> None: takes one step back, also one that was made half or not at all."""
 SEND_TEST = "onboarding.send_test"
+"""Step -> None: the test event, on the partner's own stream; once."""
 LOOK_FOR_TEST = "onboarding.look_for_test"
-ACTIVATE = "onboarding.activate"
+"""Look -> bool: whether the partner has acknowledged it."""
 
 Stage = Literal[
     "draft",
@@ -49,10 +59,54 @@ ItemState = Literal["missing", "supplied", "accepted", "returned", "waived"]
 Verdict = Literal["passed", "failed", "doubtful", "not_checked"]
 """doubtful: a person must look. not_checked: what it needs was not supplied."""
 
+ProvisionStep = Literal["partner", "territory", "price_list", "locations", "streams", "access", "training"]
+PROVISION_STEPS: tuple[ProvisionStep, ...] = (
+    "partner",
+    "territory",
+    "price_list",
+    "locations",
+    "streams",
+    "access",
+    "training",
+)
+"""In this order; undone in the reverse one. access: that the partner may fetch its API key and NATS credentials."""
+
+Who = Literal["applicant", "reviewer", "signers", "partner"]
+
 
 def onboarding_id(application: str) -> str:
     """The workflow that carries the application."""
     return f"onboarding-{application}"
+
+
+def partner_of(application: str) -> str:
+    """The id of the partner that an application leads to."""
+    return f"partner-{application.removeprefix('app-')}"
+
+
+def test_event_id(application: str, step: int) -> str:
+    """Of the event that a partner acknowledges before it is activated; told again, it is another one."""
+    return f"{application}:test:{step}"
+
+
+class Deadlines(Document):
+    """Seconds; `_work_s` are seconds of working time."""
+
+    draft_s: float = 60 * 86_400
+    revision_s: float = 30 * 86_400
+    bank_s: float = 14 * 86_400
+    review_work_s: float = 2 * 8 * 3600
+    escalated_work_s: float = 8 * 3600
+    """For each role to which a turn is escalated; the last one is told again after each such time."""
+    remind_after: float = 0.5
+    """Of each time, the part after which whose turn it is is reminded."""
+    agreement_s: float = 14 * 86_400
+    testing_s: float = 14 * 86_400
+    look_s: float = 600
+    """So long one look for the acknowledgement of the test event lasts."""
+    look_again_s: float = 0
+    """And so long it is waited before the next."""
+    zone: str = TIME_ZONE
 
 
 class Apply(Document):
@@ -64,28 +118,32 @@ class Apply(Document):
     """Division code of the applicant's seat."""
     requirements: str
     """The requirement set that counts for it, pinned: `<id>@<version>`."""
-
-
-class Deadlines(Document):
-    """Seconds; `_work_s` are seconds of working time."""
-
-    draft_s: float = 60 * 86_400
-    revision_s: float = 30 * 86_400
-    bank_s: float = 14 * 86_400
-    review_work_s: float = 2 * 8 * 3600
-    escalated_work_s: float = 8 * 3600
-    remind_after: float = 0.5
-    """Of each time, the part after which whose turn it is is reminded."""
-    agreement_s: float = 14 * 86_400
-    testing_s: float = 14 * 86_400
+    deadlines: Deadlines = Deadlines()
 
 
 class ItemStanding(Document):
     item: str
     state: ItemState = "missing"
     verdict: Verdict = "not_checked"
+    must_pass: bool = False
+    """A check of it failed that nobody may waive."""
     comment: str | None = None
     by: str | None = None
+
+
+class Turn(Document):
+    """Who is waited for, and until when. Kept, so that a table of holidays that changes later changes no turn."""
+
+    who: Who
+    since: Moment
+    remind_at: Moment | None = None
+    """Null: they were reminded."""
+    due: Moment
+    reminders: int = 0
+    escalated: int = 0
+    """How often it was given to somebody above."""
+    role: str | None = None
+    """To whom it was escalated last."""
 
 
 class Standing(Document):
@@ -101,9 +159,17 @@ class Standing(Document):
     reviewers_needed: int = 1
     approved_by: list[str] = []
     reasons: list[str] = []
-    """Codes of why it was rejected or returned."""
+    """Codes of why it was rejected or returned, or came back to review."""
     agreement: str | None = None
+    agreements: int = 0
+    """How many were drafted."""
+    signed: bool = False
+    """Whether the agreement was signed by all."""
+    agreement_until: Moment | None = None
+    """And until when it counts."""
     partner: str | None = None
+    turn: Turn | None = None
+    """Null while nobody is waited for, and before those who are were told."""
     step: int = 0
     """The last step that was carried out."""
 
@@ -114,6 +180,10 @@ class Standing(Document):
     def undecided(self) -> list[str]:
         return [item.item for item in self.items if item.state not in ("accepted", "waived")]
 
+    @property
+    def returned(self) -> list[str]:
+        return [item.item for item in self.items if item.state == "returned"]
+
 
 class Step(Document):
     """One thing to be done with an application. `number` counts its steps: what was carried out is not done again."""
@@ -121,6 +191,40 @@ class Step(Document):
     application: str
     number: int
     now: Moment
+
+
+class Move(Step):
+    """On to the next stage, with what is known from then on."""
+
+    to: Stage
+    reasons: list[str] = []
+    agreement: str | None = None
+    signed: bool = False
+    agreement_until: Moment | None = None
+
+
+class Remind(Step):
+    """`what`: turn, to begin with; reminder; escalation, when the time is over."""
+
+    what: Literal["turn", "reminder", "escalation"]
+    deadlines: Deadlines
+
+
+class Provide(Document):
+    """One step of making a partner. Nothing of it is counted: to do it again, or to undo it again, changes nothing."""
+
+    application: str
+    partner: str
+    step: ProvisionStep
+    now: Moment
+
+
+class Look(Document):
+    """Look for the acknowledgement of the test event, for so many seconds at most."""
+
+    application: str
+    partner: str
+    for_s: float
 
 
 class Submit(Request):
@@ -161,6 +265,18 @@ class Command(Document):
     confirm_deposit: ConfirmDeposit | None = None
     review: ReviewItem | None = None
     decide: Decide | None = None
+
+
+Doing = Literal["submit", "withdraw", "confirm_deposit", "review", "decide"]
+DOINGS: tuple[Doing, ...] = ("submit", "withdraw", "confirm_deposit", "review", "decide")
+
+
+def doing(command: Command) -> Doing:
+    """Which of the five it is."""
+    for name in DOINGS:
+        if getattr(command, name) is not None:
+            return name
+    raise ValueError("a command without anything to do")
 
 
 class CarryOut(Step):

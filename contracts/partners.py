@@ -1,13 +1,13 @@
 """Locations that hold stock and ship: stores, warehouses, marketplace sellers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from contracts.base import Document, Request
 from contracts.carriers import ClockTime, DivisionPrefix
 from contracts.divisions import DivisionCode
-from contracts.geo import Point
+from contracts.geo import Point, to_wgs84
 from contracts.hours import TIME_ZONE, Hours, TimeZone
 from contracts.ids import LocationId
 
@@ -46,6 +46,12 @@ class LocationUpsert(Request):
     ships_to: list[DivisionPrefix] = Field(
         default=[], max_length=400, description="Its licensed region: beginnings of division codes; empty: everywhere."
     )
+
+    def kept(self) -> dict[str, Any]:
+        """Its fields as they are kept, without its id and version."""
+        point = to_wgs84(self.point) if self.point is not None else None
+        fields = self.model_dump(mode="json", exclude={"id", "point"})
+        return {**fields, "lat": point.lat if point else None, "lon": point.lon if point else None}
 
 
 class Location(Document):

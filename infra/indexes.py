@@ -54,6 +54,14 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("started", 1)], {"partialFilterExpression": {"started": False}}),
         ([("next_due", 1)], {}),
     ],
+    "api_keys": [
+        ([("partner", 1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
+    ],
+    "webhooks": [([("stream", 1)], {}), ([("state", 1), ("lease.until", 1)], {})],
+    "stock_reports": [
+        ([("location", 1), ("at", -1)], {}),
+        ([("at", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+    ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
     "entries": [
         ([("cause", 1)], {}),
@@ -72,6 +80,21 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "agreements": [([("application", 1), ("number", -1)], {"unique": True})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
+    "partners": [([("state", 1)], {}), ([("kind", 1), ("state", 1)], {})],
+    "audit": [([("subject", 1), ("at", -1)], {})],
+    "applications": [
+        ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),
+        # By what the same applicant is found again.
+        ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": _TEXT}, "name": "company"}),
+        (
+            [("fields.bank_account.number.hash", 1)],
+            {"partialFilterExpression": {"fields.bank_account.number.hash": _TEXT}, "name": "account"},
+        ),
+        (
+            [("fields.contact.phone.hash", 1)],
+            {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
+        ),
+    ],
 }
 
 

@@ -114,7 +114,14 @@ class Mongo:
         self.statements: Collection = self.db["statements"]
         self.agreements: Collection = self.db["agreements"]
         self.files: Collection = self.db["files"]
+        self.partners: Collection = self.db["partners"]
+        self.positions: Collection = self.db["positions"]
+        self.webhooks: Collection = self.db["webhooks"]
+        self.stock_reports: Collection = self.db["stock_reports"]
         self.counters: Collection = self.db["counters"]
+        self.applications: Collection = self.db["applications"]
+        self.audit: Collection = self.db["audit"]
+        self.requirement_sets: Collection = self.db["requirement_sets"]
         self.clock = Clock(self._time)
 
     @staticmethod

@@ -4,7 +4,7 @@ from contracts.routing import Policy
 from contracts.subjects import RETAILER
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
-from infra.nats import connect as connect_nats
+from infra.nats import connect_by
 from infra.settings import Settings
 from infra.streams import provision_partners, provision_streams
 from infra.temporal import connect as connect_temporal
@@ -23,14 +23,14 @@ async def provision(settings: Settings) -> None:
         partners = [RETAILER, *await mongo.locations.distinct("_id")]
     finally:
         mongo.close()
-    await _provision_nats(settings.require("nats_url"), partners)
-    temporal = await connect_temporal(settings.require("temporal_address"), settings.temporal_namespace)
+    await _provision_nats(settings, partners)
+    temporal = await connect_temporal(settings)
     await register_search_attributes(temporal, settings.temporal_namespace)
     await schedule_settlements(temporal)
 
 
-async def _provision_nats(url: str, partners: list[str]) -> None:
-    nats = await connect_nats(url, "provision")
+async def _provision_nats(settings: Settings, partners: list[str]) -> None:
+    nats = await connect_by(settings, "provision")
     try:
         js = nats.jetstream()
         await provision_streams(js)

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     mongo_database: str = Field(default="tongqu", min_length=1, description="Name of the database.")
     mongo_cache_gb: float = Field(default=2.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
     nats_url: str | None = Field(default=None, description="NATS with JetStream; without it one is started.")
+    nats_creds: Path | None = Field(default=None, description="File with the credentials of our processes on NATS.")
+    nats_keys: Path | None = Field(
+        default=None, description="Directory with the keys of the bus; who issues credentials needs it."
+    )
     nats_sync_always: bool = Field(
         default=False, description="Embedded NATS: sync to disk before every answer, not every few seconds."
     )
@@ -46,6 +50,7 @@ class Settings(BaseSettings):
     payment_url: str | None = Field(default=None, description="Payment provider; without it a sandbox runs.")
     carrier_url: str | None = Field(default=None, description="Carriers' labels; without it a sandbox runs.")
     carrier_day_s: float = Field(default=4, gt=0, description="Seconds of a day of the sandbox's parcels.")
+    bank_url: str | None = Field(default=None, description="Bank for small deposits; without it a sandbox runs.")
     signature_url: str | None = Field(default=None, description="Signature provider; without it a sandbox runs.")
     signature_key: str | None = Field(default=None, repr=False, description="Key under which it knows us.")
     signature_secret: str | None = Field(default=None, repr=False, description="Of its callbacks' HMAC, base64.")
@@ -59,6 +64,14 @@ class Settings(BaseSettings):
     gateway_url: str | None = Field(default=None, description="Where the HTTP API answers.")
     gateway_host: str = Field(default="127.0.0.1", description="Interface that the HTTP API listens on.")
     gateway_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    trusted_proxies: str | None = Field(
+        default=None, description="Addresses of reverse proxies, with commas, whose X-Forwarded-… headers count."
+    )
+    codec_keys: str | None = Field(
+        default=None,
+        repr=False,
+        description="Keys of personal data, id:base64,id2:base64; the first encrypts. Else kept in the data directory.",
+    )
     operator_key: str | None = Field(default=None, repr=False, description="API key of the `tongqu` command.")
     batch_max: int = Field(default=500, ge=1, le=1000, description="Most orders that one workflow carries.")
     batches_starting: int = Field(
@@ -77,6 +90,20 @@ class Settings(BaseSettings):
     backlog_max: int = Field(
         default=50_000, ge=1, description="Accepted orders that wait for a batch; beyond them callers are sent away."
     )
+
+    key_calls_per_s: float = Field(default=5_000, gt=0, description="Requests of one key, in each gateway.")
+    key_calls_burst: int = Field(default=10_000, ge=1, description="Of them at once, after a pause.")
+    partner_calls_per_s: float = Field(default=50, gt=0, description="Requests of one partner's key.")
+    partner_calls_burst: int = Field(default=200, ge=1, description="Of them at once, after a pause.")
+    keyless_calls_per_s: float = Field(default=1, gt=0, description="Requests without a key, from one address.")
+    keyless_calls_burst: int = Field(default=30, ge=1, description="Of them at once, after a pause.")
+    webhook_private: bool = Field(
+        default=False, description="For development: webhooks may go to private addresses, and without TLS."
+    )
+    webhook_within_s: float = Field(default=10, gt=0, description="The most that a webhook's endpoint may take.")
+    webhook_retry_s: float = Field(default=1, gt=0, description="The first pause after a failure; doubled each time.")
+    webhook_retry_max_s: float = Field(default=3_600, gt=0, description="The longest pause between tries.")
+    webhook_gives_up_s: float = Field(default=3 * 86_400, gt=0, description="Failing for so long pauses a webhook.")
 
     _asks_running_system: ClassVar[bool] = True
 

@@ -1,5 +1,7 @@
 """Connection to Temporal: one data converter for clients, workers, tests and replays, and their sandboxes."""
 
+import dataclasses
+
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import (
@@ -10,14 +12,19 @@ from temporalio.client import (
     ScheduleSpec,
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from contracts.fulfilment import SEARCH_ATTRIBUTES
 from contracts.hours import TIME_ZONE
 from contracts.settling import ALL_WORKFLOW, SCHEDULE, TASK_QUEUE, SettleAll
+from infra.codec import SealingCodec
+from infra.keyring import Keyring, keyring
+from infra.settings import Settings
 
 DATA_CONVERTER = pydantic_data_converter
+"""How values become payloads. On its way to a server every payload is sealed besides: see `data_converter`."""
 
 _PASSED_THROUGH = ("contracts", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
@@ -35,8 +42,22 @@ def strict_sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))
 
 
-async def connect(address: str, namespace: str) -> Client:
-    return await Client.connect(address, namespace=namespace, data_converter=DATA_CONVERTER)
+def data_converter(keys: Keyring) -> DataConverter:
+    """Seals payloads, and what failures say with their stack traces."""
+    return dataclasses.replace(
+        DATA_CONVERTER,
+        payload_codec=SealingCodec(keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+async def connect(settings: Settings) -> Client:
+    """Raises NotConfigured, BadKeys, and RuntimeError when Temporal does not answer."""
+    return await Client.connect(
+        settings.require("temporal_address"),
+        namespace=settings.temporal_namespace,
+        data_converter=data_converter(keyring(settings)),
+    )
 
 
 async def register_search_attributes(client: Client, namespace: str) -> None:

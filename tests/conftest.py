@@ -68,6 +68,13 @@ async def carrier_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield url
 
 
+@pytest.fixture(scope="session")
+async def bank_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The sandbox bank, shared: tests keep apart by their accounts."""
+    async with _sandbox("bank_sandbox", tmp_path_factory.mktemp("bank")) as url:
+        yield url
+
+
 @dataclass(frozen=True)
 class SignatureSandbox:
     """A running signature provider. `roots`: the PEM file of its test authority, which it makes as it starts."""
@@ -125,6 +132,8 @@ def settings(servers: Addresses, database: str, tmp_path: Path) -> Settings:
         mongo_url=servers.mongo_url,
         mongo_database=database,
         nats_url=servers.nats_url,
+        nats_creds=Path(servers.nats_creds),
+        nats_keys=Path(servers.nats_keys),
         temporal_address=servers.temporal_address,
         temporal_ui_url=servers.temporal_ui_url or None,
     )

@@ -1,4 +1,4 @@
-"""`python -m workers.fulfilment`: the Temporal workers that carry orders and settle with partners."""
+"""`python -m workers.fulfilment`: the Temporal workers that carry orders, settle with partners, and carry partners."""
 
 import asyncio
 import signal
@@ -20,11 +20,12 @@ from contracts.settling import TASK_QUEUE as SETTLEMENT_QUEUE
 from contracts.subjects import WAKE_INBOX
 from infra.carriers import HttpCarrierPort
 from infra.mongo import Mongo
-from infra.nats import connect as connect_nats
+from infra.nats import connect_by
 from infra.payments import HttpPaymentGateway
 from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
+from workers.partners import partner_activities, partner_worker
 from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 _HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
@@ -81,8 +82,8 @@ async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    nats = await connect_nats(settings.require("nats_url"), "fulfilment")
-    temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+    nats = await connect_by(settings, "fulfilment")
+    temporal = await connect(settings)
     jetstream = nats.jetstream()
 
     async def ring(batches: set[str]) -> None:
@@ -92,6 +93,7 @@ async def run(settings: Settings) -> None:
     async with (
         HttpPaymentGateway(settings.require("payment_url")) as gateway,
         HttpCarrierPort(settings.require("carrier_url")) as port,
+        partner_activities(settings, mongo, jetstream) as partners,
     ):
         orders = BatchActivities(mongo, ring)
         payments = PaymentActivities(mongo, gateway)
@@ -112,7 +114,11 @@ async def run(settings: Settings) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with worker, settlement_worker(temporal, mongo, deployment=versioned(settings)):
+        async with (
+            worker,
+            settlement_worker(temporal, mongo, deployment=versioned(settings)),
+            partner_worker(temporal, partners, deployment=versioned(settings)),
+        ):
             told = asyncio.create_task(mongo.clock.run())
             await stop.wait()
             told.cancel()

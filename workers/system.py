@@ -15,6 +15,7 @@ from infra.embedded import Servers
 from infra.embedded.ports import HOST, Ports
 from infra.keys import Scope, create_key, hash_key
 from infra.mongo import Mongo
+from infra.private import write_private
 from infra.processes import Process, ProcessFailed
 from infra.provision import provision
 from infra.settings import EnvironmentSettings, Settings, clear_state, write_state
@@ -28,6 +29,8 @@ _FOR_ENVIRONMENT = (
     "mongo_url",
     "mongo_database",
     "nats_url",
+    "nats_creds",
+    "nats_keys",
     "temporal_address",
     "temporal_namespace",
     "temporal_ui_url",
@@ -41,6 +44,7 @@ _FOR_ENVIRONMENT = (
     "bell_progress_ms",
     "bell_rings_per_s",
     "backlog_max",
+    "codec_keys",
 )
 
 
@@ -79,6 +83,7 @@ class System:
         found = {
             name: getattr(known, name) for name in ("mongo_url", "nats_url", "temporal_address", "temporal_ui_url")
         }
+        found |= {name: Path(getattr(known, name)) for name in ("nats_creds", "nats_keys") if getattr(known, name)}
         ports = Ports(self.data_dir.resolve())
         ports.take(["gateway", "payments", "carriers"])
         if self.settings.gateway_port == 0:
@@ -100,9 +105,10 @@ class System:
 
     def state(self) -> dict[str, object]:
         """What a command in another terminal needs to know, and which process is which."""
-        names = (*_FOR_ENVIRONMENT[:8], "gateway_url", "operator_key")
+        names = (*_FOR_ENVIRONMENT[:10], "gateway_url", "operator_key")
         pids = {name: process.pid for name, process in (self.servers.processes | self.processes).items()}
-        return {**{name: getattr(self.settings, name) for name in names}, "pids": pids}
+        known = {name: getattr(self.settings, name) for name in names}
+        return {**{k: str(v) if isinstance(v, Path) else v for k, v in known.items()}, "pids": pids}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -118,11 +124,12 @@ class System:
         try:
             if path.exists():
                 key = path.read_text().strip()
-                if await mongo.api_keys.find_one({"_id": hash_key(key)}):
+                # This version may know scopes that the one did not with which the key was made.
+                scopes = {"$set": {"scopes": sorted(scope.value for scope in Scope)}}
+                if (await mongo.api_keys.update_one({"_id": hash_key(key)}, scopes)).matched_count:
                     return key
             key = await create_key(mongo, f"operator-{secrets.token_hex(3)}", list(Scope))
-            path.touch(mode=0o600)
-            path.write_text(key)
+            write_private(path, key)
             return key
         finally:
             mongo.close()
@@ -137,8 +144,7 @@ class System:
             if keys and all(hash_key(key) in known for key in keys.values()):
                 return
             made = {c.id: await create_key(mongo, c.id, [Scope.CARRIERS_TRACK]) for c in demo_carriers()}
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(made))
+            write_private(path, json.dumps(made))
         finally:
             mongo.close()
 
@@ -185,8 +191,7 @@ class System:
 
     async def _make_build_current(self, build: str) -> None:
         """The only workers there are take everything from now on, also what another version has begun."""
-        address, namespace = self.settings.require("temporal_address"), self.settings.temporal_namespace
-        await make_current(await connect(address, namespace), self.settings.worker_deployment, build)
+        await make_current(await connect(self.settings), self.settings.worker_deployment, build)
 
     def watch(self) -> None:
         """Raises ProcessFailed, with the end of its log, when a process has ended that should run."""

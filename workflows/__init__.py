@@ -2,9 +2,12 @@
 
 from workflows.agreement import AgreementSigning
 from workflows.fulfilment import OrderFulfilment
+from workflows.lifecycle import PartnerLifecycle
+from workflows.onboarding import PartnerOnboarding
 from workflows.returns import OrderReturn
 from workflows.settlement import Settlement, Settlements
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
+PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]

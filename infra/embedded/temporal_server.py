@@ -35,10 +35,13 @@ class TemporalServer:
 
     name: ClassVar[str] = "temporal"
     program: ClassVar[Program] = TEMPORAL
-    port_names: ClassVar[tuple[str, ...]] = ("temporal", "temporal_ui")
+    port_names: ClassVar[tuple[str, ...]] = ("temporal", "temporal_ui", "gateway")
+    """The gateway's is taken here too: the UI is told where payloads are opened (workers/gateway/codec.py)."""
 
     def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
         self._namespace = settings.temporal_namespace
+        self._gateway_url = settings.gateway_url
+        self._gateway_port = settings.gateway_port
         self._data = data_dir / "temporal"
         self._ports = ports
 
@@ -51,11 +54,15 @@ class TemporalServer:
             "--db-filename": self._data / "temporal.sqlite",
             "--namespace": self._namespace,
             "--log-level": "error",
+            "--ui-codec-endpoint": f"{self._gateway()}/codec",
         }
         flat = [str(part) for option in options.items() for part in option]
         flat += _repeated("--sqlite-pragma", SQLITE_PRAGMAS)
         flat += _repeated("--dynamic-config-value", DYNAMIC_CONFIG)
         return [program, "server", "start-dev", *flat, "--ui-disable-news-fetch"]
+
+    def _gateway(self) -> str:
+        return self._gateway_url or f"http://{HOST}:{self._gateway_port or self._ports['gateway']}"
 
     def addresses(self) -> dict[str, str]:
         return {

@@ -15,7 +15,7 @@ from workers.system import System
 
 
 async def _temporal(system: System) -> Client:
-    return await connect(system.settings.require("temporal_address"), system.settings.temporal_namespace)
+    return await connect(system.settings)
 
 
 async def test_after_terminate_the_open_orders_go_on_in_a_new_batch(

@@ -136,8 +136,7 @@ async def _object_answer_and_pay(system: System, statement: str, folder: Path) -
 
 
 async def test_every_month_all_partners_are_settled_with(system: System) -> None:
-    address, namespace = system.settings.require("temporal_address"), system.settings.temporal_namespace
-    client = await connect(address, namespace)
+    client = await connect(system.settings)
     found = await client.get_schedule_handle(SCHEDULE).describe()
     action = found.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)

@@ -21,7 +21,7 @@ from workers.fulfilment import settlement_worker
 
 @pytest.fixture
 async def worker(gateway_settings: Settings, mongo: Mongo) -> AsyncIterator[Client]:
-    client = await connect(gateway_settings.require("temporal_address"), gateway_settings.temporal_namespace)
+    client = await connect(gateway_settings)
     async with settlement_worker(client, mongo):
         yield client
 

@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from contracts.fulfilment import ORDERS, STAGE
 from infra.processes import Process
+from infra.settings import Settings
 from infra.temporal import connect
 from infra.versions import VersionUnknown, make_current, versions
 from tests.support import eventually
@@ -66,7 +67,7 @@ async def received(place: Town, returned: str) -> None:
 async def test_the_next_version_takes_over_what_runs(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with town(data, stores=_SLOW, worker_build="before", batch_max=20) as place:
-        temporal = await connect(place.system.settings.require("temporal_address"), "default")
+        temporal = await connect(place.system.settings)
         async with place.load("early") as load:
             await load.accepts(4)
         early = load.accepted
@@ -96,8 +97,8 @@ async def test_the_next_version_takes_over_what_runs(tmp_path: Path) -> None:
                 await new.stop()
 
 
-async def test_a_build_without_workers_cannot_take_over(temporal_address: str) -> None:
-    temporal = await connect(temporal_address, "default")
+async def test_a_build_without_workers_cannot_take_over(temporal_address: str, tmp_path: Path) -> None:
+    temporal = await connect(Settings(temporal_address=temporal_address, data_dir=tmp_path))
     with pytest.raises(VersionUnknown, match="TONGQU_WORKER_BUILD"):
         await make_current(temporal, "nobody", "never", wait_s=0)
     assert await versions(temporal, "nobody") == []

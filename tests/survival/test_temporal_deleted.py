@@ -67,7 +67,7 @@ async def test_all_that_was_open_goes_on(tmp_path: Path) -> None:
         await place.all_closed(load.accepted)
         await place.shop.send("POST", f"/v1/returns/{returned}/receipt", {"lines": [{"line": 1, "sellable": 1}]})
         await has(place.mongo, "returns", _id=returned, state="closed")
-        temporal = await connect(place.system.settings.require("temporal_address"), "default")
+        temporal = await connect(place.system.settings)
         assert (await temporal.get_schedule_handle(SCHEDULE).describe()).id == SCHEDULE
         await place.shop.send("POST", f"/v1/settlements/{statement}/approval", {})
         row = await has(place.mongo, "statements", _id=statement, approved_by={"$ne": None})

@@ -3,13 +3,15 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from contracts.fulfilment import BELL
+from infra.settings import Settings
 from infra.temporal import connect
 from tests.support import eventually
 from workers.events.bell import Bell
@@ -42,14 +44,14 @@ class Counter:
 
 
 @pytest.fixture
-async def temporal(temporal_address: str) -> Client:
-    return await connect(temporal_address, "default")
+async def temporal(temporal_address: str, tmp_path: Path) -> Client:
+    return await connect(Settings(temporal_address=temporal_address, data_dir=tmp_path))
 
 
 @pytest.fixture
 async def batch(temporal: Client) -> AsyncIterator[WorkflowHandle[Counter, int]]:
     queue = uuid.uuid4().hex
-    async with Worker(temporal, task_queue=queue, workflows=[Counter]):
+    async with Worker(temporal, task_queue=queue, workflows=[Counter], workflow_runner=UnsandboxedWorkflowRunner()):
         handle = await temporal.start_workflow(Counter.run, id=f"batch-{queue}", task_queue=queue)
         yield handle
         await handle.terminate()

@@ -2,8 +2,11 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiohttp
 import pytest
+from nats.js import JetStreamContext
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -11,13 +14,23 @@ from activities.carriers.booking import CarrierActivities
 from activities.orders.batch import BatchActivities
 from activities.orders.settle import PaymentActivities
 from activities.returns.carrying import ReturnActivities
+from infra.applications import Applications
 from infra.carriers import HttpCarrierPort
+from infra.embedded import Addresses
 from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
 from infra.indexes import make_indexes
+from infra.keyring import keyring
 from infra.mongo import Mongo
+from infra.nats import connect
 from infra.payments import HttpPaymentGateway
+from infra.sealing import Sealing
+from infra.settings import Settings
+from infra.streams import provision_streams
 from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
+from tests.conftest import SignatureSandbox
+from tests.workflows.partnering import Office
 from tests.workflows.world import World
+from workers.partners import partner_activities, partner_worker
 from workflows import WORKFLOWS
 
 
@@ -60,6 +73,59 @@ async def world(
             max_cached_workflows=max_cached_workflows,
         ):
             yield world
+    await mongo.client.drop_database(name)
+    mongo.close()
+
+
+@pytest.fixture(scope="session")
+async def jetstream(nats_url: str) -> AsyncIterator[JetStreamContext]:
+    """Shared: tests keep apart by the ids of their partners."""
+    nats = await connect(nats_url, "tests")
+    await provision_streams(nats.jetstream())
+    yield nats.jetstream()
+    await nats.close()
+
+
+@pytest.fixture
+async def office(
+    mongo_url: str,
+    bank_url: str,
+    signatures: SignatureSandbox,
+    jetstream: JetStreamContext,
+    servers: Addresses,
+    time_skipping_env: WorkflowEnvironment,
+    max_cached_workflows: int,
+    tmp_path: Path,
+) -> AsyncIterator[Office]:
+    name = f"office_{uuid.uuid4().hex[:8]}"
+    settings = Settings(
+        data_dir=tmp_path,
+        mongo_url=mongo_url,
+        mongo_database=name,
+        nats_url=servers.nats_url,
+        nats_creds=servers.nats_creds,
+        nats_keys=servers.nats_keys,
+        bank_url=bank_url,
+        signature_url=signatures.url,
+        signature_key=signatures.api_key,
+        signature_roots=signatures.roots,
+    )
+    mongo = Mongo(mongo_url, name)
+    await make_indexes(mongo)
+    await register_search_attributes(time_skipping_env.client, "default")
+    applications = Applications(mongo, Sealing(keyring(settings)))
+    async with (
+        partner_activities(settings, mongo, jetstream) as activities,
+        partner_worker(
+            time_skipping_env.client,
+            activities,
+            name,
+            runner=strict_sandbox(),
+            max_cached_workflows=max_cached_workflows,
+        ),
+        aiohttp.ClientSession() as session,
+    ):
+        yield Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session)
     await mongo.client.drop_database(name)
     mongo.close()
 

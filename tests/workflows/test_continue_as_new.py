@@ -32,7 +32,7 @@ async def test_a_batch_with_a_long_history_goes_on_as_a_new_run(
         embedded_servers(Settings(data_dir=tmp_path), tmp_path, mongo=False, nats=False) as servers,
         HttpPaymentGateway(payment_url) as gateway,
     ):
-        client = await connect(servers.temporal_address, "default")
+        client = await connect(Settings(data_dir=tmp_path, temporal_address=servers.temporal_address))
         await register_search_attributes(client, "default")
         world = World(mongo, WorkflowEnvironment.from_client(client), task_queue=name)
         async with Worker(

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, masterdata, orders, settlements, status, versions, whatif
+from workers.cli import (
+    check,
+    importing,
+    keys,
+    letters,
+    masterdata,
+    orders,
+    partner,
+    settlements,
+    status,
+    versions,
+    whatif,
+)
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -22,6 +34,7 @@ app.add_typer(masterdata.carriers, name="carrier")
 app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
+app.add_typer(partner.app, name="partner")
 app.add_typer(keys.app, name="key")
 app.add_typer(letters.app, name="dlq")
 app.add_typer(versions.app, name="version")

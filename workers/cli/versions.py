@@ -38,7 +38,7 @@ async def _current(build: str) -> None:
     from infra.versions import make_current
 
     settings = Settings()
-    temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+    temporal = await connect(settings)
     await make_current(temporal, settings.worker_deployment, build)
 
 
@@ -48,5 +48,5 @@ async def _list() -> "list[Version]":
     from infra.versions import versions
 
     settings = Settings()
-    temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+    temporal = await connect(settings)
     return await versions(temporal, settings.worker_deployment)

@@ -30,9 +30,10 @@ from infra.temporal import connect
 from workers.events.anew import Anew
 from workers.events.bell import Bell
 from workers.events.claims import Claims
-from workers.events.replies import Received, ReplyDesk, Unreadable
+from workers.events.replies import ReplyDesk
 from workers.events.returns import ReturnStarter
 from workers.events.sweep import Sweep
+from workers.reply_forms import Received, Unreadable
 
 log = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 2.0
@@ -58,6 +59,7 @@ class EventWorker:
         self._settings = settings
         self.broker = NatsBroker(
             settings.require("nats_url"),
+            user_credentials=settings.require("nats_creds"),
             max_reconnect_attempts=-1,
             graceful_timeout=10.0,
             ack_policy=AckPolicy.MANUAL,
@@ -87,7 +89,7 @@ class EventWorker:
         settings = self._settings
         mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
         await mongo.clock.start()
-        temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
+        temporal = await connect(settings)
         self.bell = Bell(
             temporal,
             urgent_s=settings.bell_urgent_ms / 1000,

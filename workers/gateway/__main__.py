@@ -23,7 +23,8 @@ def main() -> None:
     limits = limits_of(settings)
     app = create_app(settings, limits)
     prepare()
-    server = uvicorn.Server(config(app, limits, host=options.host, port=options.port, log_level="info"))
+    where = {"host": options.host, "port": options.port, "proxies": settings.trusted_proxies}
+    server = uvicorn.Server(config(app, limits, log_level="info", **where))
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

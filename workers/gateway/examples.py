@@ -232,3 +232,15 @@ APPROVAL: dict[str, Any] = {"note": "无误"}
 OBJECTION: dict[str, Any] = {"lines": [{"line": 3, "reason": "退货未到店"}]}
 DISPUTE_ANSWER: dict[str, Any] = {"line": 3, "accept": True, "reason": "核对无误", "correct_amount": 12600}
 PAID: dict[str, Any] = {"reference": "bank-2026-11-05-0017"}
+REVIEW_ITEM: dict[str, Any] = {"item": "food_licence", "decision": "return", "comment": "许可证已过期，请上传新证。"}
+DECISION: dict[str, Any] = {"decision": "approve"}
+SUSPENSION: dict[str, Any] = {"reason": "门店装修"}
+RESUMPTION: dict[str, Any] = {"note": "装修完成"}
+TERMINATION: dict[str, Any] = {"reason": "合同到期不再续约", "when_done": True}
+RENEWAL: dict[str, Any] = {}
+NEW_DOCUMENT: dict[str, Any] = {
+    "requirement": "food_licence",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "valid_until": "2031-03-01T00:00:00+08:00",
+}
+DOCUMENT_REVIEW: dict[str, Any] = {"requirement": "food_licence", "decision": "accept"}

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from contracts.geo import to_wgs84
 from contracts.hours import Hours
 from contracts.partners import LocationUpsert
 from contracts.refusals import Refusal
@@ -38,18 +36,8 @@ def _refuse_overlaps(hours: Hours) -> None:
                 raise Refusal("hours_overlap", detail, remedy="Write both as one period.", field=f"hours.{day}")
 
 
-def fields_of(location: LocationUpsert) -> dict[str, Any]:
-    """A location as it is kept, without its version."""
-    point = to_wgs84(location.point) if location.point is not None else None
-    return {
-        **location.model_dump(mode="json", exclude={"id", "point"}),
-        "lat": point.lat if point else None,
-        "lon": point.lon if point else None,
-    }
-
-
 async def write_locations(mongo: Mongo, locations: Mapping[str, LocationUpsert]) -> Written:
-    return await write_upserts(mongo, mongo.locations, {place: fields_of(one) for place, one in locations.items()})
+    return await write_upserts(mongo, mongo.locations, {place: one.kept() for place, one in locations.items()})
 
 
 async def open_streams(js: JetStreamContext, locations: list[str]) -> None:

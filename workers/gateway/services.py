@@ -11,19 +11,24 @@ from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
 from activities.orders.policies import Policies
+from activities.stock.desk import StockDesk
+from infra.hearing import Hearing
+from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
+from workers.gateway.headers import origin_of
 from workers.gateway.holds import Holds
 from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
+from workers.gateway.listeners import Listeners
 from workers.gateway.metrics import Metrics
 from workers.gateway.pressure import Pressure
+from workers.gateway.rates import Rates
 from workers.gateway.refusals import Refusals
 from workers.gateway.security import Keys
 from workers.gateway.skus import Skus
-from workers.gateway.stockdesk import StockDesk
 from workers.gateway.temporal import Durable
 from workers.gateway.views import Workflows
 from workers.gateway.wakes import Wakes
@@ -37,7 +42,13 @@ class Gateway:
     mongo: Mongo
     nats: Nats
     js: JetStreamContext
+    hearing: Hearing
     keys: Keys
+    calls: Rates
+    partner_calls: Rates
+    keyless: Rates
+    guesses: Rates
+    listeners: Listeners
     refusals: Refusals
     wakes: Wakes
     skus: Skus
@@ -50,15 +61,24 @@ class Gateway:
     workflows: Workflows
     durable: Durable
     metrics: Metrics
+    keyring: Keyring
+    ui_origin: str | None
+    """Of Temporal's UI, whose pages may ask the codec."""
 
 
 @asynccontextmanager
 async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    nats = await connect(settings.require("nats_url"), "gateway")
+    nats = await connect_by(settings, "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
-    running = (mongo.clock.run(), gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
+    running = (
+        mongo.clock.run(),
+        gateway.wakes.run(),
+        gateway.refusals.run(),
+        gateway.pressure.run(),
+        gateway.listeners.run(),
+    )
     loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield gateway
@@ -77,6 +97,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
     js = nats.jetstream()
+    keys = Keys(mongo, limits.key_kept_s)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
@@ -86,7 +107,13 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         mongo=mongo,
         nats=nats,
         js=js,
-        keys=Keys(mongo, limits.key_kept_s),
+        hearing=Hearing(nats),
+        keys=keys,
+        calls=Rates(limits.calls, "too_many_requests"),
+        partner_calls=Rates(limits.partner_calls, "too_many_requests"),
+        keyless=Rates(limits.keyless_calls, "too_many_requests"),
+        guesses=Rates(limits.guesses, "too_many_requests"),
+        listeners=Listeners(keys, limits),
         refusals=Refusals(mongo),
         wakes=wakes,
         skus=skus,
@@ -95,10 +122,12 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         policies=policies,
         holds=Holds(mongo, policies),
         idempotency=Idempotency(mongo, limits),
-        stock=StockDesk(mongo, wakes, skus),
+        stock=StockDesk(mongo),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
+        keyring=keyring(settings),
+        ui_origin=origin_of(settings.temporal_ui_url),
     )
 
 

@@ -25,11 +25,10 @@ class Durable:
     async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:
-                address = self._settings.temporal_address
-                if address is None:
+                if self._settings.temporal_address is None:
                     raise _unavailable("This gateway was not told where Temporal is (TONGQU_TEMPORAL_ADDRESS).")
                 try:
-                    self._client = await connect(address, self._settings.temporal_namespace)
+                    self._client = await connect(self._settings)
                 except (RuntimeError, RPCError) as error:
                     raise _unavailable("Temporal does not answer at the moment.") from error
             return self._client

@@ -1,0 +1,190 @@
+"""`tongqu partner`: applications to become a partner, what reviewers decide, and partners themselves."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.cli.options import AsJson, running_api
+
+app = typer.Typer(no_args_is_help=True, help="Applications, reviews and partners.")
+
+PartnerId = Annotated[str, typer.Argument(metavar="ID", help="The partner's id, partner-….")]
+ApplicationId = Annotated[str, typer.Argument(metavar="APPLICATION", help="The application's id, app-….")]
+Reason = Annotated[str, typer.Option(help="Why; the partner is told.")]
+
+
+@app.command("list")
+def list_partners(
+    state: Annotated[str | None, typer.Option(help="Only in this state, such as active or suspended.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind, such as franchise.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most partners shown.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Partners, with what comes next for each."""
+    from workers.cli.console import out, print_json
+
+    page = running_api().get("v1", "partners", state=state, kind=kind, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    from workers.cli.partner_tables import partners
+
+    out.print(partners(page["partners"]))
+    if page["next"]:
+        out.print("There are more; narrow the list down with --state or --kind.")
+
+
+@app.command()
+def queue(
+    stage: Annotated[str | None, typer.Option(help="Left out: what waits for reviewers; else draft, bank, …")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    region: Annotated[str | None, typer.Option(help="Only of this region, such as 33.")] = None,
+    overdue: Annotated[bool, typer.Option(help="Only what is late.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most applications shown.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Applications that wait, what is due first at the top."""
+    from workers.cli.console import out, print_json
+
+    late = "true" if overdue else None
+    page = running_api().get("v1", "reviews", stage=stage, kind=kind, region=region, overdue=late, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    from workers.cli.partner_tables import applications
+
+    out.print(applications(page["reviews"]))
+    if page["next"]:
+        out.print("There are more; narrow the list down with --kind, --region or --overdue.")
+
+
+@app.command()
+def show(
+    partner: Annotated[str, typer.Argument(metavar="ID", help="A partner's id, or an application's (app-…).")],
+    as_json: AsJson = False,
+) -> None:
+    """A partner, or an application with its items, checks and decisions. It is written down that you looked."""
+    from workers.cli.console import out, print_json
+
+    application = partner.startswith("app-")
+    found = running_api().get("v1", "reviews" if application else "partners", partner)
+    if as_json:
+        print_json(found)
+        return
+    from workers.cli.partner_tables import application_story, partner_story
+
+    for part in application_story(found) if application else partner_story(found):
+        out.print(part, highlight=False)
+
+
+@app.command()
+def review(
+    application: ApplicationId,
+    item: Annotated[str, typer.Argument(help="The item, such as business_licence.")],
+    decision: Annotated[str, typer.Argument(help="accept, return or waive.")],
+    comment: Annotated[str | None, typer.Option(help="Needed to return or to waive; the applicant reads it.")] = None,
+) -> None:
+    """Accept, return or waive an item of an application."""
+    from workers.cli.console import out, plain
+
+    body = {"item": item, "decision": decision, **({"comment": comment} if comment else {})}
+    standing = running_api().post("v1", "applications", application, "review", body=body).body["standing"]
+    left = [one["item"] for one in standing["items"] if one["state"] not in ("accepted", "waived")]
+    out.print(f"{plain(item)}: {plain(decision)}. Undecided: {plain(', '.join(left)) or 'none'}")
+
+
+@app.command()
+def decide(
+    application: ApplicationId,
+    decision: Annotated[str, typer.Argument(help="approve, return (what was returned goes back) or reject.")],
+    reason: Annotated[str | None, typer.Option(help="Needed to reject; the applicant reads it.")] = None,
+) -> None:
+    """Decide about a whole application."""
+    from workers.cli.console import out, plain
+
+    body = {"decision": decision, **({"reason": reason} if reason else {})}
+    standing = running_api().post("v1", "applications", application, "decide", body=body).body["standing"]
+    by = f", approved by {plain(', '.join(standing['approved_by']))}" if standing["approved_by"] else ""
+    more = standing["reviewers_needed"] - len(standing["approved_by"])
+    waits = f"; {more} more reviewer must approve" if standing["stage"] == "review" and by and more > 0 else ""
+    out.print(f"{plain(application)} is at the stage {plain(standing['stage'])}{by}{waits}")
+
+
+@app.command()
+def suspend(partner: PartnerId, reason: Reason) -> None:
+    """No new orders for a partner; those it has, it finishes."""
+    _command(partner, "suspend", {"reason": reason})
+
+
+@app.command()
+def resume(partner: PartnerId, note: Annotated[str | None, typer.Option(help="Kept in the audit.")] = None) -> None:
+    """End a suspension that an operator has begun."""
+    _command(partner, "resume", {"note": note} if note else {})
+
+
+@app.command()
+def terminate(
+    partner: PartnerId,
+    reason: Reason,
+    when_done: Annotated[
+        bool, typer.Option("--when-done", help="No new orders from now on; it goes when nothing is open any more.")
+    ] = False,
+) -> None:
+    """Let a partner go. There is no way back; its keys and credentials end."""
+    _command(partner, "terminate", {"reason": reason, "when_done": when_done})
+
+
+@app.command()
+def renew(partner: PartnerId) -> None:
+    """Draft the next agreement and ask its signers."""
+    _command(partner, "renew", {})
+
+
+@app.command()
+def credentials(
+    partner: PartnerId,
+    rotate: Annotated[Path | None, typer.Option(help="Make new ones, and write them to this file.")] = None,
+    overlap_s: Annotated[float, typer.Option(min=0, help="So long the old ones count beside the new ones.")] = 3600,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take all keys and credentials back at once.")] = False,
+    key: Annotated[bool, typer.Option("--key", help="Make a further API key; it is shown once.")] = False,
+) -> None:
+    """New credentials for the bus, a further API key, or the end of all of them."""
+    from workers.cli.console import CommandFailed, out, plain
+
+    if (rotate is not None) + revoke + key != 1:
+        raise CommandFailed("Choose one of --rotate FILE, --revoke and --key.")
+    api = running_api()
+    if rotate is not None:
+        made = api.post("v1", "partners", partner, "credentials", "rotate", body={"overlap_s": overlap_s}).body
+        _write_private(rotate, made["creds"])
+        out.print(f"{plain(rotate)}: counts until {made['expires_at']}; its inbox is {plain(made['inbox'])}")
+    elif revoke:
+        ended = api.post("v1", "partners", partner, "credentials", "revoke", body={}).body
+        out.print(f"{ended['keys']} keys and all credentials ended at {ended['revoked_at']}")
+    else:
+        made = api.post("v1", "partners", partner, "keys", body={}).body
+        out.print(made["key"], highlight=False, soft_wrap=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """For its owner only; a file that is there already is not written over."""
+    import os
+
+    from workers.cli.console import CommandFailed
+
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise CommandFailed(f"{path} is there already; name another file.") from error
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+
+
+def _command(partner: str, command: str, body: dict[str, Any]) -> None:
+    from workers.cli.console import out, plain
+
+    found = running_api().post("v1", "partners", partner, command, body=body).body
+    leaves = ", leaving" if found["terminating"] and found["state"] != "terminated" else ""
+    why = f" for {plain(', '.join(found['suspended_for']))}" if found["suspended_for"] else ""
+    out.print(f"{plain(partner)} is {found['state']}{leaves}{why}; next: {plain(found['waits_for'])}")

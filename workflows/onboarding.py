@@ -1,0 +1,421 @@
+"""Onboarding: one applicant's way from the first word to the first order, over weeks."""
+
+from collections import deque
+from datetime import timedelta
+from typing import Any, Literal
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.deciding import refuse
+    from contracts.failures import failure_of
+    from contracts.fulfilment import REGION, STAGE
+    from contracts.lifecycle import WORKFLOW as LIFECYCLE
+    from contracts.lifecycle import Live, lifecycle_id
+    from contracts.onboarding import (
+        CARRY_OUT,
+        CHECK,
+        DEPOSIT,
+        ENDED,
+        LOOK_FOR_TEST,
+        MOVE,
+        OPEN,
+        REMIND,
+        SEND_TEST,
+        WORKFLOW,
+        Apply,
+        CarryOut,
+        Command,
+        Look,
+        Move,
+        Remind,
+        Stage,
+        Standing,
+        Step,
+        partner_of,
+    )
+    from contracts.refusals import Refusal
+    from contracts.turns import TURNS, ends_when_due, next_moment, waits_for, why_expired
+
+from workflows.asking import Asked
+from workflows.provisioning import provision, take_back
+from workflows.signing import Signing
+from workflows.waiting import UNTIL_IT_WORKS
+
+_STEP_AT_MOST = timedelta(minutes=10)
+_SILENT_AT_MOST = timedelta(seconds=20)
+_MARGIN_S = 60
+
+
+@workflow.defn(name=WORKFLOW)
+class PartnerOnboarding:
+    """Waits for the applicant, checks, waits for reviewers and signers, makes the partner, and waits for its systems to
+    hear. What it knows it has from the database, so that it may be started again at any point."""
+
+    @workflow.init
+    def __init__(self, start: Apply) -> None:
+        self._start = start
+        self._standing = Standing(application=start.application)
+        self._opened = False
+        self._asked: deque[Asked[Command]] = deque()
+        self._idle = False
+        self._signing: Signing | None = None
+        self._look: workflow.ActivityHandle[bool] | None = None
+        self._shown: Stage | None = None
+
+    @workflow.run
+    async def run(self, start: Apply) -> str:
+        """Ends with how the application stands: active, rejected, withdrawn or expired."""
+        self._standing = await self._do(OPEN, self._step(), "find the application")
+        self._opened = True
+        while self._standing.stage not in ENDED:
+            await self._go_on()
+            if workflow.info().is_continue_as_new_suggested() and self._may_continue_as_new:
+                await self._finish_handlers()
+                if self._standing.stage not in ENDED:
+                    workflow.continue_as_new(start)
+        await self._end()
+        return self._standing.stage
+
+    @property
+    def _may_continue_as_new(self) -> bool:
+        """Not while a signing belongs to this run."""
+        return self._signing is None and self._standing.stage not in ("agreement", "provisioning")
+
+    async def _go_on(self) -> None:
+        """One step that is due, one command, or one moment that has come."""
+        stage = self._standing.stage
+        if stage in TURNS and self._standing.turn is None and (stage != "agreement" or self._signing is not None):
+            await self._remind("turn")
+        elif stage == "checking":
+            self._show("checks by machine")
+            self._standing = await self._do(CHECK, self._step(), f"revision {self._standing.revision}")
+            if self._standing.stage == "bank":
+                self._standing = await self._do(DEPOSIT, self._step(), "a deposit of a few fen")
+        elif stage == "agreement" and self._signing is None:
+            await self._draft()
+        elif stage == "provisioning":
+            await self._provision()
+        else:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        turn = self._standing.turn
+        assert turn is not None
+        self._look_for_test()
+        until = next_moment(turn)
+        waits = waits_for(self._standing)
+        self._show(waits)
+        self._idle = True
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._asked) or self._something_came,
+                timeout=max(until - workflow.now(), timedelta(0)),
+                timeout_summary=waits[:200],
+            )
+        except TimeoutError:
+            self._idle = False
+            await self._time_has_come()
+            return
+        self._idle = False
+        if self._asked:
+            await self._take(self._asked.popleft())
+        elif self._signing is not None and self._signing.outcome is not None:
+            await self._signed()
+        elif self._look is not None:
+            await self._looked()
+
+    @property
+    def _something_came(self) -> bool:
+        if self._signing is not None and self._signing.outcome is not None:
+            return True
+        return self._look is not None and self._look.done()
+
+    async def _time_has_come(self) -> None:
+        turn = self._standing.turn
+        assert turn is not None
+        if turn.remind_at is not None and workflow.now() >= turn.remind_at and turn.remind_at < turn.due:
+            await self._remind("reminder")
+        elif turn.who == "signers":
+            # Their time is the signing's own, which ends it and says so.
+            await workflow.wait_condition(lambda: bool(self._asked) or self._something_came)
+        elif ends_when_due(turn):
+            was = self._standing.stage
+            await self._move("expired", reasons=[why_expired(was)])
+        else:
+            await self._remind("escalation")
+
+    async def _take(self, asked: Asked[Command]) -> None:
+        """Carry a command out, on how the application stands by now."""
+        before = self._standing.stage
+        try:
+            refuse(self._standing, asked.command)
+            step = CarryOut(**self._fields(), command=asked.command)
+            self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
+        except Refusal as refusal:
+            asked.refused = failure_of(refusal)
+        except ActivityError as error:
+            if not isinstance(error.cause, ApplicationError):
+                raise
+            asked.refused = error.cause
+            # The application stands otherwise than was thought here: look at it anew.
+            self._standing = await self._do(OPEN, self._step(), "look again")
+        if before == "agreement" and self._standing.stage != "agreement" and self._signing is not None:
+            self._signing.give_up()
+            self._signing = None
+        asked.done = True
+
+    async def _draft(self) -> None:
+        self._show("an agreement to be drafted")
+        standing = self._standing
+        going_on = standing.agreement is not None
+        number = standing.agreements if going_on else standing.agreements + 1
+        signing = Signing(standing.application, number, self._start.deadlines.agreement_s)
+        agreement = await signing.draft()
+        if agreement is None:
+            await self._move("review", reasons=["agreement_not_drafted"])
+            return
+        if not going_on:
+            await self._move("agreement", agreement=agreement)
+        await signing.begin()
+        self._signing = signing
+
+    async def _signed(self) -> None:
+        signing, self._signing = self._signing, None
+        assert signing is not None and signing.outcome is not None
+        if signing.outcome == "signed":
+            assert signing.signed is not None
+            await self._move("provisioning", signed=True, agreement_until=signing.signed.effective_until)
+        else:
+            await self._move("review", reasons=[f"agreement_{signing.outcome}"])
+
+    async def _provision(self) -> None:
+        self._show("the partner to be made")
+        failed = await provision(self._standing.application)
+        if failed is None:
+            await self._move("testing")
+        else:
+            await self._move("review", reasons=[f"provisioning_failed:{failed}"])
+
+    def _look_for_test(self) -> None:
+        """Have somebody look for the acknowledgement, as long as it is waited for."""
+        if self._standing.stage != "testing" or self._look is not None:
+            return
+        look = Look(
+            application=self._standing.application,
+            partner=partner_of(self._standing.application),
+            for_s=self._start.deadlines.look_s,
+        )
+        self._look = workflow.start_activity(
+            LOOK_FOR_TEST,
+            look,
+            result_type=bool,
+            start_to_close_timeout=timedelta(seconds=look.for_s + _MARGIN_S),
+            heartbeat_timeout=_SILENT_AT_MOST,
+            retry_policy=UNTIL_IT_WORKS,
+            summary="is the test event acknowledged?",
+        )
+
+    async def _looked(self) -> None:
+        assert self._look is not None
+        seen = await self._look
+        self._look = None
+        if seen:
+            await self._move("active")
+        elif self._start.deadlines.look_again_s:
+            await self._pause()
+
+    async def _pause(self) -> None:
+        assert self._standing.turn is not None
+        until = min(
+            workflow.now() + timedelta(seconds=self._start.deadlines.look_again_s), next_moment(self._standing.turn)
+        )
+        self._idle = True
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._asked),
+                timeout=max(until - workflow.now(), timedelta(0)),
+                timeout_summary=f"until it is looked again; {waits_for(self._standing)}"[:200],
+            )
+        except TimeoutError:
+            pass
+        self._idle = False
+
+    async def _move(self, to: Stage, **known: Any) -> None:
+        step = Move(**self._fields(), to=to, **known)
+        self._standing = await self._do(MOVE, step, f"{self._standing.stage} to {to}")
+
+    async def _remind(self, what: Literal["turn", "reminder", "escalation"]) -> None:
+        if what != "reminder" and self._standing.stage == "testing":
+            await self._send_test()
+        step = Remind(**self._fields(), what=what, deadlines=self._start.deadlines)
+        self._standing = await self._do(REMIND, step, what)
+
+    async def _send_test(self) -> None:
+        await workflow.execute_activity(
+            SEND_TEST,
+            self._step(),
+            start_to_close_timeout=_STEP_AT_MOST,
+            retry_policy=UNTIL_IT_WORKS,
+            summary="the test event",
+        )
+
+    async def _end(self) -> None:
+        """What was made for an applicant that does not become a partner is taken back; a partner begins its life."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        if self._standing.stage == "active":
+            await self._begin_life()
+        elif self._standing.partner is not None:
+            self._show("what was made to be taken back")
+            await take_back(self._standing.application)
+        self._show("nothing any more")
+        await self._finish_handlers()
+
+    async def _begin_life(self) -> None:
+        partner = partner_of(self._standing.application)
+        try:
+            await workflow.start_child_workflow(
+                LIFECYCLE,
+                Live(partner=partner),
+                id=lifecycle_id(partner),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=partner,
+            )
+        except WorkflowAlreadyStartedError:
+            pass  # By an earlier run of this workflow.
+
+    async def _finish_handlers(self) -> None:
+        while not workflow.all_handlers_finished():
+            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
+            if self._asked:
+                await self._take(self._asked.popleft())
+
+    def _fields(self) -> dict[str, Any]:
+        number = self._standing.step + 1
+        return {"application": self._start.application, "number": number, "now": workflow.now()}
+
+    def _step(self) -> Step:
+        return Step(**self._fields())
+
+    async def _do(self, name: str, step: Step, summary: str) -> Standing:
+        standing: Standing = await workflow.execute_activity(
+            name,
+            step,
+            result_type=Standing,
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
+            retry_policy=UNTIL_IT_WORKS,
+            summary=summary,
+        )
+        return standing
+
+    async def _ask(self, command: Command) -> Standing:
+        asked = Asked(command)
+        self._asked.append(asked)
+        await workflow.wait_condition(lambda: asked.done)
+        if asked.refused is not None:
+            raise asked.refused
+        return self._standing
+
+    def _look_at(self, command: Command) -> None:
+        """Refuse at once what cannot be; while a step is under way it is looked at after that."""
+        try:
+            if self._idle:
+                refuse(self._standing, command)
+        except Refusal as refusal:
+            raise failure_of(refusal) from refusal
+
+    @workflow.update
+    async def apply(self, start: Apply) -> Standing:
+        """The application is being carried. Sent together with the start of the workflow."""
+        await workflow.wait_condition(lambda: self._opened)
+        return self._standing
+
+    @workflow.update
+    async def submit(self, command: Command) -> Standing:
+        """The applicant says that everything is there."""
+        return await self._ask(command)
+
+    @workflow.update
+    async def withdraw(self, command: Command) -> Standing:
+        """The applicant does not want to go on; what was made for it is undone."""
+        return await self._ask(command)
+
+    @workflow.update
+    async def confirm_deposit(self, command: Command) -> Standing:
+        """The applicant says how much came to its account."""
+        return await self._ask(command)
+
+    @workflow.update
+    async def review(self, command: Command) -> Standing:
+        """A reviewer decides about one item."""
+        return await self._ask(command)
+
+    @workflow.update
+    async def decide(self, command: Command) -> Standing:
+        """A reviewer decides about the whole."""
+        return await self._ask(command)
+
+    @apply.validator
+    def _may_be_applied(self, start: Apply) -> None:
+        if start.application != self._start.application:
+            raise failure_of(
+                Refusal(
+                    "other_application",
+                    f"This workflow carries {self._start.application}.",
+                    remedy="Send the update to the workflow of the application.",
+                    field="application",
+                )
+            )
+
+    @submit.validator
+    def _may_be_submitted(self, command: Command) -> None:
+        self._look_at(command)
+
+    @withdraw.validator
+    def _may_be_withdrawn(self, command: Command) -> None:
+        self._look_at(command)
+
+    @confirm_deposit.validator
+    def _may_be_confirmed(self, command: Command) -> None:
+        self._look_at(command)
+
+    @review.validator
+    def _may_be_reviewed(self, command: Command) -> None:
+        self._look_at(command)
+
+    @decide.validator
+    def _may_be_decided(self, command: Command) -> None:
+        self._look_at(command)
+
+    @workflow.query
+    def standing(self) -> Standing:
+        return self._standing
+
+    def _show(self, waits: str) -> None:
+        """Keep the Temporal UI telling, and its lists."""
+        standing = self._standing
+        rows = [
+            ("application", standing.application),
+            ("kind", self._start.kind),
+            ("region", self._start.region),
+            ("requirements", self._start.requirements),
+            ("stage", standing.stage),
+            ("revision", standing.revision),
+            ("risk", "not known" if standing.risk is None else f"{standing.risk} of 100"),
+            ("items undecided", ", ".join(standing.undecided[:20]) or "none"),
+            ("approved by", f"{', '.join(standing.approved_by) or 'nobody'}, of {standing.reviewers_needed}"),
+            ("agreement", standing.agreement or "none"),
+            ("partner", standing.partner or "none"),
+        ]
+        table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+        workflow.set_current_details(f"{table}\n\n**Waits for** {waits}")
+        if self._shown != standing.stage:
+            self._shown = standing.stage
+            workflow.upsert_search_attributes(
+                [STAGE.value_set([standing.stage]), REGION.value_set([self._start.region])]
+            )
