@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
 from workers.gateway import (
+    agreements,
     articles,
     availability,
     carriers,
@@ -65,6 +66,7 @@ _TAGS = [
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
+    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -91,7 +93,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (partner_events, partner_replies, review, partners)
+    of_partners = (partner_events, partner_replies, review, partners, agreements)
     for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)

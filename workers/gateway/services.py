@@ -62,6 +62,8 @@ class Gateway:
     durable: Durable
     metrics: Metrics
     keyring: Keyring
+    signature_secret: str | None
+    """Of the signature provider's callbacks."""
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
