@@ -179,9 +179,11 @@ class AgreementActivities:
             raise ApplicationError(f"there is no agreement {agreement}", non_retryable=True)
         return known
 
-    async def _write(self, step: Step, work: Callable[[Agreement], Agreement]) -> Standing:
+    async def _write(
+        self, step: Step, work: Callable[[Agreement], Agreement], by: tuple[str, str] | None = None
+    ) -> Standing:
         try:
-            return standing_of(await change(self._mongo, step, work))
+            return standing_of(await change(self._mongo, step, work, by))
         except NoAgreement as error:
             raise ApplicationError(f"there is no agreement {step.agreement}", non_retryable=True) from error
 
@@ -229,7 +231,7 @@ class AgreementActivities:
         def work(known: Agreement) -> Agreement:
             return envelope.sent(envelope.observed(known, view, step.now), link, step.now, expires_at)
 
-        return await self._write(step, work)
+        return await self._write(step, work, (step.command.by, f"resent_agreement:{name}"))
 
     async def _cancel(self, step: CarryOut, reason: str) -> Standing:
         agreement = await self._known(step.agreement)
@@ -243,7 +245,7 @@ class AgreementActivities:
             refuse(standing_of(seen), step.command)
             return envelope.cancelled(seen, step.command.by, reason, step.now)
 
-        return await self._write(step, work)
+        return await self._write(step, work, (step.command.by, "cancelled_agreement"))
 
     def _read_roots(self) -> bytes:
         if self._roots is None or not self._roots.exists():

@@ -244,3 +244,6 @@ NEW_DOCUMENT: dict[str, Any] = {
     "valid_until": "2031-03-01T00:00:00+08:00",
 }
 DOCUMENT_REVIEW: dict[str, Any] = {"requirement": "food_licence", "decision": "accept"}
+
+RESEND = {"signer": "partner-1"}
+CANCEL_AGREEMENT = {"reason": "佣金需要重新商定"}

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.agreements import Cancel, Resend
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
@@ -57,6 +58,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Paid,
     PartnerEvent,
     Acknowledgement,
+    Resend,
+    Cancel,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

@@ -129,6 +129,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         durable=Durable(settings),
         metrics=metrics,
         keyring=keyring(settings),
+        signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 
