@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from infra.credentials import Credentials
 from pydantic import BaseModel, Field
 
 from contracts.base import Request
+from infra.credentials import Credentials
 
 OVERLAP_MAX_S = 30 * 86_400
 

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
 from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
@@ -79,6 +80,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Withdraw,
     ConfirmDeposit,
     RequirementSet,
+    Resend,
+    Cancel,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

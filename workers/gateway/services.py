@@ -73,6 +73,8 @@ class Gateway:
     inspector: Inspector
     uploads: OneAtATime
     access: PartnerAccess
+    signature_secret: str | None
+    """Of the signature provider's callbacks."""
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -145,6 +147,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         keyring=keys_of_data,
         applications=Applications(mongo, Sealing(keys_of_data)),
         access=PartnerAccess(mongo, settings),
+        signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 
