@@ -99,6 +99,7 @@ async def cancel(request: Request, caller: Operates, agreement: AgreementInPath)
         "For the signature provider",
         {204: {"description": "Heard. What has happened is read from the provider."}},
         scope=None,
+        anybody=True,
         problems=[401, 413, 422, 429, 503],
     ),
 )
