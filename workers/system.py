@@ -1,6 +1,7 @@
 """A whole system on one machine: servers, provisioning and every process of ours, started and stopped in order."""
 
 import asyncio
+import base64
 import json
 import secrets
 from contextlib import AsyncExitStack
@@ -23,7 +24,13 @@ from infra.temporal import connect
 from infra.versions import make_current
 
 WORKERS = ("fulfilment", "events", "relay", "webhooks", "gateway")
-_SANDBOXES = {"payments": "workers.payment_sandbox", "carriers": "workers.carrier_sandbox"}
+_SANDBOXES = {
+    "payments": "workers.payment_sandbox",
+    "carriers": "workers.carrier_sandbox",
+    "bank": "workers.bank_sandbox",
+}
+_SIGNATURES = "signatures"
+"""The signature sandbox, its folder, and the port it remembers. Not started where settings name a provider."""
 _READY_S = 60.0
 _FOR_ENVIRONMENT = (
     "mongo_url",
@@ -36,6 +43,7 @@ _FOR_ENVIRONMENT = (
     "temporal_ui_url",
     "payment_url",
     "carrier_url",
+    "bank_url",
     "worker_deployment",
     "worker_build",
     "batch_max",
@@ -56,14 +64,18 @@ _FOR_ENVIRONMENT = (
     "webhook_retry_s",
     "webhook_retry_max_s",
     "webhook_gives_up_s",
+    "signature_url",
+    "signature_key",
+    "signature_secret",
+    "signature_roots",
 )
 
 
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes `payments` and
-    `carriers`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes `payments`,
+    `carriers`, `bank` and `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
@@ -96,13 +108,18 @@ class System:
         }
         found |= {name: Path(getattr(known, name)) for name in ("nats_creds", "nats_keys") if getattr(known, name)}
         ports = Ports(self.data_dir.resolve())
-        ports.take(["gateway", "payments", "carriers"])
+        ports.take(["gateway", "payments", "carriers", "bank", _SIGNATURES])
         if self.settings.gateway_port == 0:
             found["gateway_port"] = ports["gateway"]
         if self.settings.payment_url is None:
             found["payment_url"] = f"http://{HOST}:{ports['payments']}"
         if self.settings.carrier_url is None:
             found["carrier_url"] = f"http://{HOST}:{ports['carriers']}"
+        if self.settings.bank_url is None:
+            found["bank_url"] = f"http://{HOST}:{ports['bank']}"
+        own_signatures = self.settings.signature_url is None
+        if own_signatures:
+            found |= self._signature_provider(ports[_SIGNATURES])
         self.settings = self.settings.model_copy(update={k: v for k, v in found.items() if v})
         url = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         self.settings = self.settings.model_copy(update={"gateway_url": url})
@@ -110,7 +127,10 @@ class System:
         key = await self._operator_key()
         self.settings = self.settings.model_copy(update={"operator_key": key})
         await self._carrier_keys()
-        await self._start_processes(str(ports["payments"]), str(ports["carriers"]))
+        await self._start_processes(ports)
+        if own_signatures:
+            await self._start_signatures(ports[_SIGNATURES])
+        self.watch()
         self._stack.callback(clear_state, self.data_dir)
         write_state(self.data_dir, self.state())
 
@@ -159,7 +179,40 @@ class System:
         finally:
             mongo.close()
 
-    async def _start_processes(self, payment_port: str, carrier_port: str) -> None:
+    def _signature_provider(self, port: int) -> dict[str, object]:
+        """Settings for the sandbox. The keys that it and we share are made once, in a file that only its owner can
+        read; its authority makes itself as it starts."""
+        folder = self.data_dir / _SIGNATURES
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "keys.json"
+        if not path.exists():
+            callback_secret = base64.b64encode(secrets.token_bytes(32)).decode()
+            keys = {"api_key": secrets.token_urlsafe(32), "callback_secret": callback_secret}
+            write_private(path, json.dumps(keys))
+        keys = json.loads(path.read_text())
+        return {
+            "signature_url": f"http://{HOST}:{port}",
+            "signature_key": keys["api_key"],
+            "signature_secret": keys["callback_secret"],
+            "signature_roots": folder.resolve() / "ca.pem",
+        }
+
+    async def _start_signatures(self, port: int) -> None:
+        folder = self.data_dir / _SIGNATURES
+        process = Process.of_module(
+            _SIGNATURES,
+            "workers.signature_sandbox",
+            *("--port", str(port), "--db", str(folder / "envelopes.sqlite"), "--authority", str(folder)),
+            *("--keys", str(folder / "keys.json"), "--gateway", self.settings.require("gateway_url")),
+            log=self.data_dir / "log" / f"{_SIGNATURES}.log",
+            env=self.environment,
+        )
+        process.start()
+        self.processes[_SIGNATURES] = process
+        self._stack.push_async_callback(process.stop, 15.0)
+        await process.wait_ready(lambda: answers(f"{self.settings.signature_url}/healthz"), _READY_S)
+
+    async def _start_processes(self, ports: Ports) -> None:
         environment = self.environment
         gateway = self.settings.require("gateway_url")
         keys = str(self.data_dir / "carriers.keys.json")
@@ -168,16 +221,17 @@ class System:
             "gateway": ("--host", self.settings.gateway_host, "--port", str(self.settings.gateway_port)),
             "payments": (
                 "--port",
-                payment_port,
+                str(ports["payments"]),
                 "--db",
                 str(self.data_dir / "payments.sqlite"),
                 *self._payment_options,
             ),
             "carriers": (
-                *("--port", carrier_port, "--db", str(self.data_dir / "carriers.sqlite")),
+                *("--port", str(ports["carriers"]), "--db", str(self.data_dir / "carriers.sqlite")),
                 *("--gateway", gateway, "--keys", keys, *days),
             ),
         }
+        arguments["bank"] = ("--port", str(ports["bank"]), "--db", str(self.data_dir / "bank.sqlite"))
         for name in (*_SANDBOXES, *WORKERS):
             process = Process.of_module(
                 name,
@@ -190,15 +244,15 @@ class System:
             self.processes[name] = process
             self._stack.push_async_callback(process.stop, 15.0)
         # Ours, also where others than ours are asked for labels.
-        carriers = f"http://{HOST}:{carrier_port}"
+        carriers, bank = (f"http://{HOST}:{ports[name]}" for name in ("carriers", "bank"))
         await asyncio.gather(
             self.processes["payments"].wait_ready(lambda: answers(f"{self.settings.payment_url}/healthz"), _READY_S),
             self.processes["carriers"].wait_ready(lambda: answers(f"{carriers}/healthz"), _READY_S),
+            self.processes["bank"].wait_ready(lambda: answers(f"{bank}/healthz"), _READY_S),
             self.processes["gateway"].wait_ready(lambda: answers(f"{self.settings.gateway_url}/readyz"), _READY_S),
         )
         if self.settings.worker_build is not None:
             await self._make_build_current(self.settings.worker_build)
-        self.watch()
 
     async def _make_build_current(self, build: str) -> None:
         """The only workers there are take everything from now on, also what another version has begun."""

@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
 from workers.gateway import (
+    agreements,
     applications,
     articles,
     availability,
@@ -69,6 +70,7 @@ _TAGS = [
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
+    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -95,8 +97,9 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, review, partners, partner_events, partner_replies, partner_webhooks)
-    for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
+    of_partners = (requirements, applications, review, agreements, partners)
+    by_partners = (partner_events, partner_replies, partner_webhooks)
+    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))

@@ -286,3 +286,6 @@ REQUIREMENT_SET: dict[str, Any] = {
     "training": [{"id": "platform_basics", "title": {"zh": "平台操作基础", "en": "The platform"}, "within_days": 14}],
     "stock_feed": {"skus": 10, "every_minutes": 60},
 }
+
+RESEND = {"signer": "partner-1"}
+CANCEL_AGREEMENT = {"reason": "佣金需要重新商定"}

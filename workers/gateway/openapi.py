@@ -8,15 +8,18 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
-from contracts.onboarding import ConfirmDeposit, Submit, Withdraw
+from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
+from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
-from contracts.webhooks import Nothing, ReplayAsked, SecretRotation, WebhookPlacement
+from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
 from infra.keys import Scope
+from workers.gateway.access import Nothing, Rotation
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import (
     Acknowledgement,
@@ -59,6 +62,16 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Object,
     DisputeAnswer,
     Paid,
+    ReviewItem,
+    Decide,
+    Suspend,
+    Resume,
+    Terminate,
+    Renew,
+    OfferDocument,
+    ReviewDocument,
+    Rotation,
+    Nothing,
     PartnerEvent,
     Acknowledgement,
     ApplicationRequest,
@@ -71,7 +84,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     WebhookPlacement,
     SecretRotation,
     ReplayAsked,
-    Nothing,
+    Resend,
+    Cancel,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 from activities.onboarding.requirements import RequirementBook
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
+from infra.access import PartnerAccess
 from infra.applications import Applications
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
@@ -72,6 +73,9 @@ class Gateway:
     book: RequirementBook
     inspector: Inspector
     uploads: OneAtATime
+    access: PartnerAccess
+    signature_secret: str | None
+    """Of the signature provider's callbacks."""
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -102,18 +106,17 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
                 await loop
         await gateway.wakes.publish()
         await gateway.refusals.flush()
+        await gateway.access.close()
         await nats.close()
         mongo.close()
 
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
-    js = nats.jetstream()
-    keys = Keys(mongo, limits.key_kept_s)
+    js, keys_of_data = nats.jetstream(), keyring(settings)
+    keys, sealing = Keys(mongo, limits.key_kept_s), Sealing(keys_of_data)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
-    secrets = keyring(settings)
-    sealing = Sealing(secrets)
     _show(acceptance, pressure, metrics)
     return Gateway(
         limits=limits,
@@ -134,17 +137,19 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         pressure=pressure,
         policies=policies,
         holds=Holds(mongo, policies),
-        idempotency=Idempotency(mongo, limits, secrets),
+        idempotency=Idempotency(mongo, limits, keys_of_data),
         stock=StockDesk(mongo),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
-        keyring=secrets,
-        sealing=sealing,
-        applications=Applications(mongo, sealing),
         book=RequirementBook(mongo),
         inspector=Inspector(),
         uploads=OneAtATime(),
+        keyring=keys_of_data,
+        sealing=sealing,
+        applications=Applications(mongo, sealing),
+        access=PartnerAccess(mongo, settings),
+        signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 

@@ -98,6 +98,17 @@ class Durable:
             raise _unavailable("Temporal does not answer at the moment.") from error
         return True
 
+    async def signal(self, workflow_id: str, signal: str) -> bool:
+        """False: there is no such workflow, or it has ended. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await client.get_workflow_handle(workflow_id).signal(signal)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _unavailable("Temporal does not answer at the moment.") from error
+        return True
+
 
 def _unavailable(detail: str) -> Refusal:
     remedy = "Send the same request again, with its Idempotency-Key, after the seconds that Retry-After names."

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from infra.hearing import Hearing
 from infra.keyring import keyring
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.runtime import prepare
 from infra.sealing import Sealing
 from infra.settings import Settings
@@ -26,7 +26,7 @@ async def run(settings: Settings) -> None:
     loop.set_default_executor(ThreadPoolExecutor(_LOOKUPS_AT_ONCE))
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    bus = await connect(settings.require("nats_url"), "webhooks")
+    bus = await connect_by(settings, "webhooks")
     worker = WebhookWorker(
         mongo,
         Hearing(bus),
