@@ -1,5 +1,7 @@
 """A real gateway on real servers, and one caller of each role. Limits on rates are off, as they would deny first."""
 
+import base64
+import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -31,6 +33,7 @@ from workers.webhooks.keeping import FREE
 from workers.webhooks.signing import new_secret
 
 TOKENS = {one: new_token() for one in ("mine", "theirs")}
+SIGNATURE_SECRET = base64.b64encode(os.urandom(32)).decode()
 _FREE = Rate(1e6, 1_000_000)
 _SHOP = (Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.STOCK_WRITE, Scope.STOCK_READ)
 _OPERATOR = (
@@ -51,6 +54,7 @@ async def security_settings(servers: Addresses, tmp_path_factory: pytest.TempPat
         nats_keys=Path(servers.nats_keys),
         temporal_address=servers.temporal_address,
         temporal_ui_url="http://temporal.example:8233",
+        signature_secret=SIGNATURE_SECRET,
     )
     nats = await connect(servers.nats_url, servers.nats_creds, "tests")
     await provision_streams(nats.jetstream())

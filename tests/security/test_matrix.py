@@ -14,7 +14,7 @@ ROWS = rows()
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _WRITTEN_ANYWAY = frozenset({"counters"})
 """Refusals are counted."""
-_CODES = {401: {"key_missing", "unknown_key", "token_missing"}, 415: {"not_a_form"}}
+_CODES = {401: {"key_missing", "unknown_key", "token_missing", "callback_forged"}, 415: {"not_a_form"}}
 
 
 def _operations(api: Api) -> dict[tuple[str, str], dict[str, Any]]:
