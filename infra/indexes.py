@@ -95,6 +95,11 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
             {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
         ),
     ],
+    "bus_accounts": [([("streams", 1)], {}), ([("telling.at", 1)], {"sparse": True})],
+    "credentials": [
+        ([("partner", 1)], {}),
+        ([("retires_at", 1)], {"partialFilterExpression": {"revoked_at": None, "retires_at": {"$type": "date"}}}),
+    ],
 }
 
 
