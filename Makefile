@@ -76,7 +76,7 @@ check: setup
 
 test: lint
 	@echo '== tests on real servers (pytest)'
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 3 --dist worksteal
 
 lint: style types imports
 

@@ -16,10 +16,15 @@ CONNECTIONS_MAX = 16
 """Of one partner at one time, all its credentials together."""
 PAYLOAD_MAX = 1024 * 1024
 """Bytes in one message of a partner; 500 replies are a tenth of it."""
-STREAMS_MAX = 500
-"""Of one partner: its account is one message to the server, and five lines of it are about each stream."""
+STREAMS_MAX = 300
+"""Of one partner: its account is one token, of which the server takes a mebibyte, and ten lines of it are about each
+stream."""
 TRIAL_INBOX = "_INBOX_trial"
 SYSTEM_INBOX = "_INBOX_desk"
+_INFO = f"$JS.API.CONSUMER.INFO.{EVENTS}"
+_INFO_LOCAL = "info.v1"
+"""An account that has no streams of its own gets an error from the server to any `$JS.API.` request, beside what it
+imports, and sooner. So this one has another name in a partner's account; its clients notice nothing."""
 _INBOXES = 8
 """Subscriptions of one connection beyond one for each stream."""
 
@@ -42,7 +47,7 @@ def _services(consumer: str, reply: str) -> tuple[Service, ...]:
     below = "" if consumer == "*" else f".{consumer}"
     return (
         _next(consumer),
-        Service(f"$JS.API.CONSUMER.INFO.{EVENTS}.{consumer}"),
+        Service(f"{_INFO}.{consumer}", local=f"{_INFO_LOCAL}.{consumer}"),
         Service(f"$JS.ACK.{EVENTS}{below}.>"),
         Service(f"$JS.ACK.*.*.{EVENTS}{below}.>"),
         Service(reply),
@@ -59,9 +64,9 @@ def services_of(streams: Sequence[str]) -> list[Service]:
 
 
 def partner_allowed(partner: str, streams: Sequence[str]) -> Allowed:
-    """A partner's user: the same subjects as its account imports, and its private inbox."""
+    """Every user of a partner: the same subjects as its account imports, and its private inbox."""
     return Allowed(
-        publish=[service.subject for service in services_of(streams)],
+        publish=[service.local or service.subject for service in services_of(streams)],
         subscribe=[f"{partner_inbox(partner)}.>"],
         subscriptions=len(streams) + _INBOXES,
         payload=PAYLOAD_MAX,
@@ -77,8 +82,9 @@ def partner_account(
         f"partner {partner}",
         connections=CONNECTIONS_MAX,
         payload=PAYLOAD_MAX,
-        signing_keys=[signing_key],
+        scope=(signing_key, partner_allowed(partner, streams)),
         imports=[(events, service) for service in services_of(streams)],
+        mappings={f"{_INFO}.*": f"{_INFO_LOCAL}.$1"},
         revoked=revoked,
     )
 

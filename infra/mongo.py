@@ -122,6 +122,8 @@ class Mongo:
         self.applications: Collection = self.db["applications"]
         self.audit: Collection = self.db["audit"]
         self.requirement_sets: Collection = self.db["requirement_sets"]
+        self.bus_accounts: Collection = self.db["bus_accounts"]
+        self.credentials: Collection = self.db["credentials"]
         self.clock = Clock(self._time)
 
     @staticmethod

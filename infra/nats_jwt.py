@@ -68,6 +68,8 @@ class Service:
     subject: str
     streams: bool = False
     """Whether a request gets many answers."""
+    local: str | None = None
+    """What it is called where it is asked for, if not the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,15 @@ def account_claims(
     connections: int = UNLIMITED,
     payload: int = UNLIMITED,
     signing_keys: Sequence[str] = (),
+    scope: tuple[str, Allowed] | None = None,
     exports: Sequence[Service] = (),
     imports: Sequence[tuple[str, Service]] = (),
+    mappings: Mapping[str, str] | None = None,
     revoked: Mapping[str, int] | None = None,
 ) -> Claims:
-    """`imports` name the account that offers each service. `revoked`: by a user's public key (`*`: every user), the
+    """`scope`: a signing key, and what every user that it signs may do; it is not for the user's token to say.
+    `mappings`: what a client publishes is taken for something else before anybody looks at it, permissions too.
+    `imports` name the account that offers each service. `revoked`: by a user's public key (`*`: every user), the
     moment up to which what was issued counts no more."""
     storage = UNLIMITED if jetstream else 0
     limits = {
@@ -122,7 +128,7 @@ def account_claims(
     }
     about = {
         "limits": limits,
-        "signing_keys": sorted(signing_keys),
+        "signing_keys": [*signing_keys, *([_scope(*scope)] if scope else [])],
         "exports": [
             {
                 "name": one.subject,
@@ -133,29 +139,29 @@ def account_claims(
             for one in exports
         ],
         "imports": [
-            {"name": one.subject, "subject": one.subject, "account": account, "type": "service"}
+            {
+                "subject": one.subject,
+                "account": account,
+                "type": "service",
+                **({"local_subject": one.local} if one.local else {}),
+            }
             for account, one in imports
         ],
+        "mappings": {name: [{"subject": other}] for name, other in (mappings or {}).items()},
         "revocations": dict(revoked or {}),
         "default_permissions": {"pub": {}, "sub": {}},
     }
     return _claims("account", public, name, about)
 
 
-def user_claims(public: str, name: str, allowed: Allowed | None, *, account: str | None = None) -> Claims:
-    """`allowed` None: everything in its account. `account`: whose user it is, when a signing key issues it."""
-    about: Claims = {"subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED, "pub": {}, "sub": {}}
-    if allowed is not None:
-        about |= {
-            "pub": {"allow": list(allowed.publish)},
-            "sub": {"allow": list(allowed.subscribe)},
-            "subs": allowed.subscriptions,
-            "payload": allowed.payload,
-        }
-    about["allowed_connection_types"] = ["STANDARD", "WEBSOCKET"]
-    if account is not None:
-        about["issuer_account"] = account
-    return _claims("user", public, name, about)
+def user_claims(public: str, name: str, account: str, allowed: Allowed | None) -> Claims:
+    """A user of `account`, with limits of its own; `allowed` None: everything in its account."""
+    return _claims("user", public, name, {**_permissions(allowed), "issuer_account": account})
+
+
+def scoped_user_claims(public: str, name: str, account: str) -> Claims:
+    """A user of `account` that may do what the scope of the key allows that signs it."""
+    return _claims("user", public, name, {"issuer_account": account})
 
 
 def encode(claims: Claims, issuer: KeyPair, issued_at: int, expires_at: int | None = None) -> str:
@@ -204,6 +210,21 @@ def _line_after(mark: str, text: str) -> str:
         return lines[lines.index(mark) + 1]
     except (ValueError, IndexError):
         raise ValueError("not the text of a .creds file") from None
+
+
+def _permissions(allowed: Allowed | None) -> Claims:
+    return {
+        "pub": {} if allowed is None else {"allow": list(allowed.publish)},
+        "sub": {} if allowed is None else {"allow": list(allowed.subscribe)},
+        "subs": UNLIMITED if allowed is None else allowed.subscriptions,
+        "data": UNLIMITED,
+        "payload": UNLIMITED if allowed is None else allowed.payload,
+        "allowed_connection_types": ["STANDARD", "WEBSOCKET"],
+    }
+
+
+def _scope(key: str, allowed: Allowed) -> Claims:
+    return {"kind": "user_scope", "key": key, "role": "", "description": "", "template": _permissions(allowed)}
 
 
 def _claims(kind: Kind, public: str, name: str, about: Claims) -> Claims:

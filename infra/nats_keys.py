@@ -130,7 +130,7 @@ resolver_preload {{
     def _provide_user(self, name: str, account: str, signed_by: KeyPair, who: str, allowed: Allowed | None) -> None:
         if not (self.folder / name).exists():
             user = KeyPair.new("user")
-            token = encode(user_claims(user.public, who, allowed, account=account), signed_by, int(time.time()))
+            token = encode(user_claims(user.public, who, account, allowed), signed_by, int(time.time()))
             self._write(name, creds_text(token, user))
 
     def _read(self, name: str) -> str:

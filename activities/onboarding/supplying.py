@@ -42,13 +42,13 @@ def with_fields(
     """With the forms and declarations that were sent, and the items that are new by it. Raises Refusal."""
     refuse_when_closed(application)
     asked = {item.id: item for item in requirements.asked_of(application.categories)}
-    forms = {name: getattr(sent, name) for name in FORMS if getattr(sent, name) is not None}
+    forms: dict[str, Any] = {name: getattr(sent, name) for name in FORMS if getattr(sent, name) is not None}
     for form in forms:
         _refuse_unasked(asked.get(form), form, form, "form")
     for place, name in enumerate(sent.declarations):
         _refuse_unasked(asked.get(name), name, f"declarations.{place}", "declaration")
     _refuse_wrong_forms(sent)
-    changed: list[str] = [name for name, form in forms.items() if form != getattr(application.fields, name)]
+    changed = [name for name, form in forms.items() if form != getattr(application.fields, name)]
     made = {
         name: Declared(item=name, requirements=requirements.pinned, at=now)
         for name in sent.declarations

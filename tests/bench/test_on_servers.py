@@ -132,14 +132,14 @@ async def test_copies_of_open_orders_look_like_orders_and_disturb_none(one: Rig)
     assert await one.mongo.orders.count_documents({"stage": "dispatched", "_id": {"$regex": "^0000[123]-"}}) == copies
 
 
-async def test_a_minute_of_the_soak_samples_every_process() -> None:
+async def test_half_a_minute_of_the_soak_samples_every_process() -> None:
     options = argparse.Namespace(
-        **{"minutes": 1.0, "rate": 10.0, "every_s": 1.0, "delay_s": (0.2, 1.0), "locations": 20, "skus": 60, "seed": 7}
+        **{"minutes": 0.5, "rate": 10.0, "every_s": 1.0, "delay_s": (0.2, 1.0), "locations": 20, "skus": 60, "seed": 7}
     )
     result = await soak(options, QUIET)
-    assert result["orders"] >= 600
+    assert result["orders"] >= 300
     assert {"fulfilment", "events", "relay", "gateway", "mongo", "nats", "temporal"} <= set(result["processes"])
-    assert len(result["samples"]) >= 30
+    assert len(result["samples"]) >= 15
     for process in result["processes"].values():
         low, high = process["interval"]
         assert low <= process["slope_mib_per_hour"] <= high

@@ -78,9 +78,9 @@ async def world(
 
 
 @pytest.fixture(scope="session")
-async def jetstream(nats_url: str) -> AsyncIterator[JetStreamContext]:
+async def jetstream(servers: Addresses) -> AsyncIterator[JetStreamContext]:
     """Shared: tests keep apart by the ids of their partners."""
-    nats = await connect(nats_url, "tests")
+    nats = await connect(servers.nats_url, servers.nats_creds, "tests")
     await provision_streams(nats.jetstream())
     yield nats.jetstream()
     await nats.close()

@@ -147,6 +147,19 @@ class Office:
         await self.accept_all(process, by)
         return await self.decide(process, "approve", by)
 
+    async def correct(self, process: WorkflowHandle[Any, str], item: str) -> None:
+        """The applicant supplies a document anew, as it should be."""
+        application = await self.applications.find(_application(process))
+        assert application is not None
+        good = complete(int(application.id.removeprefix("app-")), builtin_sets()[REQUIREMENTS], application.created_at)
+        papers = {**application.documents, item: good.documents[item]}
+        items = [
+            one.model_copy(update={"state": "supplied"}) if one.item == item else one
+            for one in application.standing.items
+        ]
+        standing = application.standing.model_copy(update={"items": items})
+        await self.applications.replace(application.model_copy(update={"documents": papers, "standing": standing}))
+
     async def standing(self, process: WorkflowHandle[Any, str]) -> Standing:
         row = await self.mongo.applications.find_one({"_id": _application(process)})
         assert row is not None

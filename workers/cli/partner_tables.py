@@ -130,7 +130,7 @@ def partner_story(row: Row) -> Iterator[RenderableType]:
         value = row.get(name)
         if value not in (None, [], False):
             yield f"{name.replace('_', ' '):<16}{plain(', '.join(value) if isinstance(value, list) else value)}"
-    yield f"{'streams':<16}{plain(', '.join(row['streams']))}"
+    yield f"{'streams':<16}{plain(', '.join(row['event_streams']))}"
     if row["links"]["workflow"]:
         yield f"{'workflow':<16}{plain(row['links']['workflow'])}"
     yield _documents(row["documents"], row["offered"])

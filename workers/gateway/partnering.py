@@ -25,9 +25,9 @@ class PartnerLinks(BaseModel):
 
 
 class PartnerRow(PartnerRecord):
-    """`streams`: what it reads and answers on. `waits_for`: what comes next, in words."""
+    """`event_streams`: what it reads and answers on. `waits_for`: what comes next, in words."""
 
-    streams: list[str]  # type: ignore[assignment]  # a property of the record
+    event_streams: list[str]
     waits_for: str
     links: PartnerLinks
 
@@ -56,7 +56,7 @@ def partner_row(record: PartnerRecord, workflows: Workflows, now: datetime) -> d
         "application": f"/v1/reviews/{record.application}",
         "workflow": workflows.link(lifecycle_id(record.id)),
     }
-    return {**record.model_dump(mode="json"), "streams": record.streams, "waits_for": waits, "links": links}
+    return {**record.model_dump(mode="json"), "event_streams": record.streams, "waits_for": waits, "links": links}
 
 
 async def partner_view(mongo: Mongo, record: PartnerRecord, workflows: Workflows) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from contracts.refusals import Refusal
 from infra.audit import audit_row, write_audit
 from infra.keys import Scope
 from workers.gateway import examples
+from workers.gateway.access import BusCredentials, Nothing, PartnerKey, Revoked, Rotation, shown
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse, read_json
 from workers.gateway.carried import Work, carried_out
@@ -134,41 +135,6 @@ async def review_document(request: Request, caller: Reviews, partner: PartnerInP
     return await carried_out(request, caller, _work(caller, partner, "review", _REVIEW))
 
 
-class Rotation(BaseModel):
-    """`overlap_s`: so long the credentials that the partner has count beside the new ones."""
-
-    model_config = {"extra": "forbid"}
-    overlap_s: float = 3600
-
-
-class Nothing(BaseModel):
-    """Nothing is asked for."""
-
-    model_config = {"extra": "forbid"}
-
-
-class BusCredentials(BaseModel):
-    """`creds`: the text of a `.creds` file; shown now and never again. `inbox`: the prefix that its client must use."""
-
-    creds: str
-    inbox: str
-    streams: list[str]
-    expires_at: str
-
-
-class PartnerKey(BaseModel):
-    """An API key; shown now and never again."""
-
-    key: str
-
-
-class Revoked(BaseModel):
-    """`keys`: how many API keys ended. `revoked_at`: the bus has taken the credentials back by then."""
-
-    keys: int
-    revoked_at: str
-
-
 _ROTATION: TypeAdapter[Rotation] = TypeAdapter(Rotation)
 _NOTHING: TypeAdapter[Nothing] = TypeAdapter(Nothing)
 
@@ -265,7 +231,3 @@ async def _alive(gateway: Gateway, partner: str) -> PartnerRecord:
 async def _note(gateway: Gateway, caller: Caller, partner: str, did: str, note: str | None) -> None:
     row = audit_row(partner, f"access:{sortable()}", caller.name, did, gateway.mongo.clock.now(), note=note)
     await write_audit(gateway.mongo, [row])
-
-
-def shown(made: Any) -> dict[str, Any]:
-    return {"creds": made.creds, "inbox": made.inbox, "streams": list(made.streams), "expires_at": made.expires_at}
