@@ -19,6 +19,7 @@ from workers.gateway import (
     health,
     locations,
     orders,
+    own_agreements,
     partners,
     policies,
     requirements,
@@ -96,7 +97,16 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, review, partners, agreements, partner_events, partner_replies)
+    of_partners = (
+        requirements,
+        applications,
+        review,
+        partners,
+        agreements,
+        own_agreements,
+        partner_events,
+        partner_replies,
+    )
     for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
