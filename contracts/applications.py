@@ -256,21 +256,10 @@ class Deposit(Document):
     """When an amount was said that was wrong, or the right one."""
 
 
-class Noted(Document):
-    """One line of the audit trail: who did or saw what, when."""
-
-    at: Moment
-    by: str
-    did: str
-    """applied, saw, fields, uploaded, facts, declared, submitted, checked, deposit, ... and what reviewers decide."""
-    item: str | None = None
-    note: str | None = None
-    """Codes and digests; no personal data."""
-
-
 class Application(Document):
-    """All of one application. Whoever writes it checks `version` and counts it up; `standing` is written by the steps
-    of its workflow, and, while it is the applicant's turn, by what the applicant supplies (states of items only)."""
+    """All of one application; who did and saw what with it is in `audit`. Whoever writes it checks `version` and counts
+    it up; `standing` is written by the steps of its workflow, and, while it is the applicant's turn, by what the
+    applicant supplies (states of items only)."""
 
     id: str
     kind: PartnerKind
@@ -283,6 +272,8 @@ class Application(Document):
     fields: Fields = Fields()
     documents: dict[str, SuppliedDocument] = {}
     """By item."""
+    uploaded_bytes: int = 0
+    """Of all files that were supplied so far, also of those that others replaced."""
     declarations: dict[str, Declared] = {}
     checks: list[Check] = []
     checked_revision: int = 0
@@ -292,7 +283,6 @@ class Application(Document):
     credit_code: str | None = None
     """The company's, in capitals and without blanks: by it the same applicant is found again."""
     standing: Standing
-    audit: list[Noted] = []
     created_at: Moment
     updated_at: Moment
     version: int = 1

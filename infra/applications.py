@@ -32,6 +32,10 @@ class Applications:
         row = await self._mongo.applications.find_one({"_id": application}, session=session)
         return Application.from_row(self._sealing.opened(row, _COLLECTION)) if row else None
 
+    async def token_hash(self, application: str) -> str | None:
+        row = await self._mongo.applications.find_one({"_id": application}, {"token_hash": 1})
+        return str(row["token_hash"]) if row else None
+
     async def insert(self, application: Application, session: Session | None = None) -> None:
         await self._mongo.applications.insert_one(self._sealing.row(application, _COLLECTION), session=session)
 

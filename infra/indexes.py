@@ -7,6 +7,7 @@ from infra.mongo import Mongo
 INBOX_KEPT_S = 30 * 86400
 IDEMPOTENCY_KEPT_S = 72 * 3600
 OUTBOX_KEPT_S = 14 * 86400
+NEVER_BEGUN_S = 7 * 86400
 
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
@@ -80,7 +81,12 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "agreements": [([("application", 1), ("number", -1)], {"unique": True})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
-    "partners": [([("state", 1)], {}), ([("kind", 1), ("state", 1)], {})],
+    "partners": [
+        ([("state", 1)], {}),
+        ([("kind", 1), ("state", 1)], {}),
+        ([("credit_code", 1)], {}),
+        ([("kind", 1), ("territory", 1)], {}),
+    ],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
         ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),
@@ -93,6 +99,15 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         (
             [("fields.contact.phone.hash", 1)],
             {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
+        ),
+        # Begun, and never taken on by a workflow: nobody has its token.
+        (
+            [("created_at", 1)],
+            {
+                "partialFilterExpression": {"standing.step": 0},
+                "expireAfterSeconds": NEVER_BEGUN_S,
+                "name": "never_begun",
+            },
         ),
     ],
     "bus_accounts": [([("streams", 1)], {}), ([("telling.at", 1)], {"sparse": True})],

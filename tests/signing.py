@@ -146,11 +146,13 @@ class Office:
 
     async def resend(self, handle: "WorkflowHandle[Any, Signed]", signer: str) -> Standing:
         command = Command(by="desk", resend=Resend(signer=signer))
-        return await handle.execute_update("resend", command, result_type=Standing)
+        standing: Standing = await handle.execute_update("resend", command, result_type=Standing)
+        return standing
 
     async def cancel(self, handle: "WorkflowHandle[Any, Signed]", reason: str = "改变主意") -> Standing:
         command = Command(by="desk", cancel=Cancel(reason=reason))
-        return await handle.execute_update("cancel", command, result_type=Standing)
+        standing: Standing = await handle.execute_update("cancel", command, result_type=Standing)
+        return standing
 
     async def told(self) -> list[dict[str, Any]]:
         """What the retailer's systems hear, in order."""

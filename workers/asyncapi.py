@@ -9,6 +9,7 @@ from faststream.specification import AsyncAPI
 
 from contracts.events import REPLY_TYPE, ReplyEvent
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
+from workers.agreement_catalogue import OF_AGREEMENTS
 from workers.catalogue import ANSWERED, LOCATION, TOLD
 from workers.partner_catalogue import OF_PARTNERS
 
@@ -46,7 +47,7 @@ _ANSWERING = "A location's answers about its parcels. Each has an id of its own;
 def document() -> dict[str, Any]:
     """The document, as FastStream describes this bus, with what a partner needs besides."""
     broker = NatsBroker("nats://localhost:4222", description="The event bus; you are told its address.")
-    for told in (*TOLD, *OF_PARTNERS):
+    for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS):
         address = event_subject(told.partner, told.kind)
         broker.publisher(address, title=told.kind, description=told.meaning, schema=told.model)
 
@@ -63,7 +64,7 @@ def document() -> dict[str, Any]:
         schema_version="3.0.0",
     )
     found: dict[str, Any] = json.loads(made.to_specification().to_json())
-    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS)}
+    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS)}
     examples[REPLY_TYPE] = ANSWERED.model_dump(mode="json", exclude_none=True)
     return _completed(found, examples)
 

@@ -1,6 +1,7 @@
 """A whole system on one machine: servers, provisioning and every process of ours, started and stopped in order."""
 
 import asyncio
+import base64
 import json
 import secrets
 from contextlib import AsyncExitStack
@@ -24,6 +25,8 @@ from infra.versions import make_current
 
 WORKERS = ("fulfilment", "events", "relay", "gateway")
 _SANDBOXES = {"payments": "workers.payment_sandbox", "carriers": "workers.carrier_sandbox"}
+_SIGNATURES = "signatures"
+"""The signature sandbox, its folder, and the port it remembers. Not started where settings name a provider."""
 _READY_S = 60.0
 _FOR_ENVIRONMENT = (
     "mongo_url",
@@ -45,14 +48,18 @@ _FOR_ENVIRONMENT = (
     "bell_rings_per_s",
     "backlog_max",
     "codec_keys",
+    "signature_url",
+    "signature_key",
+    "signature_secret",
+    "signature_roots",
 )
 
 
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments` and `carriers`),
-    for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments`, `carriers` and
+    `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
@@ -85,13 +92,16 @@ class System:
         }
         found |= {name: Path(getattr(known, name)) for name in ("nats_creds", "nats_keys") if getattr(known, name)}
         ports = Ports(self.data_dir.resolve())
-        ports.take(["gateway", "payments", "carriers"])
+        ports.take(["gateway", "payments", "carriers", _SIGNATURES])
         if self.settings.gateway_port == 0:
             found["gateway_port"] = ports["gateway"]
         if self.settings.payment_url is None:
             found["payment_url"] = f"http://{HOST}:{ports['payments']}"
         if self.settings.carrier_url is None:
             found["carrier_url"] = f"http://{HOST}:{ports['carriers']}"
+        own_signatures = self.settings.signature_url is None
+        if own_signatures:
+            found |= self._signature_provider(ports[_SIGNATURES])
         self.settings = self.settings.model_copy(update={k: v for k, v in found.items() if v})
         url = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         self.settings = self.settings.model_copy(update={"gateway_url": url})
@@ -100,6 +110,9 @@ class System:
         self.settings = self.settings.model_copy(update={"operator_key": key})
         await self._carrier_keys()
         await self._start_processes(str(ports["payments"]), str(ports["carriers"]))
+        if own_signatures:
+            await self._start_signatures(ports[_SIGNATURES])
+        self.watch()
         self._stack.callback(clear_state, self.data_dir)
         write_state(self.data_dir, self.state())
 
@@ -148,6 +161,39 @@ class System:
         finally:
             mongo.close()
 
+    def _signature_provider(self, port: int) -> dict[str, object]:
+        """Settings for the sandbox. The keys that it and we share are made once, in a file that only its owner can
+        read; its authority makes itself as it starts."""
+        folder = self.data_dir / _SIGNATURES
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "keys.json"
+        if not path.exists():
+            callback_secret = base64.b64encode(secrets.token_bytes(32)).decode()
+            keys = {"api_key": secrets.token_urlsafe(32), "callback_secret": callback_secret}
+            write_private(path, json.dumps(keys))
+        keys = json.loads(path.read_text())
+        return {
+            "signature_url": f"http://{HOST}:{port}",
+            "signature_key": keys["api_key"],
+            "signature_secret": keys["callback_secret"],
+            "signature_roots": folder.resolve() / "ca.pem",
+        }
+
+    async def _start_signatures(self, port: int) -> None:
+        folder = self.data_dir / _SIGNATURES
+        process = Process.of_module(
+            _SIGNATURES,
+            "workers.signature_sandbox",
+            *("--port", str(port), "--db", str(folder / "envelopes.sqlite"), "--authority", str(folder)),
+            *("--keys", str(folder / "keys.json"), "--gateway", self.settings.require("gateway_url")),
+            log=self.data_dir / "log" / f"{_SIGNATURES}.log",
+            env=self.environment,
+        )
+        process.start()
+        self.processes[_SIGNATURES] = process
+        self._stack.push_async_callback(process.stop, 15.0)
+        await process.wait_ready(lambda: answers(f"{self.settings.signature_url}/healthz"), _READY_S)
+
     async def _start_processes(self, payment_port: str, carrier_port: str) -> None:
         environment = self.environment
         gateway = self.settings.require("gateway_url")
@@ -187,7 +233,6 @@ class System:
         )
         if self.settings.worker_build is not None:
             await self._make_build_current(self.settings.worker_build)
-        self.watch()
 
     async def _make_build_current(self, build: str) -> None:
         """The only workers there are take everything from now on, also what another version has begun."""

@@ -14,6 +14,7 @@ from contracts.agreement_record import (
 )
 from contracts.agreements import ASKED, Outcome, Step
 from contracts.subjects import RETAILER
+from infra.audit import audit_row, write_audit
 from infra.mongo import Mongo, Session
 from infra.outbox import outgoing, rows_of
 
@@ -27,8 +28,8 @@ class NoAgreement(LookupError):
     """There is no agreement with this id."""
 
 
-async def change(mongo: Mongo, step: Step, work: Change) -> Agreement:
-    """Carry a step out once. Raises NoAgreement, and what `work` raises."""
+async def change(mongo: Mongo, step: Step, work: Change, by: tuple[str, str] | None = None) -> Agreement:
+    """Carry a step out once. `by`: who wanted it and what, for the audit. Raises NoAgreement, and what `work` does."""
 
     async def carry_out(session: Session) -> Agreement:
         row = await mongo.agreements.find_one({"_id": step.agreement}, session=session)
@@ -53,6 +54,10 @@ async def change(mongo: Mongo, step: Step, work: Change) -> Agreement:
                 for number, (kind, data) in enumerate(events)
             ]
             await mongo.outbox.insert_many(rows_of(rows, step.now), session=session)
+        if by is not None:
+            key = f"{after.id}:{step.number}"
+            row = audit_row(after.application, key, by[0], by[1], step.now, what=after.id)
+            await write_audit(mongo, [row], session)
         return after
 
     return await mongo.transaction(carry_out)

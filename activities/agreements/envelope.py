@@ -14,12 +14,16 @@ from contracts.base import milliseconds
 from contracts.hours import TIME_ZONE
 from contracts.signatures import EnvelopeView, Link, SignerView
 
+PROVIDER = "provider"
 _RANK: dict[SignerState, int] = {"waiting": 0, "sent": 1, "seen": 2, "signed": 3, "declined": 3, "expired": 3}
 _ANSWERED = 3
 
 
-def observed(agreement: Agreement, view: EnvelopeView, now: datetime) -> Agreement:
-    """With what the provider says. A view older than one seen before changes nothing; no signer goes backwards."""
+def observed(agreement: Agreement, view: EnvelopeView, now: datetime, *, ours: bool = False) -> Agreement:
+    """With what the provider says. A view older than one seen before changes nothing; no signer goes backwards.
+
+    `ours`: we have just told it to close the envelope; else one that is void was closed by the provider.
+    """
     if agreement.state in ENDED or view.version <= agreement.version_seen:
         return agreement
     told = {signer.id: signer for signer in view.signers}
@@ -30,8 +34,9 @@ def observed(agreement: Agreement, view: EnvelopeView, now: datetime) -> Agreeme
         return _ended(seen.model_copy(update={"state": "declined", "declined_by": declined}), now)
     if agreement.state == "out" and all(signer.state == "signed" for signer in signers):
         return seen.model_copy(update={"state": "complete", "signers": [_without_link(s) for s in signers]})
-    if agreement.state == "out" and view.state == "void":
-        return cancelled(seen, "provider", "", now)
+    if agreement.state == "out" and view.state == "void" and not ours:
+        over = agreement.expires_at is not None and now >= agreement.expires_at
+        return expired(seen, now) if over else cancelled(seen, PROVIDER, "", now)
     return seen
 
 

@@ -141,7 +141,8 @@ class AgreementActivities:
             view = await self._port.void(step.agreement, "expired")
 
             def work(known: Agreement) -> Agreement:
-                return envelope.expired(envelope.observed(known, view, step.now) if view else known, step.now)
+                seen = envelope.observed(known, view, step.now, ours=True) if view else known
+                return envelope.expired(seen, step.now)
 
             return await self._write(step, work)
 
@@ -178,9 +179,11 @@ class AgreementActivities:
             raise ApplicationError(f"there is no agreement {agreement}", non_retryable=True)
         return known
 
-    async def _write(self, step: Step, work: Callable[[Agreement], Agreement]) -> Standing:
+    async def _write(
+        self, step: Step, work: Callable[[Agreement], Agreement], by: tuple[str, str] | None = None
+    ) -> Standing:
         try:
-            return standing_of(await change(self._mongo, step, work))
+            return standing_of(await change(self._mongo, step, work, by))
         except NoAgreement as error:
             raise ApplicationError(f"there is no agreement {step.agreement}", non_retryable=True) from error
 
@@ -228,7 +231,7 @@ class AgreementActivities:
         def work(known: Agreement) -> Agreement:
             return envelope.sent(envelope.observed(known, view, step.now), link, step.now, expires_at)
 
-        return await self._write(step, work)
+        return await self._write(step, work, (step.command.by, f"resent_agreement:{name}"))
 
     async def _cancel(self, step: CarryOut, reason: str) -> Standing:
         agreement = await self._known(step.agreement)
@@ -238,11 +241,11 @@ class AgreementActivities:
         view = None if agreement.state == "doubtful" else await self._port.void(step.agreement, "cancelled")
 
         def work(known: Agreement) -> Agreement:
-            seen = envelope.observed(known, view, step.now) if view else known
+            seen = envelope.observed(known, view, step.now, ours=True) if view else known
             refuse(standing_of(seen), step.command)
             return envelope.cancelled(seen, step.command.by, reason, step.now)
 
-        return await self._write(step, work)
+        return await self._write(step, work, (step.command.by, "cancelled_agreement"))
 
     def _read_roots(self) -> bytes:
         if self._roots is None or not self._roots.exists():

@@ -1,8 +1,9 @@
 """Looks a signed PDF over: is it the document that was to be signed, with all signatures and nothing else?
 
-Pure: bytes in, evidence out. Takes some tenths of a second: not to be called in an event loop.
+Pure: bytes in, evidence out. Takes some tenths of a second, and pyHanko runs an event loop of its own for it.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ class NoRoots(Exception):
     """There is no certificate to trust; set TONGQU_SIGNATURE_ROOTS."""
 
 
+class InALoop(RuntimeError):
+    """It would stop an event loop for tenths of a second."""
+
+
 def roots_of(content: bytes) -> list[x509.Certificate]:
     """The certificates of a PEM file. Raises NoRoots."""
     try:
@@ -46,8 +51,11 @@ def verify(
 ) -> Evidence:
     """`digest` and `size` (bytes): of the document that was to be signed, which the signed file must begin with.
 
-    What is wrong is listed as findings of the evidence; it never raises for a file that is bad.
+    What is wrong is listed as findings of the evidence; it never raises for a file that is bad. Raises InALoop where
+    an event loop runs in this thread.
     """
+    if asyncio._get_running_loop() is not None:
+        raise InALoop("verify in a thread of its own")
     evidence = Evidence(
         verified_at=now,
         base_sha256=hashlib.sha256(pdf[:size]).hexdigest(),

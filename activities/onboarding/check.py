@@ -13,18 +13,21 @@ from temporalio.exceptions import ApplicationError
 from activities.heartbeat import heartbeats
 from activities.onboarding import bank
 from activities.onboarding.case import Other, Others
-from activities.onboarding.checking import SYSTEM, checked, opened, with_deposit
+from activities.onboarding.checking import checked, opened, summary, with_deposit
 from activities.onboarding.requirements import RequirementBook
-from contracts.applications import Application, Deposit, Noted
+from contracts.applications import Application, Deposit
 from contracts.banking import DepositOrder, DepositOutcome
 from contracts.onboarding import CHECK, DEPOSIT, OPEN, Standing, Step
 from contracts.partnership import PartnerRecord
 from contracts.requirements import RequirementSet
 from infra.applications import Applications
+from infra.audit import audit_row, write_audit
 from infra.bank import BankPort
 from infra.mongo import Mongo, Session
 from infra.sealing import Sealing
 
+SYSTEM = "tongqu"
+"""Who is named in the audit for what no person did."""
 REMARK = "同渠账户验证 Tongqu account check"
 _NEAR_MAX = 200
 Work = Callable[[Application, RequirementSet, Session], Awaitable[Application]]
@@ -49,7 +52,7 @@ class CheckActivities:
             return opened(application, requirements)
 
         async with heartbeats():
-            return (await self._carry_out(step, work)).standing
+            return (await self._carry_out(step, work, "opened")).standing
 
     @activity.defn(name=CHECK)
     async def check(self, step: Step) -> Standing:
@@ -60,7 +63,7 @@ class CheckActivities:
             return checked(application, requirements, others, step.now)
 
         async with heartbeats():
-            return (await self._carry_out(step, work)).standing
+            return (await self._carry_out(step, work, "checked")).standing
 
     @activity.defn(name=DEPOSIT)
     async def deposit(self, step: Step) -> Standing:
@@ -68,9 +71,9 @@ class CheckActivities:
         async with heartbeats():
             wanted = await self._want_deposit(step)
             outcome = await self._send(step, wanted) if wanted else None
-            return (await self._carry_out(step, _answered(step, wanted, outcome))).standing
+            return (await self._carry_out(step, _answered(step, wanted, outcome), "deposit")).standing
 
-    async def _carry_out(self, step: Step, work: Work) -> Application:
+    async def _carry_out(self, step: Step, work: Work, did: str) -> Application:
         """One transaction. A step that was carried out before changes nothing."""
 
         async def once(session: Session) -> Application:
@@ -81,6 +84,9 @@ class CheckActivities:
             changed = await work(application, requirements, session)
             standing = changed.standing.model_copy(update={"step": step.number})
             written = changed.model_copy(update={"standing": standing, "updated_at": step.now})
+            note = summary(written) if did == "checked" else standing.stage
+            row = audit_row(step.application, str(step.number), SYSTEM, did, step.now, note=note)
+            await write_audit(self._mongo, [row], session=session)
             return await self._applications.replace(written, session)
 
         return await self._mongo.transaction(once)
@@ -160,8 +166,7 @@ def _answered(step: Step, deposit: Deposit | None, outcome: DepositOutcome | Non
             state = "sent" if outcome.status == "paid" else "failed"
             known = {"reference": outcome.reference, "code": outcome.code, "answered_at": step.now}
             answered = deposit.model_copy(update={"state": state, **known})
-            note = Noted(at=step.now, by=SYSTEM, did="deposit", item=bank.ITEM, note=outcome.code or state)
-            application = with_deposit(application, requirements, answered, step.now, note)
+            application = with_deposit(application, requirements, answered, step.now)
         stage = "bank" if bank.needs_deposit(application) else "review"
         standing = application.standing.model_copy(update={"stage": stage, "turn": None})
         return application.model_copy(update={"standing": standing})

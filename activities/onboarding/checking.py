@@ -7,12 +7,9 @@ from activities.onboarding import bank
 from activities.onboarding.case import Case, Others
 from activities.onboarding.checks import machine_checks, with_verdicts
 from activities.onboarding.risk import builtin_weights, risk_of
-from contracts.applications import Application, Check, Deposit, Noted, standing_items
+from contracts.applications import Application, Check, Deposit, standing_items
 from contracts.onboarding import Stage
 from contracts.requirements import RequirementSet
-
-SYSTEM = "system"
-"""Who is named in the audit trail for what no person did."""
 
 
 def opened(application: Application, requirements: RequirementSet) -> Application:
@@ -26,22 +23,20 @@ def checked(application: Application, requirements: RequirementSet, others: Othe
     asked = Case(application, requirements, others, now).asks(bank.ITEM)
     stage: Stage = "bank" if asked and bank.needs_deposit(application) else "review"
     listed = _with_standing(application, items=standing_items(application, requirements), stage=stage, turn=None)
-    note = Noted(at=now, by=SYSTEM, did="checked", note=_summary(checks))
-    return _with_checks(listed, checks, now, note)
+    return _with_checks(listed, checks, now)
 
 
 def amount_said(
-    application: Application, requirements: RequirementSet, amount: int, by: str, now: datetime
+    application: Application, requirements: RequirementSet, amount: int, now: datetime
 ) -> tuple[Application, bank.Said]:
     """With the deposit confirmed, refuted or one try used up. Raises Refusal when no amount is waited for."""
     deposit, outcome = bank.said(application, amount, now)
-    note = Noted(at=now, by=by, did="deposit", item=bank.ITEM, note=f"{outcome}, try {len(deposit.tries)}")
-    changed = with_deposit(application, requirements, deposit, now, note)
+    changed = with_deposit(application, requirements, deposit, now)
     return (changed if outcome == "wrong" else _with_standing(changed, stage="review", turn=None)), outcome
 
 
 def with_deposit(
-    application: Application, requirements: RequirementSet, deposit: Deposit, now: datetime, note: Noted
+    application: Application, requirements: RequirementSet, deposit: Deposit, now: datetime
 ) -> Application:
     """With a deposit in a new state, what it means for the account's check, and for the risk."""
     kept = [one for one in application.deposits if one.number != deposit.number]
@@ -49,10 +44,10 @@ def with_deposit(
     changed = application.model_copy(update={"deposits": deposits})
     fresh = bank.check_account(Case(changed, requirements, Others(), now))
     checks = [*(check for check in application.checks if check.name != "bank_account"), *fresh]
-    return _with_checks(changed, checks, now, note)
+    return _with_checks(changed, checks, now)
 
 
-def _with_checks(application: Application, checks: list[Check], now: datetime, note: Noted) -> Application:
+def _with_checks(application: Application, checks: list[Check], now: datetime) -> Application:
     weights = builtin_weights()
     risk = risk_of(checks, application, now, weights)
     changed = application.model_copy(
@@ -60,7 +55,6 @@ def _with_checks(application: Application, checks: list[Check], now: datetime, n
             "checks": checks,
             "checked_revision": application.standing.revision,
             "risk": risk,
-            "audit": [*application.audit, note],
             "updated_at": now,
         }
     )
@@ -72,6 +66,8 @@ def _with_standing(application: Application, **changes: Any) -> Application:
     return application.model_copy(update={"standing": application.standing.model_copy(update=changes)})
 
 
-def _summary(checks: list[Check]) -> str:
+def summary(application: Application) -> str:
+    """Codes of what did not pass, for the audit."""
+    checks = application.checks
     bad = [f"{check.name}:{check.item}:{check.code}" for check in checks if check.verdict in ("failed", "doubtful")]
     return ", ".join(bad)[:1000] or "all passed"

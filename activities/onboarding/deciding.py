@@ -107,7 +107,7 @@ async def _confirm(hands: Hands, step: CarryOut, amount: int, session: Session) 
     if known is None:
         raise UnknownApplication(step.application)
     requirements = await hands.book.pinned(known.requirements, session)
-    changed, _ = amount_said(known, requirements, amount, step.command.by, step.now)
+    changed, _ = amount_said(known, requirements, amount, step.now)
     standing = (await hands.applications.replace(changed, session)).standing
     return standing if standing.stage == "bank" else standing.model_copy(update={"turn": None})
 

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from activities.agreements.document import pdf_of
 from activities.agreements.templates import TemplateChanged, read, sums, template_for, templates
-from activities.agreements.verifying import NoRoots, roots_of, verify
+from activities.agreements.verifying import InALoop, NoRoots, roots_of, verify
 from contracts.agreement_record import Content, Evidence, Party, Signer, Terms
 from contracts.partnership import KINDS, PartnerKind
 from workers.signature_sandbox.authority import Authority
@@ -226,6 +226,11 @@ def test_one_flipped_bit_anywhere_is_found(authority: Authority, whole: bytes, p
 @given(st.binary(max_size=300))
 def test_what_is_no_pdf_is_found(authority: Authority, noise: bytes) -> None:
     assert "unreadable" in looked_over(noise, authority).findings
+
+
+async def test_it_does_not_keep_an_event_loop_waiting(authority: Authority, whole: bytes) -> None:
+    with pytest.raises(InALoop):
+        looked_over(whole, authority)
 
 
 def test_without_roots_nothing_can_be_verified() -> None:

@@ -120,7 +120,6 @@ async def test_a_partner_that_never_acknowledges_is_taken_back(office: Office) -
     await office.env.sleep(timedelta(days=15))
     late = await office.stands(process, "testing", lambda one: one.turn and one.turn.escalated)
     assert late.turn is not None and late.turn.role == "partner_operations"
-    await office.env.sleep(timedelta(days=15))
     assert await process.result() == "expired"
     assert (await office.standing(process)).reasons == ["test_not_acknowledged"]
     await nothing_is_left(office, partner["_id"], partner["locations"])

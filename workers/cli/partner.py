@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from workers.cli import agreements
 from workers.cli.options import AsJson, running_api
 
 app = typer.Typer(no_args_is_help=True, help="Applications, reviews and partners.")
+app.add_typer(agreements.app, name="agreement")
 
 PartnerId = Annotated[str, typer.Argument(metavar="ID", help="The partner's id, partner-….")]
 ApplicationId = Annotated[str, typer.Argument(metavar="APPLICATION", help="The application's id, app-….")]

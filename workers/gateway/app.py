@@ -8,6 +8,8 @@ from fastapi_offline import FastAPIOffline
 
 from infra.settings import Settings
 from workers.gateway import (
+    agreements,
+    applications,
     articles,
     availability,
     carriers,
@@ -17,8 +19,10 @@ from workers.gateway import (
     health,
     locations,
     orders,
+    own_agreements,
     partners,
     policies,
+    requirements,
     returns,
     review,
     rules,
@@ -61,10 +65,12 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
-    {"name": "codec", "description": "For the tools that operators look into workflows with."},
-    {"name": "partner", "description": "What a partner hears and answers on its own streams."},
+    {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
+    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
+    {"name": "partner", "description": "What a partner hears and answers on its own streams."},
+    {"name": "codec", "description": "For the tools that operators look into workflows with."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -91,7 +97,16 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (partner_events, partner_replies, review, partners)
+    of_partners = (
+        requirements,
+        applications,
+        review,
+        partners,
+        agreements,
+        own_agreements,
+        partner_events,
+        partner_replies,
+    )
     for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)

@@ -244,3 +244,48 @@ NEW_DOCUMENT: dict[str, Any] = {
     "valid_until": "2031-03-01T00:00:00+08:00",
 }
 DOCUMENT_REVIEW: dict[str, Any] = {"requirement": "food_licence", "decision": "accept"}
+APPLICATION: dict[str, Any] = {"kind": "franchise", "region": "330106", "categories": ["food", "household"]}
+APPLICATION_FIELDS: dict[str, Any] = {
+    "company": {
+        "name": "杭州西湖百货有限公司",
+        "credit_code": "91330100799655058B",
+        "legal_representative": "王伟",
+        "address": "杭州市西湖区文三路 100 号",
+        "established_on": "2015-04-01",
+    },
+    "contact": {"name": "李娜", "phone": "13900000000", "email": "lina@example.com"},
+    "territory": {"prefixes": ["330106"], "exclusive": False},
+    "declarations": ["truthfulness"],
+}
+DOCUMENT_FACTS: dict[str, Any] = {
+    "name": "杭州西湖百货有限公司",
+    "credit_code": "91330100799655058B",
+    "legal_representative": "王伟",
+    "scope": "食品销售；日用百货销售",
+    "valid_from": "2015-04-01",
+    "long_term": True,
+}
+REQUIREMENT_SET: dict[str, Any] = {
+    "id": "counter-zhejiang",
+    "version": 1,
+    "title": {"zh": "浙江专柜", "en": "Counter in Zhejiang"},
+    "kinds": ["counter"],
+    "regions": ["33"],
+    "items": [
+        {"id": "company", "kind": "form", "title": {"zh": "企业信息", "en": "Company"}},
+        {
+            "id": "business_licence",
+            "kind": "document",
+            "title": {"zh": "营业执照", "en": "Business licence"},
+            "facts": ["name", "credit_code", "legal_representative", "scope", "valid_from", "valid_until"],
+            "compared": ["name", "credit_code", "legal_representative"],
+            "covers": "business",
+            "expires": True,
+        },
+    ],
+    "training": [{"id": "platform_basics", "title": {"zh": "平台操作基础", "en": "The platform"}, "within_days": 14}],
+    "stock_feed": {"skus": 10, "every_minutes": 60},
+}
+
+RESEND = {"signer": "partner-1"}
+CANCEL_AGREEMENT = {"reason": "佣金需要重新商定"}

@@ -8,9 +8,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.agreements import Cancel, Resend
+from contracts.applications import ApplicationRequest, Facts, FieldsSent
 from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
-from contracts.onboarding import Decide, ReviewItem
+from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
@@ -32,7 +35,7 @@ from workers.gateway.bodies import (
 from workers.gateway.examples import placed
 from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
-from workers.gateway.security import SECURITY_SCHEMES
+from workers.gateway.security import SECURITY_SCHEMES, TOKEN_SCHEME
 from workers.gateway.views import OrderView
 
 _SCHEMAS: tuple[type[BaseModel], ...] = (
@@ -70,6 +73,15 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Nothing,
     PartnerEvent,
     Acknowledgement,
+    ApplicationRequest,
+    FieldsSent,
+    Facts,
+    Submit,
+    Withdraw,
+    ConfirmDeposit,
+    RequirementSet,
+    Resend,
+    Cancel,
     Problem,
 )
 _REF = "#/components/schemas/{model}"
@@ -79,8 +91,8 @@ _REASONS = {
     403: "The key lacks a scope.",
     404: "There is no such thing.",
     409: "It is in the way of what was done before; see `code`.",
-    413: "The body is larger than 8 MiB.",
-    415: "The body is not JSON.",
+    413: "The body is too large: JSON may be 8 MiB, a file 10 MiB.",
+    415: "The body is not of the type that is asked.",
     422: "Something in the request is wrong; see `field` and `remedy`.",
     410: "It is kept no more; see `remedy`.",
     429: "Too many, or too many at once; see Retry-After.",
@@ -93,6 +105,8 @@ _HEADERS = {
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
 }
 _ALWAYS = (401, 403, 422, 429, 500, 503)
+_OF_TOKEN = (401, 404, 422, 429, 500, 503)
+_OF_ANYBODY = (422, 429, 500, 503)
 _WITH_BODY = (400, 409, 413, 415)
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -134,18 +148,31 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     parameters: Sequence[dict[str, Any]] = (),
     problems: Sequence[int] = (),
+    applicant: bool = False,
+    anybody: bool = False,
+    once: bool = True,
+    content: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Arguments for a route. The first of `responses` is its usual one."""
+    """Arguments for a route. The first of `responses` is its usual one.
+
+    `applicant`: the token of an application is needed. `anybody`: nothing is. `once`: whether an Idempotency-Key makes
+    a body count once. `content`: of a body that is no JSON.
+    """
     extra: dict[str, Any] = {"parameters": list(parameters)}
     if scope is not None:
         extra["security"] = [{scheme: [scope.value]} for scheme in SECURITY_SCHEMES]
+    elif applicant or anybody:
+        extra["security"] = [{scheme: []} for scheme in TOKEN_SCHEME] if applicant else []
+    if content is not None:
+        extra["requestBody"] = {"required": True, "content": dict(content)}
     if body is not None:
-        extra["parameters"].append(_IDEMPOTENCY_KEY)
-        content: dict[str, Any] = {"schema": {"$ref": _REF.format(model=body.__name__)}}
+        extra["parameters"] += [_IDEMPOTENCY_KEY] if once else []
+        described: dict[str, Any] = {"schema": {"$ref": _REF.format(model=body.__name__)}}
         if examples:
-            content["examples"] = {name: {"value": value} for name, value in examples.items()}
-        extra["requestBody"] = {"required": True, "content": {JSON: content}}
-    statuses = {*problems, *(_ALWAYS if scope else ()), *(_WITH_BODY if body else ())}
+            described["examples"] = {name: {"value": value} for name, value in examples.items()}
+        extra["requestBody"] = {"required": True, "content": {JSON: described}}
+    always = _ALWAYS if scope else _OF_TOKEN if applicant else _OF_ANYBODY if anybody else ()
+    statuses = {*problems, *always, *(_WITH_BODY if body or content else ())}
     return {
         "summary": summary,
         "status_code": next(iter(responses)),
@@ -177,6 +204,6 @@ def document(app: FastAPI) -> dict[str, Any]:
         components.setdefault("schemas", {}).update(schemas["$defs"])
         # Here and not beside the operation, where FastAPI would drop the fields that are null.
         components["schemas"][OrderView.__name__]["examples"] = [placed()]
-        components["securitySchemes"] = SECURITY_SCHEMES
+        components["securitySchemes"] = {**SECURITY_SCHEMES, **TOKEN_SCHEME}
         app.openapi_schema = made
     return app.openapi_schema

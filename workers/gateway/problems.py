@@ -13,6 +13,7 @@ from contracts.refusals import Refusal
 from infra.hearing import BusSilent
 from infra.mongo import PyMongoError, passes
 from workers.gateway.answers import PROBLEM, to_json
+from workers.gateway.chinese import CHINESE
 from workers.gateway.faults import codes_of, faults_of, refused
 from workers.gateway.paths import allowed_methods
 
@@ -32,6 +33,7 @@ def problem(refusal: Refusal) -> dict[str, Any]:
         "code": refusal.code,
         "field": refusal.field,
         "remedy": refusal.remedy,
+        "zh": CHINESE.get(refusal.code),
         **{name: refusal.extra.get(name) for name in _MEMBERS},
     }
     return {name: value for name, value in members.items() if value is not None}

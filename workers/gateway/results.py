@@ -25,6 +25,7 @@ class Problem(BaseModel):
     code: str
     field: str | None = None
     remedy: str
+    zh: str | None = Field(default=None, description="What is wrong and what to do, in Chinese, for applicants.")
     errors: list[FaultView] | None = None
     retry_after: int | None = Field(default=None, description="Seconds.")
     oldest: int | None = Field(default=None, description="With `events_gone`: the first number that is kept.")

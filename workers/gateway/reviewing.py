@@ -204,14 +204,9 @@ class Queue:
         }
 
     async def audit(self, application: Application) -> list[dict[str, Any]]:
-        """What the process wrote down of it, and what the application itself knows of its applicant."""
+        """Who did and saw what with it, and with the partner that it led to."""
         subjects = [application.id] + ([application.standing.partner] if application.standing.partner else [])
-        kept = [line(row) for row in await read_audit(self._mongo, subjects)]
-        own = [
-            {"subject": application.id, "at": one.at, "by": one.by, "did": one.did, "what": one.item, "note": one.note}
-            for one in application.audit
-        ]
-        return sorted([*kept, *own], key=lambda one: one["at"])
+        return [line(row) for row in await read_audit(self._mongo, subjects)]
 
 
 def line(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key as bearer token."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
+TOKEN_SCHEME = {
+    "applicant": {"type": "http", "scheme": "bearer", "description": "The token that an application was answered with."}
+}
 _KEYS_KEPT = 10_000
 
 

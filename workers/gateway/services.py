@@ -10,6 +10,7 @@ from fastapi import Request
 from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
+from activities.onboarding.requirements import RequirementBook
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
 from infra.access import PartnerAccess
@@ -20,6 +21,7 @@ from infra.mongo import Mongo
 from infra.nats import connect_by
 from infra.sealing import Sealing
 from infra.settings import Settings
+from infra.uploads import Inspector
 from workers.gateway.accept import Acceptance
 from workers.gateway.headers import origin_of
 from workers.gateway.holds import Holds
@@ -27,6 +29,7 @@ from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
 from workers.gateway.listeners import Listeners
 from workers.gateway.metrics import Metrics
+from workers.gateway.oneatatime import OneAtATime
 from workers.gateway.pressure import Pressure
 from workers.gateway.rates import Rates
 from workers.gateway.refusals import Refusals
@@ -66,7 +69,12 @@ class Gateway:
     metrics: Metrics
     keyring: Keyring
     applications: Applications
+    book: RequirementBook
+    inspector: Inspector
+    uploads: OneAtATime
     access: PartnerAccess
+    signature_secret: str | None
+    """Of the signature provider's callbacks."""
     ui_origin: str | None
     """Of Temporal's UI, whose pages may ask the codec."""
 
@@ -90,6 +98,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
     finally:
         await gateway.acceptance.groups.close()
         await gateway.idempotency.close()
+        await gateway.inspector.close()
         for loop in loops:
             loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -132,9 +141,13 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,
+        book=RequirementBook(mongo),
+        inspector=Inspector(),
+        uploads=OneAtATime(),
         keyring=keys_of_data,
         applications=Applications(mongo, Sealing(keys_of_data)),
         access=PartnerAccess(mongo, settings),
+        signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),
     )
 

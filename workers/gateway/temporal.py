@@ -1,8 +1,15 @@
 """Temporal, as the gateway uses it: connected when it is first needed, so that orders are taken while it is away."""
 
 import asyncio
+from typing import Any
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -45,6 +52,32 @@ class Durable:
         except RPCError as error:
             raise _unavailable("Temporal does not answer at the moment.") from error
 
+    async def start_with(
+        self, workflow: str, argument: object, workflow_id: str, task_queue: str, update: str, summary: str
+    ) -> None:
+        """Start a workflow together with its first update, which takes the same argument, and wait for that update;
+        one that runs already is only updated. Raises the Refusal that the workflow made of it, or 503."""
+        client = await self._connected()
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            workflow,
+            argument,
+            id=workflow_id,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=summary,
+        )
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await client.execute_update_with_start_workflow(
+                    update, argument, start_workflow_operation=start, id=workflow_id
+                )
+        except WorkflowUpdateFailedError as error:
+            raise refusal_of(error.cause) or error.cause or error from error
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise _unavailable("The outcome is not known yet.") from error
+        except RPCError as error:
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
     async def update(self, workflow_id: str, update: str, argument: object, update_id: str) -> bool:
         """Carry an update out, once for an id. False: there is no such workflow, or it has ended.
 
@@ -59,6 +92,17 @@ class Durable:
             raise refusal_of(error.cause) or error.cause or error from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _unavailable("The outcome is not known yet.") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _unavailable("Temporal does not answer at the moment.") from error
+        return True
+
+    async def signal(self, workflow_id: str, signal: str) -> bool:
+        """False: there is no such workflow, or it has ended. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await client.get_workflow_handle(workflow_id).signal(signal)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
