@@ -19,6 +19,7 @@ from workers.gateway import (
     health,
     locations,
     orders,
+    own_agreements,
     partners,
     policies,
     requirements,
@@ -68,9 +69,9 @@ _TAGS = [
     {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
+    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
-    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -97,8 +98,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, review, agreements, partners)
-    by_partners = (partner_events, partner_replies, partner_webhooks)
+    of_partners = (requirements, applications, review, partners, agreements)
+    by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
     for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
