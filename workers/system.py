@@ -24,7 +24,11 @@ from infra.temporal import connect
 from infra.versions import make_current
 
 WORKERS = ("fulfilment", "events", "relay", "gateway")
-_SANDBOXES = {"payments": "workers.payment_sandbox", "carriers": "workers.carrier_sandbox"}
+_SANDBOXES = {
+    "payments": "workers.payment_sandbox",
+    "carriers": "workers.carrier_sandbox",
+    "bank": "workers.bank_sandbox",
+}
 _SIGNATURES = "signatures"
 """The signature sandbox, its folder, and the port it remembers. Not started where settings name a provider."""
 _READY_S = 60.0
@@ -39,6 +43,7 @@ _FOR_ENVIRONMENT = (
     "temporal_ui_url",
     "payment_url",
     "carrier_url",
+    "bank_url",
     "worker_deployment",
     "worker_build",
     "batch_max",
@@ -58,8 +63,8 @@ _FOR_ENVIRONMENT = (
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments`, `carriers` and
-    `signatures`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments`, `carriers`,
+    `bank` and `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
@@ -92,13 +97,15 @@ class System:
         }
         found |= {name: Path(getattr(known, name)) for name in ("nats_creds", "nats_keys") if getattr(known, name)}
         ports = Ports(self.data_dir.resolve())
-        ports.take(["gateway", "payments", "carriers", _SIGNATURES])
+        ports.take(["gateway", "payments", "carriers", "bank", _SIGNATURES])
         if self.settings.gateway_port == 0:
             found["gateway_port"] = ports["gateway"]
         if self.settings.payment_url is None:
             found["payment_url"] = f"http://{HOST}:{ports['payments']}"
         if self.settings.carrier_url is None:
             found["carrier_url"] = f"http://{HOST}:{ports['carriers']}"
+        if self.settings.bank_url is None:
+            found["bank_url"] = f"http://{HOST}:{ports['bank']}"
         own_signatures = self.settings.signature_url is None
         if own_signatures:
             found |= self._signature_provider(ports[_SIGNATURES])
@@ -109,7 +116,7 @@ class System:
         key = await self._operator_key()
         self.settings = self.settings.model_copy(update={"operator_key": key})
         await self._carrier_keys()
-        await self._start_processes(str(ports["payments"]), str(ports["carriers"]))
+        await self._start_processes(ports)
         if own_signatures:
             await self._start_signatures(ports[_SIGNATURES])
         self.watch()
@@ -194,7 +201,7 @@ class System:
         self._stack.push_async_callback(process.stop, 15.0)
         await process.wait_ready(lambda: answers(f"{self.settings.signature_url}/healthz"), _READY_S)
 
-    async def _start_processes(self, payment_port: str, carrier_port: str) -> None:
+    async def _start_processes(self, ports: Ports) -> None:
         environment = self.environment
         gateway = self.settings.require("gateway_url")
         keys = str(self.data_dir / "carriers.keys.json")
@@ -203,16 +210,17 @@ class System:
             "gateway": ("--host", self.settings.gateway_host, "--port", str(self.settings.gateway_port)),
             "payments": (
                 "--port",
-                payment_port,
+                str(ports["payments"]),
                 "--db",
                 str(self.data_dir / "payments.sqlite"),
                 *self._payment_options,
             ),
             "carriers": (
-                *("--port", carrier_port, "--db", str(self.data_dir / "carriers.sqlite")),
+                *("--port", str(ports["carriers"]), "--db", str(self.data_dir / "carriers.sqlite")),
                 *("--gateway", gateway, "--keys", keys, *days),
             ),
         }
+        arguments["bank"] = ("--port", str(ports["bank"]), "--db", str(self.data_dir / "bank.sqlite"))
         for name in (*_SANDBOXES, *WORKERS):
             process = Process.of_module(
                 name,
@@ -225,10 +233,11 @@ class System:
             self.processes[name] = process
             self._stack.push_async_callback(process.stop, 15.0)
         # Ours, also where others than ours are asked for labels.
-        carriers = f"http://{HOST}:{carrier_port}"
+        carriers, bank = (f"http://{HOST}:{ports[name]}" for name in ("carriers", "bank"))
         await asyncio.gather(
             self.processes["payments"].wait_ready(lambda: answers(f"{self.settings.payment_url}/healthz"), _READY_S),
             self.processes["carriers"].wait_ready(lambda: answers(f"{carriers}/healthz"), _READY_S),
+            self.processes["bank"].wait_ready(lambda: answers(f"{bank}/healthz"), _READY_S),
             self.processes["gateway"].wait_ready(lambda: answers(f"{self.settings.gateway_url}/readyz"), _READY_S),
         )
         if self.settings.worker_build is not None:
