@@ -105,11 +105,15 @@ class PartnerOnboarding:
     async def _wait(self) -> None:
         turn = self._standing.turn
         assert turn is not None
-        self._look_for_test()
-        waits = waits_for(self._standing)
-        self._show(waits)
         # Signers' time is the signing's own, which ends it and says so.
         until = None if turn.who == "signers" else next_moment(turn)
+        if until is None or workflow.now() < until:
+            self._look_for_test()
+        elif self._look is not None:
+            # It looks once more before the time counts as over.
+            until = None
+        waits = waits_for(self._standing)
+        self._show(waits)
         if not await self._something_comes(until, waits):
             await self._time_has_come(turn)
         elif self._asked:

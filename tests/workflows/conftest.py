@@ -127,7 +127,7 @@ async def office(
     ):
         made = Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session, settings)
         yield made
-        await made.hands.access.close()
+        await made.access.close()
     await mongo.client.drop_database(name)
     mongo.close()
 

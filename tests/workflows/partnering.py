@@ -69,7 +69,8 @@ class Office:
         self.task_queue = task_queue
         self.signers = Signers(session)
         self.settings = settings
-        self.hands = Hands(mongo, js, applications, RequirementBook(mongo), PartnerAccess(mongo, settings))
+        self.access = PartnerAccess(mongo, settings)
+        self.hands = Hands(mongo, js, applications, RequirementBook(mongo), self.access)
         self._session = session
 
     @property

@@ -14,12 +14,14 @@ from workers.gateway import (
     availability,
     carriers,
     codec,
+    collecting,
     commands,
     customers,
     health,
     locations,
     orders,
     own_agreements,
+    partner_documents,
     partners,
     policies,
     requirements,
@@ -98,7 +100,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, review, partners, agreements)
+    of_partners = (requirements, applications, collecting, review, partners, partner_documents, agreements)
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
     for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
-from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
+from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.requirements import RequirementSet
@@ -68,7 +68,6 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Resume,
     Terminate,
     Renew,
-    OfferDocument,
     ReviewDocument,
     Rotation,
     Nothing,
