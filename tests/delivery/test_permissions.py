@@ -440,7 +440,7 @@ def _forged(forgery: str, town: Town, folder: Path) -> str:
         "bearer": lambda: encode({**scoped, "nats": {**scoped["nats"], "bearer_token": True}}, partners, now),
         "wider than its scope": lambda: encode(user_claims(user.public, "x", account, EVERYTHING), partners, now),
         "of the events' account": lambda: encode(
-            user_claims(user.public, "x", town.keys.account("events"), None), partners, now
+            user_claims(user.public, "x", town.keys.public("events"), None), partners, now
         ),
     }
     seeds = {"other seed": KeyPair.new("user").seed}
