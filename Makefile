@@ -17,8 +17,8 @@ SEED ?= 1
 FAULTS ?= 200
 PACE ?= long
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams soak bench-routing chaos check \
-	constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams soak bench-routing \
+	chaos check constraints clean
 .NOTPARALLEL:
 
 help:

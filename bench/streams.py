@@ -47,6 +47,8 @@ REVOKED = 100
 DELIVERY_P99_MS, REVOKE_P99_MS, KIB_PER_PARTNER = 500.0, 1_000.0, 256.0
 _BODY = 600
 """Bytes of an event: what an offer of two lines has."""
+_SECONDS = 10.0
+"""Least time for which events come at each step."""
 _AT_ONCE = 50
 _STEPS = (0.1, 0.5, 1.0)
 _PATIENCE_S = 60.0
@@ -209,7 +211,9 @@ def _at_most(name: str, value: float, target: float) -> Row:
     return {"name": name, "value": round(value, 3), "target": target, "met": value <= target}
 
 
-async def measure(partners: int, per_s: float, revoked: int, data_dir: Path, console: Console) -> Row:
+async def measure(
+    partners: int, per_s: float, revoked: int, data_dir: Path, console: Console, *, seconds: float = _SECONDS
+) -> Row:
     settings = EnvironmentSettings(data_dir=data_dir, mongo_cache_gb=0.5)
     async with Servers(settings, data_dir, temporal=False) as servers:
         found = servers.addresses
@@ -224,7 +228,7 @@ async def measure(partners: int, per_s: float, revoked: int, data_dir: Path, con
         steps: list[Row] = []
         for share in _STEPS:
             step = await bench.grow(max(round(partners * share), 1))
-            step["fan_out"] = await bench.fan_out(per_s, round(10 * per_s))
+            step["fan_out"] = await bench.fan_out(per_s, round(seconds * per_s))
             steps.append(step)
             console.print(
                 f"{step['partners']:,} partners: p99 {step['fan_out']['p99_ms']:.1f} ms, "

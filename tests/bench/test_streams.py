@@ -43,11 +43,11 @@ class TestGoals:
 
 async def test_a_small_run_on_real_servers(tmp_path: Path) -> None:
     console = Console(quiet=True)
-    result = await measure(partners=20, per_s=200, revoked=5, data_dir=tmp_path, console=console)
+    result = await measure(partners=20, per_s=200, revoked=5, data_dir=tmp_path, console=console, seconds=0.5)
     assert [one["partners"] for one in result["steps"]] == [2, 10, 20]
     for one in result["steps"]:
         heard = one["fan_out"]
-        assert (heard["events"], heard["not_heard"], heard["wrong"]) == (2_000, 0, 0)
+        assert (heard["events"], heard["not_heard"], heard["wrong"]) == (100, 0, 0)
         assert 0 < heard["p50_ms"] <= heard["p99_ms"] <= heard["max_ms"]
     revoked = result["revoke"]
     assert (revoked["revoked"], revoked["others_cut_off"]) == (5, 0)
