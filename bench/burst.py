@@ -233,11 +233,12 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     settings = EnvironmentSettings(data_dir=data_dir, backlog_max=options.backlog)
     try:
         async with System(settings, data_dir) as system:
-            nats_url = system.settings.require("nats_url")
-            stores = Process.of_module("stores", "bench.stores", "--nats", nats_url, log=data_dir / "log/stores.log")
+            nats_url, creds = system.settings.require("nats_url"), system.settings.require("nats_creds")
+            access = ("--nats", nats_url, "--creds", creds)
+            stores = Process.of_module("stores", "bench.stores", *access, log=data_dir / "log/stores.log")
             stores.start()
             mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-            nats = await connect_nats(nats_url, "burst")
+            nats = await connect_nats(nats_url, creds, "burst")
             offers = Offers(nats)
             listening = asyncio.create_task(offers.listen())
             try:

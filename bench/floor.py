@@ -64,7 +64,7 @@ async def _try(program: Path, whole: bool, lanes: int, seconds: float) -> tuple[
     try:
         async with Servers(settings, data_dir, temporal=False) as servers:
             mongo = Mongo(servers.addresses.mongo_url, "floor")
-            await prepare(program, mongo, servers.addresses.nats_url, lanes)
+            await prepare(program, mongo, servers.addresses, lanes)
             before = await Cost.now(servers.processes, mongo)
             outcomes = await _write(program, whole, servers.addresses, lanes, seconds)
             cost = (await Cost.now(servers.processes, mongo)).since(before)
@@ -76,10 +76,10 @@ async def _try(program: Path, whole: bool, lanes: int, seconds: float) -> tuple[
     return rate, {**cost.per_order(max(round(orders), 1)), "orders": round(orders)}
 
 
-async def prepare(program: Path, mongo: Mongo, nats_url: str, lanes: int) -> None:
+async def prepare(program: Path, mongo: Mongo, addresses: Addresses, lanes: int) -> None:
     """Indexes, streams, and the documents that are there before, for each writer its own."""
     await make_indexes(mongo)
-    nats = await connect(nats_url, "floor")
+    nats = await connect(addresses.nats_url, addresses.nats_creds, "floor")
     await provision_streams(nats.jetstream())
     await nats.close()
     head = next(split(program.read_bytes()))
@@ -98,7 +98,7 @@ async def _write(
     at = time.time() + _PREPARE_S
     common = [
         *("--program", str(program), "--mongo", addresses.mongo_url, "--database", "floor"),
-        *("--nats", addresses.nats_url, "--at", str(at), "--seconds", str(seconds)),
+        *("--nats", addresses.nats_url, "--creds", addresses.nats_creds, "--at", str(at), "--seconds", str(seconds)),
         *(["--whole"] if whole else []),
     ]
 

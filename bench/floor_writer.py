@@ -23,6 +23,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from bench.recording import LANE, TOKEN
+from infra.nats_jwt import answer_to
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _DURABLE = WriteConcern(w="majority", j=True)
@@ -42,13 +43,14 @@ def split(data: bytes) -> Iterator[bytes]:
 class Stream:
     """The least of a NATS client: sends frames that name the subject of their answers, and counts the answers."""
 
-    def __init__(self, url: str, lane: str) -> None:
+    def __init__(self, url: str, creds: str, lane: str) -> None:
         where = urlsplit(url)
         self._socket = socket.create_connection((where.hostname, where.port or 4222))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self._socket.makefile("rb")
-        self._lines.readline()
+        nonce = json.loads(self._lines.readline().removeprefix(b"INFO "))["nonce"]
         options = {"verbose": False, "pedantic": False, "headers": True, "lang": "python", "version": "1"}
+        options |= answer_to(nonce, Path(creds).read_text())
         self._socket.sendall(
             b"CONNECT %s\r\nSUB _INBOX.%s 1\r\nPING\r\n" % (json.dumps(options).encode(), lane.encode())
         )
@@ -133,6 +135,7 @@ def main() -> None:
     parser.add_argument("--mongo", required=True)
     parser.add_argument("--database", required=True)
     parser.add_argument("--nats", required=True)
+    parser.add_argument("--creds", required=True)
     parser.add_argument("--lane", type=int, required=True)
     parser.add_argument("--whole", action="store_true", help="the whole life, not only until the last offer")
     parser.add_argument("--at", type=float, required=True, help="when to begin, seconds since the epoch")
@@ -140,7 +143,7 @@ def main() -> None:
     options = parser.parse_args()
     about, program = load(options.program, options.lane, options.whole)
     client: MongoClient[Any] = MongoClient(options.mongo)
-    writer = Writer(client[options.database], Stream(options.nats, f"lane{options.lane}"))
+    writer = Writer(client[options.database], Stream(options.nats, options.creds, f"lane{options.lane}"))
     client.admin.command("ping")
     time.sleep(max(options.at - time.time(), 0))
     began = time.time()

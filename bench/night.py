@@ -28,7 +28,7 @@ from bench.measuring import all_cpu
 from contracts.subjects import EVENTS
 from infra.demo_network import network, orders
 from infra.mongo import Mongo
-from infra.nats import connect as connect_nats
+from infra.nats import connect_by
 from infra.settings import EnvironmentSettings
 from infra.temporal import connect
 from workers.report import percentile
@@ -143,7 +143,7 @@ async def turn(arm: str, options: argparse.Namespace, seed: int, console: Consol
         async with System(settings, data_dir) as system:
             mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
             temporal = await connect(system.settings.require("temporal_address"), system.settings.temporal_namespace)
-            nats = await connect_nats(system.settings.require("nats_url"), "night")
+            nats = await connect_by(system.settings, "night")
             offers = Offers(nats)
             listening = asyncio.create_task(offers.listen())
             async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:

@@ -22,7 +22,7 @@ from bench.sending import Sender
 from bench.stores import tell_stores
 from bench.world import World
 from infra.mongo import Mongo
-from infra.nats import connect as connect_nats
+from infra.nats import connect_by
 from infra.processes import Process
 from infra.settings import EnvironmentSettings
 from infra.temporal import connect
@@ -122,14 +122,17 @@ async def rig(
     try:
         async with System(chosen, data_dir) as system:
             stores = Process.of_module(
-                "stores", "bench.stores", "--nats", system.settings.require("nats_url"), log=data_dir / "log/stores.log"
+                "stores",
+                "bench.stores",
+                *("--nats", system.settings.require("nats_url"), "--creds", system.settings.require("nats_creds")),
+                log=data_dir / "log/stores.log",
             )
             with _running(system, _more(system, data_dir, workers) | {"stores": stores}):
                 mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
                 temporal = await connect(
                     system.settings.require("temporal_address"), system.settings.temporal_namespace
                 )
-                nats = await connect_nats(system.settings.require("nats_url"), "bench")
+                nats = await connect_by(system.settings, "bench")
                 one = Rig(system, world, mongo, temporal, nats, console, chosen)
                 try:
                     await stores.wait_ready(one.stores_listen, _READY_S)

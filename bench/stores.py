@@ -131,8 +131,8 @@ async def tell_stores(client: Client, **behaviour: Any) -> int:
     return int(orjson.loads(answer.data)["planned"])
 
 
-async def run(nats_url: str, delay_s: tuple[float, float], group_s: float) -> None:
-    client = await connect(nats_url, "bench-stores")
+async def run(nats_url: str, creds: str, delay_s: tuple[float, float], group_s: float) -> None:
+    client = await connect(nats_url, creds, "bench-stores")
     jetstream = client.jetstream(publish_async_max_pending=_UNANSWERED)
     stores = Stores(jetstream, delay_s, group_s)
     await client.subscribe(CONTROL, cb=stores.told)
@@ -149,11 +149,12 @@ async def run(nats_url: str, delay_s: tuple[float, float], group_s: float) -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nats", required=True)
+    parser.add_argument("--creds", required=True)
     parser.add_argument("--delay-s", nargs=2, type=float, default=(0.5, 2.0))
     parser.add_argument("--group-s", type=float, default=0.3)
     options = parser.parse_args()
     prepare()
-    asyncio.run(run(options.nats, tuple(options.delay_s), options.group_s))
+    asyncio.run(run(options.nats, options.creds, tuple(options.delay_s), options.group_s))
 
 
 if __name__ == "__main__":

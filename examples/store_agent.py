@@ -5,8 +5,11 @@ answers on `reply.v1.<location>`. An offer is written to a file before it is ack
 stopped or killed goes on with its parcels when it starts again. Events and answers may come twice (same `id`).
 An offer with a `service` is packed when its label has come; it is the carrier that reports such a parcel as delivered.
 
-    python examples/store_agent.py --nats nats://127.0.0.1:4222 --locations store-hangzhou-1,store-wuhan-2
-    python examples/store_agent.py --nats nats://127.0.0.1:4222 --all --behaviour behaviour.json
+    python examples/store_agent.py --nats nats://127.0.0.1:4222 --creds acme.creds --inbox _INBOX_acme \
+        --locations store-hangzhou-1,store-wuhan-2
+    python examples/store_agent.py --nats nats://127.0.0.1:4222 --creds trial.creds --inbox _INBOX_trial --all
+
+The credentials of a partner allow its own streams, and an inbox of its own: `_INBOX_` and the partner's id.
 
 Behaviour, as JSON (all keys optional; seconds as [least, most]; rates from 0 to 1; per location under "stores"):
 
@@ -258,7 +261,13 @@ async def everybody(jetstream: JetStreamContext) -> list[str]:
 
 async def run(options: argparse.Namespace) -> None:
     behaviour = json.loads(Path(options.behaviour).read_text()) if options.behaviour else {}
-    client = await nats.connect(options.nats, name="store-agent", max_reconnect_attempts=-1)
+    client = await nats.connect(
+        options.nats,
+        name="store-agent",
+        user_credentials=options.creds,
+        inbox_prefix=options.inbox,
+        max_reconnect_attempts=-1,
+    )
     jetstream = client.jetstream()
     memory = Memory(options.memory)
     following: dict[str, asyncio.Task[None]] = {}
@@ -287,6 +296,8 @@ async def run(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nats", required=True, help="address of the event bus")
+    parser.add_argument("--creds", required=True, help="file with the credentials that you were given")
+    parser.add_argument("--inbox", required=True, help="prefix of the inbox that they allow")
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--locations", help="comma-separated location ids")
     who.add_argument("--all", action="store_true", help="every location that is registered")

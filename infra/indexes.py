@@ -71,6 +71,11 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "commission_rules": [([("id", 1), ("version", -1)], {"unique": True})],
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
+    "bus_accounts": [([("streams", 1)], {}), ([("telling.at", 1)], {"sparse": True})],
+    "credentials": [
+        ([("partner", 1)], {}),
+        ([("retires_at", 1)], {"partialFilterExpression": {"revoked_at": None, "retires_at": {"$type": "date"}}}),
+    ],
 }
 
 

@@ -114,6 +114,8 @@ class Mongo:
         self.statements: Collection = self.db["statements"]
         self.files: Collection = self.db["files"]
         self.counters: Collection = self.db["counters"]
+        self.bus_accounts: Collection = self.db["bus_accounts"]
+        self.credentials: Collection = self.db["credentials"]
         self.clock = Clock(self._time)
 
     @staticmethod

@@ -5,12 +5,16 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import nats.errors
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
+
+from infra.nats_jwt import KeyPair, seed_of, token_of
+from infra.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,16 @@ class NatsUnreachable(ConnectionError):
         super().__init__(
             f"no NATS server answered at {url} within {_REACH_WITHIN_S:g} s ({last or 'no answer'}); "
             "start one, or set TONGQU_NATS_URL to where it runs"
+        )
+
+
+class NatsRefused(ConnectionError):
+    """The server does not take the credentials."""
+
+    def __init__(self, url: str, creds: str | Path, why: str) -> None:
+        super().__init__(
+            f"NATS at {url} does not take the credentials of {creds}: {why}; set TONGQU_NATS_CREDS to the file "
+            "`service.creds` that `tongqu bus setup` wrote for this server"
         )
 
 
@@ -76,16 +90,32 @@ class Connection(Client):
         await super().drain()
 
 
-async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_process) -> Connection:
+async def connect(
+    url: str,
+    creds: str | Path,
+    name: str,
+    *,
+    inbox: str = "_INBOX",
+    on_lost: Callable[[str], None] = end_process,
+) -> Connection:
     """Connect, and reconnect for ever. If the client closes all the same, `on_lost` is called with the name.
 
-    Raises NatsUnreachable or ServerTooOld.
+    `creds` is a file with credentials, `inbox` the prefix of the inbox that they allow.
+    Raises NatsUnreachable, NatsRefused or ServerTooOld.
     """
+    try:
+        text = Path(creds).read_text()
+        token_of(text), KeyPair(seed_of(text))
+    except (OSError, ValueError) as error:
+        raise NatsRefused(url, creds, str(error)) from None
     client = Connection()
     last: list[Exception] = []
+    refused = asyncio.Event()
 
     async def failed(error: Exception) -> None:
         last[:] = [error]
+        if isinstance(error, nats.errors.AuthorizationError) or "authorization violation" in str(error).lower():
+            refused.set()
         log.warning("%s: NATS: %s: %s", name, type(error).__name__, error)
 
     async def disconnected() -> None:
@@ -100,29 +130,45 @@ async def connect(url: str, name: str, *, on_lost: Callable[[str], None] = end_p
             log.critical("%s: the connection to NATS is closed for good", name)
             on_lost(name)
 
-    attempt = client.connect(
-        url,
-        name=f"tongqu-{name}",
-        connect_timeout=_CONNECT_S,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=_RECONNECT_WAIT_S,
-        ping_interval=_PING_EVERY_S,
-        error_cb=failed,
-        disconnected_cb=disconnected,
-        reconnected_cb=reconnected,
-        closed_cb=closed,
+    attempt = asyncio.create_task(
+        client.connect(
+            url,
+            name=f"tongqu-{name}",
+            user_credentials=Path(creds),
+            inbox_prefix=inbox,
+            connect_timeout=_CONNECT_S,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_RECONNECT_WAIT_S,
+            ping_interval=_PING_EVERY_S,
+            error_cb=failed,
+            disconnected_cb=disconnected,
+            reconnected_cb=reconnected,
+            closed_cb=closed,
+        )
     )
+    refusal = asyncio.create_task(refused.wait())
     try:
         # Without an end of attempts the client would also try for ever to reach a wrong address.
-        await asyncio.wait_for(attempt, _REACH_WITHIN_S)
-    except TimeoutError:
-        await client.close()
-        raise NatsUnreachable(url, last[0] if last else None) from None
+        await asyncio.wait({attempt, refusal}, timeout=_REACH_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        if not attempt.done():
+            attempt.cancel()
+            await client.close()
+            if refused.is_set():
+                raise NatsRefused(url, creds, str(last[0]))
+            raise NatsUnreachable(url, last[0] if last else None)
+        await attempt
+    finally:
+        refusal.cancel()
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         await client.close()
         raise ServerTooOld(url, repr(version))
     return client
+
+
+async def connect_by(settings: Settings, name: str) -> Connection:
+    """Connect as the settings say. Raises NotConfigured, and what `connect` raises."""
+    return await connect(settings.require("nats_url"), settings.require("nats_creds"), name)
 
 
 async def publish(js: JetStreamContext, subject: str, body: bytes, message_id: str) -> api.PubAck:

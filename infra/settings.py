@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     mongo_database: str = Field(default="tongqu", min_length=1, description="Name of the database.")
     mongo_cache_gb: float = Field(default=2.0, ge=0.25, description="Cache of the embedded MongoDB, in GiB.")
     nats_url: str | None = Field(default=None, description="NATS with JetStream; without it one is started.")
+    nats_creds: Path | None = Field(default=None, description="File with the credentials of our processes on NATS.")
+    nats_keys: Path | None = Field(
+        default=None, description="Directory with the keys of the bus; who issues credentials needs it."
+    )
     nats_sync_always: bool = Field(
         default=False, description="Embedded NATS: sync to disk before every answer, not every few seconds."
     )

@@ -99,6 +99,8 @@ def settings(servers: Addresses, database: str, tmp_path: Path) -> Settings:
         mongo_url=servers.mongo_url,
         mongo_database=database,
         nats_url=servers.nats_url,
+        nats_creds=Path(servers.nats_creds),
+        nats_keys=Path(servers.nats_keys),
         temporal_address=servers.temporal_address,
         temporal_ui_url=servers.temporal_ui_url or None,
     )

@@ -18,6 +18,7 @@ from contracts.routing import Policy
 from infra.demo_carriers import carriers
 from infra.demo_network import network, orders
 from infra.mongo import Mongo
+from infra.nats_keys import trial_arguments
 from infra.processes import Process
 from infra.settings import EnvironmentSettings
 from workers.report import Report, read_report, show
@@ -97,6 +98,7 @@ async def store_agents(system: System, behaviour: dict[str, Any], seed: int = 7)
         "stores",
         [
             *(sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), "--all"),
+            *trial_arguments(system.settings),
             *("--behaviour", path, "--seed", str(seed), "--memory", system.data_dir / "stores.sqlite"),
         ],
         log=system.data_dir / "log" / "stores.log",

@@ -20,7 +20,7 @@ from contracts.settling import TASK_QUEUE as SETTLEMENT_QUEUE
 from contracts.subjects import WAKE_INBOX
 from infra.carriers import HttpCarrierPort
 from infra.mongo import Mongo
-from infra.nats import connect as connect_nats
+from infra.nats import connect_by
 from infra.payments import HttpPaymentGateway
 from infra.runtime import prepare
 from infra.settings import Settings
@@ -81,7 +81,7 @@ async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    nats = await connect_nats(settings.require("nats_url"), "fulfilment")
+    nats = await connect_by(settings, "fulfilment")
     temporal = await connect(settings.require("temporal_address"), settings.temporal_namespace)
     jetstream = nats.jetstream()
 

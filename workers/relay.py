@@ -18,7 +18,7 @@ from contracts.subjects import EVENTS, partner_filter
 from infra import outbox
 from infra.lease import LEASE_S, Lease, LeaseLost
 from infra.mongo import Mongo, PyMongoError
-from infra.nats import Chain, ChainBroken, Message, connect
+from infra.nats import Chain, ChainBroken, Message, connect_by
 from infra.outbox import CHUNK, Numbers, Stamped, Turn
 from infra.runtime import prepare
 from infra.settings import Settings
@@ -234,7 +234,7 @@ async def run(settings: Settings) -> None:
     """Run until told to stop."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    bus = await connect(settings.require("nats_url"), "relay")
+    bus = await connect_by(settings, "relay")
     relay = Relay(mongo, bus, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, relay.stop)

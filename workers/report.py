@@ -12,7 +12,7 @@ from contracts.orders import TERMINAL
 from infra.invariants import check
 from infra.invariants.findings import Finding
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.outbox import told
 from infra.settings import Settings
 
@@ -55,7 +55,7 @@ async def read_report(mongo: Mongo, settings: Settings) -> Report:
         order_id = event["subject"]
         first[order_id] = min(at, first.get(order_id, at))
     times = [(at - placed[order_id]).total_seconds() * 1000 for order_id, at in first.items()]
-    client = await connect(settings.require("nats_url"), "report")
+    client = await connect_by(settings, "report")
     try:
         findings = await check(mongo, client.jetstream(), settings.payment_url)
     finally:

@@ -28,6 +28,8 @@ _FOR_ENVIRONMENT = (
     "mongo_url",
     "mongo_database",
     "nats_url",
+    "nats_creds",
+    "nats_keys",
     "temporal_address",
     "temporal_namespace",
     "temporal_ui_url",
@@ -79,6 +81,7 @@ class System:
         found = {
             name: getattr(known, name) for name in ("mongo_url", "nats_url", "temporal_address", "temporal_ui_url")
         }
+        found |= {name: Path(getattr(known, name)) for name in ("nats_creds", "nats_keys") if getattr(known, name)}
         ports = Ports(self.data_dir.resolve())
         ports.take(["gateway", "payments", "carriers"])
         if self.settings.gateway_port == 0:
@@ -100,9 +103,10 @@ class System:
 
     def state(self) -> dict[str, object]:
         """What a command in another terminal needs to know, and which process is which."""
-        names = (*_FOR_ENVIRONMENT[:8], "gateway_url", "operator_key")
+        names = (*_FOR_ENVIRONMENT[:10], "gateway_url", "operator_key")
         pids = {name: process.pid for name, process in (self.servers.processes | self.processes).items()}
-        return {**{name: getattr(self.settings, name) for name in names}, "pids": pids}
+        known = {name: getattr(self.settings, name) for name in names}
+        return {**{k: str(v) if isinstance(v, Path) else v for k, v in known.items()}, "pids": pids}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ import nats
 
 from infra.embedded.ports import HOST, Ports, connectable
 from infra.embedded.programs import NATS, Program
+from infra.nats_keys import BusKeys
 from infra.processes import NeverReady
 from infra.settings import Settings
 
@@ -45,39 +46,51 @@ class NatsServer:
     def __init__(self, settings: Settings, data_dir: Path, ports: Ports) -> None:
         self._sync = "always" if settings.nats_sync_always else SYNC_INTERVAL
         self._data = data_dir.resolve() / "nats"
+        self._keys = BusKeys(settings.nats_keys or self._data / "keys")
         self._ports = ports
 
     def command(self, program: Path) -> list[str | Path]:
         self._data.mkdir(parents=True, exist_ok=True)
+        self._keys.provide()
         config = self._data / "nats.conf"
         config.write_text(self.config())
         return [program, "--config", config]
 
     def config(self) -> str:
-        return f"""server_name: tongqu
-listen: "{HOST}:{self._ports["nats"]}"
-http: "{HOST}:{self._ports["nats_monitor"]}"
-max_payload: {MAX_PAYLOAD}
-jetstream {{
-  store_dir: {json.dumps(str(self._data / "store"))}
-  sync_interval: "{self._sync}"
-}}
-"""
+        listen, monitor = (f"{HOST}:{self._ports[name]}" for name in self.port_names)
+        return server_config(self._keys, self._data, listen=listen, monitor=monitor, sync=self._sync)
 
     def addresses(self) -> dict[str, str]:
         return {
             "nats_url": url(HOST, self._ports["nats"]),
             "nats_monitor_url": f"http://{HOST}:{self._ports['nats_monitor']}",
+            "nats_creds": str(self._keys.service_creds),
+            "nats_keys": str(self._keys.folder),
         }
 
     async def ready(self) -> bool:
-        return await jetstream_answers(HOST, self._ports["nats"])
+        return await jetstream_answers(HOST, self._ports["nats"], self._keys.service_creds)
 
 
-async def jetstream_answers(host: str, port: int) -> bool:
+def server_config(keys: BusKeys, store: Path, *, listen: str, monitor: str, sync: str = SYNC_INTERVAL) -> str:
+    """The whole configuration of a server; `store` as the server sees it."""
+    return f"""server_name: tongqu
+listen: "{listen}"
+http: "{monitor}"
+max_payload: {MAX_PAYLOAD}
+jetstream {{
+  store_dir: {json.dumps(str(store / "store"))}
+  sync_interval: "{sync}"
+}}
+{keys.server_config(store / "accounts")}"""
+
+
+async def jetstream_answers(host: str, port: int, creds: Path) -> bool:
     """Raises NatsTooOld."""
     await connectable(host, port)
-    client = await nats.connect(url(host, port), allow_reconnect=False, connect_timeout=1)
+    client = await nats.connect(
+        url(host, port), user_credentials=creds, allow_reconnect=False, connect_timeout=1, error_cb=_quiet
+    )
     try:
         version = client.connected_server_version
         if (version.major, version.minor) < OLDEST:
@@ -86,3 +99,7 @@ async def jetstream_answers(host: str, port: int) -> bool:
     finally:
         await client.close()
     return True
+
+
+async def _quiet(_: Exception) -> None:
+    """Whoever waits is told by the error that is raised."""

@@ -72,6 +72,10 @@ class Addresses:
     mongo_url: str = ""
     nats_url: str = ""
     nats_monitor_url: str = ""
+    nats_creds: str = ""
+    """File with the credentials of our own processes."""
+    nats_keys: str = ""
+    """Directory with the keys of the bus (see BusKeys); only whoever issues credentials needs it."""
     temporal_address: str = ""
     temporal_ui_url: str = ""
     pids: Mapping[str, int] = field(default_factory=dict)
@@ -145,7 +149,7 @@ class Servers:
             return False
         ours = [field.name for field in fields(Addresses) if field.name.startswith(name)]
         given = {field: getattr(self._settings, field, None) for field in ours}
-        known = {key: value for key, value in given.items() if value}
+        known = {key: str(value) for key, value in given.items() if value}
         if _MAIN_ADDRESS[name] not in known:
             return True
         self._found |= known
@@ -156,7 +160,7 @@ class Servers:
         if program is not None:
             await self._start_process(server, program, ports)
         elif await asyncio.to_thread(containers.engine_answers):
-            container = await containers.start(server.name, server.program)
+            container = await containers.start(server.name, server.program, self._data_dir)
             self._stack.callback(container.stop)
             self._found |= container.addresses
         else:

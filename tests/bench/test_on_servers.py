@@ -59,12 +59,12 @@ async def test_a_repetition_leaves_the_same_documents_as_the_product(
 ) -> None:
     ours: MongoClient[dict[str, Any]] = MongoClient(one.system.settings.require("mongo_url"), tz_aware=True)
     async with Servers(one.settings, tmp_path, temporal=False) as servers:
-        nats_url = servers.addresses.nats_url
+        nats_url, creds = servers.addresses.nats_url, servers.addresses.nats_creds
         target = Mongo(servers.addresses.mongo_url, "floor")
-        await prepare(recorded.path, target, nats_url, 1)
+        await prepare(recorded.path, target, servers.addresses, 1)
         _, program = load(recorded.path, 0, whole=True)
         client: MongoClient[dict[str, Any]] = MongoClient(servers.addresses.mongo_url, tz_aware=True)
-        writer = Writer(client["floor"], Stream(nats_url, "lane0"))
+        writer = Writer(client["floor"], Stream(nats_url, creds, "lane0"))
         for step in repetition(program, 7):
             writer.do(step)
         product = list(ours["tongqu"]["orders"].find({"_id": {"$regex": f"^{TOKEN}-"}}))
@@ -74,7 +74,7 @@ async def test_a_repetition_leaves_the_same_documents_as_the_product(
         for collection in ("outbox", "ledger", "entries", "inbox"):
             own = ours["tongqu"][collection].count_documents({"_id": {"$regex": TOKEN}})
             assert client["floor"][collection].count_documents({}) == own > 0
-        nats = await connect(nats_url, "test")
+        nats = await connect(nats_url, creds, "test")
         sent = await seen.messages(nats.jetstream())
         assert sum(sent.values()) == round(recorded.per_order["whole life"]["messages"] * ORDERS)
         await nats.close()

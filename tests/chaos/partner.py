@@ -73,7 +73,14 @@ class WritingRetailer(WritingStore):
 
 async def run(options: argparse.Namespace) -> None:
     behaviour = json.loads(options.behaviour.read_text()) if options.behaviour else {}
-    client = await nats.connect(options.nats, name=f"chaos-{options.who}", max_reconnect_attempts=-1, connect_timeout=5)
+    client = await nats.connect(
+        options.nats,
+        name=f"chaos-{options.who}",
+        user_credentials=options.creds,
+        inbox_prefix=options.inbox,
+        max_reconnect_attempts=-1,
+        connect_timeout=5,
+    )
     jetstream = client.jetstream()
     book = Book(options.book)
     stop = asyncio.Event()
@@ -100,6 +107,8 @@ def heard(path: Path) -> sqlite3.Connection:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nats", required=True)
+    parser.add_argument("--creds", required=True)
+    parser.add_argument("--inbox", required=True)
     parser.add_argument("--who", choices=("stores", "retailer"), required=True)
     parser.add_argument("--book", type=Path, required=True)
     parser.add_argument("--behaviour", type=Path)

@@ -21,7 +21,8 @@ from infra.demo_network import network
 from infra.embedded import Servers
 from infra.embedded.ports import HOST, Ports
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
+from infra.nats_keys import trial_arguments
 from infra.processes import Process
 from infra.settings import EnvironmentSettings, Settings
 from tests.chaos.proxy import Link
@@ -119,6 +120,8 @@ class Rig:
             data_dir=system_dir,
             mongo_url=found.mongo_url.replace(f"{HOST}:{targets['mongo']}", through["mongo"]),
             nats_url=f"nats://{through['nats']}",
+            nats_creds=Path(found.nats_creds),
+            nats_keys=Path(found.nats_keys),
             temporal_address=through["temporal"],
             payment_url=f"http://{through['payments']}",
             gateway_port=ports["gateway"],
@@ -168,6 +171,7 @@ class Rig:
             who,
             [
                 *(sys.executable, "-m", "tests.chaos.partner", "--nats", self.settings.require("nats_url")),
+                *trial_arguments(self.settings),
                 *("--who", who, "--book", self.book(who), "--behaviour", behaviour, "--seed", str(self.seed)),
             ],
             log=self.data_dir / "system" / "log" / f"{who}.log",
@@ -228,7 +232,7 @@ class Rig:
 
     async def _fill_streams(self) -> None:
         """The limit of each stream becomes what it holds, and it refuses more."""
-        client = await connect(self.direct.require("nats_url"), "chaos")
+        client = await connect_by(self.direct, "chaos")
         try:
             js = client.jetstream()
             for name in _FULL:
@@ -240,7 +244,7 @@ class Rig:
             await client.close()
 
     async def _free_streams(self) -> None:
-        client = await connect(self.direct.require("nats_url"), "chaos")
+        client = await connect_by(self.direct, "chaos")
         try:
             for name in list(self._limits):
                 await client.jetstream().update_stream(self._limits[name])

@@ -14,7 +14,7 @@ from contracts.returns import ENDED
 from contracts.subjects import DLQ, EVENTS, REPLIES, RETAILER
 from infra.invariants import check, violations
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import Settings
 from infra.temporal import connect as connect_temporal
 from tests.chaos.partner import heard
@@ -71,7 +71,7 @@ class Parties:
 
     async def _unheard(self) -> dict[str, int]:
         """Messages that a consumer has not had, or has not acknowledged."""
-        client = await connect(self.settings.require("nats_url"), "verify")
+        client = await connect_by(self.settings, "verify")
         try:
             js = client.jetstream()
             waiting = {}
@@ -279,7 +279,7 @@ async def _of_stock(verdict: Verdict, mongo: Mongo, ledger: Ledger) -> None:
 
 
 async def _of_invariants(verdict: Verdict, parties: Parties) -> None:
-    client = await connect(parties.settings.require("nats_url"), "verify")
+    client = await connect_by(parties.settings, "verify")
     try:
         findings = await check(parties.mongo, client.jetstream(), parties.settings.payment_url)
     finally:

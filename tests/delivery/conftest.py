@@ -24,7 +24,7 @@ async def bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers
 
 @pytest.fixture
 async def nats(bus: Servers) -> AsyncIterator[Connection]:
-    connection = await connect(bus.addresses.nats_url, "test")
+    connection = await connect(bus.addresses.nats_url, bus.addresses.nats_creds, "test")
     await provision_streams(connection.jetstream())
     yield connection
     await connection.close()

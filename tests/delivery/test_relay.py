@@ -40,7 +40,7 @@ DYING = f"""
 import asyncio, os, signal, sys
 from infra import outbox
 from infra.mongo import Mongo
-from infra.nats import Chain, connect
+from infra.nats import Chain, connect_by
 from infra.settings import Settings
 from workers.relay import Relay
 
@@ -72,7 +72,7 @@ POINTS = {{
 async def run():
     settings = Settings()
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
-    bus = await connect(settings.require("nats_url"), "dying")
+    bus = await connect_by(settings, "dying")
     await Relay(mongo, bus, owner=f"dying-{{os.getpid()}}", lease_s={LEASE_S}).run()
 
 POINTS[sys.argv[1]]()
@@ -211,6 +211,7 @@ async def start(bus: Servers, mongo_url: str, database: str, tmp_path: Path) -> 
         "TONGQU_MONGO_URL": mongo_url,
         "TONGQU_MONGO_DATABASE": database,
         "TONGQU_NATS_URL": bus.addresses.nats_url,
+        "TONGQU_NATS_CREDS": bus.addresses.nats_creds,
     }
 
     def start(point: str) -> Process:
@@ -284,7 +285,10 @@ async def test_an_event_whose_transaction_commits_late_is_not_passed_by(bench: B
 async def test_two_relays_that_compete_leave_neither_gaps_nor_doubles(
     bench: Bench, bus: Servers, nats: Connection, mongo_url: str, database: str
 ) -> None:
-    second_mongo, second_nats = Mongo(mongo_url, database), await connect(bus.addresses.nats_url, "second")
+    second_mongo, second_nats = (
+        Mongo(mongo_url, database),
+        await connect(bus.addresses.nats_url, bus.addresses.nats_creds, "second"),
+    )
     tokens = set()
     async with running(second_mongo, second_nats, "second", 0.3):
         for turn in range(6):

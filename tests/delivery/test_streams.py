@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ from infra.embedded import Servers
 from infra.embedded.ports import HOST, free_port
 from infra.indexes import INDEXES
 from infra.mongo import Mongo
-from infra.nats import Connection, NatsUnreachable, ServerTooOld, connect, publish
+from infra.nats import Connection, NatsRefused, NatsUnreachable, ServerTooOld, connect, publish
+from infra.nats_keys import BusKeys
 from infra.provision import provision
 from infra.settings import Settings
 from infra.streams import (
@@ -157,7 +159,9 @@ class TestProvision:
     async def test_everything_is_there_afterwards_and_again_is_harmless(
         self, bus: Servers, settings: Settings, mongo: Mongo, js: JetStreamContext
     ) -> None:
-        settings = settings.model_copy(update={"nats_url": bus.addresses.nats_url})
+        ours = bus.addresses
+        access = {"nats_creds": Path(ours.nats_creds), "nats_keys": Path(ours.nats_keys)}
+        settings = settings.model_copy(update={"nats_url": ours.nats_url, **access})
         location = partner_id()
         await mongo.locations.insert_one({"_id": location, "name": "somewhere"})
         for _ in range(2):
@@ -175,21 +179,34 @@ class TestProvision:
 
 class TestConnection:
     async def test_an_address_where_nobody_answers_is_an_error_and_not_a_wait(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, bus: Servers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(infra.nats, "_REACH_WITHIN_S", 0.3)
         url = f"nats://{HOST}:{free_port()}"
         with pytest.raises(NatsUnreachable, match=rf"{url}.*TONGQU_NATS_URL"):
-            await connect(url, "test")
+            await connect(url, bus.addresses.nats_creds, "test")
+
+    @pytest.mark.parametrize("what", ["missing", "empty", "of another operator"])
+    async def test_credentials_that_do_not_count_are_an_error_and_not_a_wait(
+        self, bus: Servers, tmp_path: Path, what: str
+    ) -> None:
+        creds = tmp_path / "service.creds"
+        if what == "empty":
+            creds.touch()
+        elif what == "of another operator":
+            other = BusKeys(tmp_path)
+            other.provide()
+        with pytest.raises(NatsRefused, match=r"service\.creds.*TONGQU_NATS_CREDS"):
+            await connect(bus.addresses.nats_url, creds, "test")
 
     async def test_a_server_with_known_holes_is_refused(self, bus: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(infra.nats, "OLDEST_SERVER", (99, 0))
         with pytest.raises(ServerTooOld, match=r"2\.\d+\.\d+.* is too old: nats-server 99\.0 or later"):
-            await connect(bus.addresses.nats_url, "test")
+            await connect(bus.addresses.nats_url, bus.addresses.nats_creds, "test")
 
     async def test_a_connection_that_the_server_ends_is_reported(self, bus: Servers) -> None:
         lost: list[str] = []
-        connection = await connect(bus.addresses.nats_url, "test", on_lost=lost.append)
+        connection = await connect(bus.addresses.nats_url, bus.addresses.nats_creds, "test", on_lost=lost.append)
         connection._max_payload = 2**40
         await connection.publish("view.stock", b"x" * (9 * 1024 * 1024))
         await eventually(lambda: lost == ["test"])
@@ -197,7 +214,7 @@ class TestConnection:
     async def test_one_that_we_end_is_not(self, bus: Servers) -> None:
         lost: list[str] = []
         for end in (Connection.close, Connection.drain):
-            await end(await connect(bus.addresses.nats_url, "test", on_lost=lost.append))
+            await end(await connect(bus.addresses.nats_url, bus.addresses.nats_creds, "test", on_lost=lost.append))
         await asyncio.sleep(0)
         assert not lost
 

@@ -9,7 +9,7 @@ from nats.js import JetStreamContext
 from contracts.routing import Policy
 from infra.demo_network import network
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import EnvironmentSettings
 from tests.e2e.places import Places
 from workers.shop import Shop
@@ -48,7 +48,7 @@ async def shop(system: System) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def jetstream(system: System) -> AsyncIterator[JetStreamContext]:
-    client = await connect(system.settings.require("nats_url"), "test")
+    client = await connect_by(system.settings, "test")
     yield client.jetstream()
     await client.close()
 

@@ -64,11 +64,12 @@ async def test_every_order_that_was_accepted_in_a_burst_ends(tmp_path: Path) -> 
     )
     async with System(settings, tmp_path) as system:
         nats_url = system.settings.require("nats_url")
-        arguments = ("--nats", nats_url, "--delay-s", "0", "0.2", "--group-s", "0.2")
+        creds = system.settings.require("nats_creds")
+        arguments = ("--nats", nats_url, "--creds", creds, "--delay-s", "0", "0.2", "--group-s", "0.2")
         stores = Process.of_module("stores", "bench.stores", *arguments, log=tmp_path / "stores.log")
         stores.start()
         mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-        nats = await connect(nats_url, "tests")
+        nats = await connect(nats_url, creds, "tests")
         try:
             places = network(accept_within_s=600, ship_within_s=3600)
             async with Shop(system.settings.require("gateway_url"), system.settings.require("operator_key")) as shop:

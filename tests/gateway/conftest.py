@@ -27,10 +27,12 @@ async def gateway_settings(servers: Addresses, tmp_path_factory: pytest.TempPath
         mongo_url=servers.mongo_url,
         mongo_database=f"test_gateway_{uuid.uuid4().hex[:8]}",
         nats_url=servers.nats_url,
+        nats_creds=Path(servers.nats_creds),
+        nats_keys=Path(servers.nats_keys),
         temporal_address=servers.temporal_address,
         temporal_ui_url="http://temporal.example:8233",
     )
-    nats = await connect(servers.nats_url, "tests")
+    nats = await connect(servers.nats_url, servers.nats_creds, "tests")
     await provision_streams(nats.jetstream())
     await nats.close()
     return settings

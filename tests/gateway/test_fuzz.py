@@ -31,6 +31,7 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         "TONGQU_MONGO_URL": gateway_settings.require("mongo_url"),
         "TONGQU_MONGO_DATABASE": gateway_settings.mongo_database,
         "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
+        "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
         "TONGQU_DATA_DIR": str(folder),
     }

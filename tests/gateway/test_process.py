@@ -23,6 +23,7 @@ async def test_what_was_accepted_survives_a_killed_gateway(
         "TONGQU_MONGO_URL": gateway_settings.require("mongo_url"),
         "TONGQU_MONGO_DATABASE": gateway_settings.mongo_database,
         "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
+        "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_DATA_DIR": str(tmp_path),
     }
     gateway = Process.of_module(

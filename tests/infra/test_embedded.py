@@ -126,7 +126,7 @@ async def test_every_client_asks_for_journaled_majority_writes(mongo_url: str) -
 
 
 async def test_jetstream_acknowledges_and_drops_duplicates(servers: Addresses) -> None:
-    client = await nats.connect(servers.nats_url)
+    client = await nats.connect(servers.nats_url, user_credentials=servers.nats_creds)
     try:
         jetstream = client.jetstream()
         await jetstream.add_stream(name="EMBEDDED", subjects=["embedded.>"])
@@ -160,7 +160,7 @@ async def test_temporal_answers_and_shows_its_ui(servers: Addresses) -> None:
 async def test_data_survive_a_restart_on_other_ports(small: EnvironmentSettings, tmp_path: Path) -> None:
     async with embedded_servers(small, tmp_path) as before:
         await write(before.mongo_url, "before")
-        client = await nats.connect(before.nats_url)
+        client = await nats.connect(before.nats_url, user_credentials=before.nats_creds)
         await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
         await client.jetstream().publish("kept", b"before")
         await client.close()
@@ -175,7 +175,7 @@ async def test_data_survive_a_restart_on_other_ports(small: EnvironmentSettings,
         assert after.temporal_ui_url == before.temporal_ui_url
         await write(after.mongo_url, "after")
         assert await keys(after.mongo_url) == {"before", "after"}
-        client = await nats.connect(after.nats_url)
+        client = await nats.connect(after.nats_url, user_credentials=after.nats_creds)
         message = await client.jetstream().get_msg("KEPT", seq=1)
         await client.close()
         assert message.data == b"before"

@@ -16,6 +16,7 @@ from contracts.payments import PaymentInstruction
 from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.stock import Change
 from contracts.subjects import EVENTS, event_subject
+from infra.embedded import Addresses
 from infra.invariants import INVARIANTS, check, checked, orders
 from infra.invariants.events import OF_STREAM
 from infra.mongo import Mongo
@@ -27,8 +28,8 @@ from tests.infra.carried_orders import BATCH, CarriedOrders
 
 
 @pytest.fixture
-async def js(nats_url: str) -> AsyncIterator[JetStreamContext]:
-    connection = await nats.connect(nats_url)
+async def js(servers: Addresses) -> AsyncIterator[JetStreamContext]:
+    connection = await nats.connect(servers.nats_url, user_credentials=servers.nats_creds)
     js = connection.jetstream()
     await provision_streams(js)
     await js.purge_stream(EVENTS)

@@ -47,7 +47,8 @@ class SetBack:
 
     async def start_with_old_messages(self) -> None:
         """Start with the copy's events, and consumers that have read further than that."""
-        messages = f"jetstream/$G/streams/{EVENTS}/msgs"
+        (stream,) = (self._store / "jetstream").glob(f"*/streams/{EVENTS}")
+        messages = stream.relative_to(self._store) / "msgs"
         shutil.rmtree(self._store / messages)
         shutil.copytree(self._copy / messages, self._store / messages)
         await self.servers.start_again("nats")

@@ -27,7 +27,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[SetBack]:
 
 @pytest.fixture
 async def nats(bus: SetBack) -> AsyncIterator[Connection]:
-    connection = await connect(bus.servers.addresses.nats_url, "test")
+    connection = await connect(bus.servers.addresses.nats_url, bus.servers.addresses.nats_creds, "test")
     await provision_streams(connection.jetstream())
     yield connection
     await connection.close()

@@ -139,7 +139,7 @@ async def test_a_relay_at_work_goes_on_from_what_the_stream_has(
 DYING = """
 import asyncio, os, signal, sys
 from infra.mongo import Mongo
-from infra.nats import Chain, connect
+from infra.nats import Chain, connect_by
 from infra.settings import Settings
 from workers.relay import Relay
 
@@ -152,7 +152,7 @@ async def die_half_way(chain, messages, after):
 async def run():
     settings = Settings()
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
-    await Relay(mongo, await connect(settings.require("nats_url"), "dying"), owner="dying", lease_s=0.5).run()
+    await Relay(mongo, await connect_by(settings, "dying"), owner="dying", lease_s=0.5).run()
 
 Chain.publish = die_half_way
 asyncio.run(run())
@@ -188,6 +188,7 @@ async def test_a_relay_that_dies_while_it_heals_leaves_the_rest_to_the_next(
         "TONGQU_MONGO_URL": mongo_url,
         "TONGQU_MONGO_DATABASE": mongo.db.name,
         "TONGQU_NATS_URL": bus.servers.addresses.nats_url,
+        "TONGQU_NATS_CREDS": bus.servers.addresses.nats_creds,
     }
     dying = Process("relay", [sys.executable, "-c", DYING, quarters], log=tmp_path / "dying.log", env=env)
     dying.start()

@@ -14,7 +14,7 @@ import aiohttp
 from contracts.orders import TERMINAL
 from infra.invariants import check, violations
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import EnvironmentSettings
 from tests.support import eventually
 from workers.demo import store_agents
@@ -132,7 +132,7 @@ class Town:
 
     async def holds(self) -> None:
         """Every invariant holds, and nothing is left over."""
-        nats = await connect(self.system.settings.require("nats_url"), "check")
+        nats = await connect_by(self.system.settings, "check")
         try:
 
             async def nothing_is_wrong() -> bool:

@@ -14,7 +14,7 @@ import orjson
 from contracts.events import REPLY_TYPE
 from contracts.subjects import reply_subject
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from tests.support import eventually
 from workers.shop import Shop
 from workers.system import System
@@ -46,7 +46,7 @@ class Desk:
 
     async def answers(self, store: str, *replies: dict[str, Any]) -> None:
         """A store answers on its own subject."""
-        nats = await connect(self.system.settings.require("nats_url"), "desk")
+        nats = await connect_by(self.system.settings, "desk")
         event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": store, "type": REPLY_TYPE}
         body = orjson.dumps({**event, "data": {"replies": replies}})
         await nats.jetstream().publish(reply_subject(store), body)

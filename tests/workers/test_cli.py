@@ -12,7 +12,7 @@ import pytest
 
 from contracts.subjects import DLQ, reply_subject
 from infra.keys import hash_key
-from infra.nats import connect
+from infra.nats import connect_by
 from tests.support import eventually
 from tests.workers.desk import FAR, HOME, NEAR, Desk, run_tongqu
 from workers.shop import RequestRefused, Shop
@@ -200,7 +200,7 @@ async def test_a_scope_that_does_not_exist_is_refused_with_those_that_do(desk: D
 
 async def test_dead_letters_are_listed_shown_and_sent_again_corrected(desk: Desk) -> None:
     order = await desk.dispatched()
-    client = await connect(desk.system.settings.require("nats_url"), "test")
+    client = await connect_by(desk.system.settings, "test")
     js = client.jetstream()
     await js.publish(reply_subject(NEAR), b"no [json] at all")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from workers.cli import check, importing, keys, letters, masterdata, orders, settlements, status, versions, whatif
+from workers.cli import bus, check, importing, keys, letters, masterdata, orders, settlements, status, versions, whatif
 from workers.cli.console import CommandFailed, err
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(keys.app, name="key")
+app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
 app.add_typer(versions.app, name="version")
 app.command()(status.status)
@@ -32,10 +33,14 @@ app.command("what-if")(whatif.what_if)
 
 _IN_THEIR_WORDS = {
     "AlreadyRunning",
+    "BusNotTold",
+    "KeysIncomplete",
+    "NatsRefused",
     "NatsUnreachable",
     "NotConfigured",
     "ProcessFailed",
     "ProgramNotFound",
+    "Refusal",
     "RequestRefused",
     "ServerTooOld",
     "StreamUnreadable",

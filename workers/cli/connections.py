@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from nats.js import JetStreamContext
 
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import Settings
 
 _NAME = "tongqu-command"
@@ -23,7 +23,7 @@ async def database(settings: Settings) -> AsyncIterator[Mongo]:
 
 @asynccontextmanager
 async def jetstream(settings: Settings) -> AsyncIterator[JetStreamContext]:
-    client = await connect(settings.require("nats_url"), _NAME)
+    client = await connect_by(settings, _NAME)
     try:
         yield client.jetstream()
     finally:

@@ -12,7 +12,7 @@ from nats.js import JetStreamContext
 
 from activities.orders.policies import Policies
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.settings import Settings
 from workers.gateway.accept import Acceptance
 from workers.gateway.holds import Holds
@@ -56,7 +56,7 @@ class Gateway:
 async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncIterator[Gateway]:
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    nats = await connect(settings.require("nats_url"), "gateway")
+    nats = await connect_by(settings, "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
     running = (mongo.clock.run(), gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
     loops = [asyncio.create_task(loop) for loop in running]

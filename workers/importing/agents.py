@@ -7,7 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.nats_keys import trial_arguments
 from infra.processes import Process
+from infra.settings import Settings
 
 BEHAVIOUR = {
     "accept_s": [0.1, 1.0],
@@ -28,8 +30,8 @@ _PER_PROCESS = 1_500
 class Agents:
     """Processes that follow locations, until the end of the block."""
 
-    def __init__(self, nats_url: str, folder: Path) -> None:
-        self._nats_url = nats_url
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = settings
         self._folder = folder
         self._followed: set[str] = set()
         self._processes = 0
@@ -64,7 +66,8 @@ class Agents:
             sys.executable,
             _EXAMPLE,
             "--nats",
-            self._nats_url,
+            self._settings.require("nats_url"),
+            *trial_arguments(self._settings),
             "--locations",
             ",".join(locations),
         ]

@@ -111,7 +111,7 @@ class _Import:
         if not wanted:
             yield None
             return
-        async with Agents(system.settings.require("nats_url"), system.data_dir) as agents:
+        async with Agents(system.settings, system.data_dir) as agents:
             yield agents
 
     async def _carry(
