@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -44,25 +46,34 @@ def one_page(mark: str) -> bytes:
 
 
 class Applicants:
-    """Calls the gateway. Every answer that is not as expected ends the measurement."""
+    """Calls the gateway. Whoever is told to come back later does; every other refusal ends the measurement."""
 
     def __init__(self, session: aiohttp.ClientSession, gateway: str, bank: str) -> None:
         self._session = session
         self._gateway = gateway
         self._bank = bank
+        self.sent_again: Counter[str] = Counter()
+        """Requests that were answered \"not now\", by code."""
 
     async def call(
         self, method: str, path: str, token: str | None, body: Any = None, *, content: bytes | None = None
     ) -> Any:
         headers = {"Content-Type": "application/json" if content is None else "application/pdf"}
+        if method == "POST" and token is not None:
+            headers["Idempotency-Key"] = uuid.uuid4().hex
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = content if content is not None else orjson.dumps(body) if body is not None else None
-        async with self._session.request(method, self._gateway + path, data=data, headers=headers) as answer:
-            known = orjson.loads(await answer.read())
-            if answer.status not in (200, 201):
+        while True:
+            async with self._session.request(method, self._gateway + path, data=data, headers=headers) as answer:
+                known = orjson.loads(await answer.read())
+            if answer.status in (200, 201):
+                return known
+            if answer.status not in (429, 503):
                 raise RuntimeError(f"{method} {path} was answered {answer.status}: {known}")
-            return known
+            # As it is told to: the same request again, under the same key.
+            self.sent_again[known["code"]] += 1
+            await asyncio.sleep(known["retry_after"])
 
     async def begin(self, number: int, spoilt: str | None) -> Applicant:
         asked = {"kind": KIND, "region": REGION, "categories": list(CATEGORIES)}

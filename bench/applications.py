@@ -190,7 +190,7 @@ async def _measured(applicants: Applicants, mongo: Mongo, count: int, console: C
     proved = await seen
     result["proved"] = {"all_s": round(max(proved), 2), **percentiles(proved, "s")}
     result["until_review_s"] = round(max(checked) + max(proved), 2)
-    return {**result, "applicants": begun}
+    return {**result, "sent_again": dict(applicants.sent_again), "applicants": begun}
 
 
 async def _until(mongo: Mongo, condition: dict[str, Any], count: int, began: float) -> list[float]:
