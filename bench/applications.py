@@ -29,12 +29,14 @@ from activities.onboarding.risk import risk_of
 from bench.applicants import complete
 from bench.applicants_http import CATEGORIES, KIND, REGION, Applicant, Applicants, at_once
 from bench.machine import settings_of
+from bench.measuring import all_cpu
 from contracts.applications import Application, Check
 from contracts.partnership import PartnerRecord
 from contracts.requirements import RequirementSet, builtin_sets, choose
 from infra.applications import Applications
 from infra.keyring import keyring
 from infra.mongo import Mongo
+from infra.processes import Process
 from infra.sealing import Sealing
 from infra.settings import EnvironmentSettings
 from workers.system import System
@@ -156,7 +158,8 @@ async def system(count: int, console: Console, data_dir: Path) -> dict[str, Any]
         applicants = Applicants(session, known.require("gateway_url"), known.require("bank_url"))
         mongo = Mongo(known.require("mongo_url"), known.mongo_database)
         try:
-            result = await _measured(applicants, mongo, count, console)
+            processes = {**running.servers.processes, **running.processes}
+            result = await _measured(applicants, mongo, processes, count, console)
             result |= await _verified(mongo, Applications(mongo, Sealing(keyring(known))), result.pop("applicants"))
             async with session.get(f"{known.require('bank_url')}/v1/totals") as answer:
                 result["deposits"] = orjson.loads(await answer.read())["deposits"]
@@ -165,7 +168,9 @@ async def system(count: int, console: Console, data_dir: Path) -> dict[str, Any]
             mongo.close()
 
 
-async def _measured(applicants: Applicants, mongo: Mongo, count: int, console: Console) -> dict[str, Any]:
+async def _measured(
+    applicants: Applicants, mongo: Mongo, processes: dict[str, Process], count: int, console: Console
+) -> dict[str, Any]:
     today = datetime.now(UTC).date()
     console.print(f"{count} applicants begin")
     begun, took, begin_s = await at_once(
@@ -177,12 +182,14 @@ async def _measured(applicants: Applicants, mongo: Mongo, count: int, console: C
     files = sum(item["kind"] == "document" for one in begun for item in one.items)
     result["supply"] = {"all_s": round(supply_s, 2), "files": files, "files_per_s": round(files / supply_s, 1)}
     console.print(f"supplied in {supply_s:.1f} s; all submit at once")
-    began = time.perf_counter()
+    before, began = all_cpu(processes), time.perf_counter()
     seen = asyncio.create_task(_until(mongo, {"standing.stage": "bank", "deposits.state": "sent"}, count, began))
     _, took, _ = await at_once([partial(applicants.submit, one) for one in begun], _CONNECTIONS)
     result["submit"] = percentiles(took, "s")
     checked = await seen
     result["checked"] = {"all_s": round(max(checked), 2), **percentiles(checked, "s")}
+    after = all_cpu(processes)
+    result["cpu_ms_each"] = {name: round((after[name] - before[name]) * 1000 / count, 1) for name in sorted(after)}
     console.print(f"checked in {max(checked):.1f} s; all prove their accounts")
     began_proof = time.perf_counter()
     seen = asyncio.create_task(_until(mongo, {"standing.stage": "review"}, count, began_proof))
