@@ -71,10 +71,27 @@ def test_the_same_again_changes_nothing() -> None:
     before = revised()
     sent = FieldsSent.model_validate({**before.fields.model_dump(), "declarations": list(before.declarations)})
     assert with_fields(before, SET, sent, NOW)[1] == []
+    document = before.documents["food_licence"]
+    assert document.file is not None and document.facts is not None
+    assert with_file(before, SET, "food_licence", document.file, NOW) == (before, [])
+    assert with_facts(before, SET, "food_licence", document.facts, NOW) == (before, [])
+
+
+def test_what_was_returned_may_be_sent_again_as_it_was() -> None:
+    """The applicant says that it is right; otherwise it could never submit again."""
+    before = revised()
     document = before.documents["lease"]
     assert document.file is not None and document.facts is not None
-    assert with_file(before, SET, "lease", document.file, NOW) == (before, [])
-    assert with_facts(before, SET, "lease", document.facts, NOW) == (before, [])
+    for after, items in (
+        with_file(before, SET, "lease", document.file, NOW),
+        with_facts(before, SET, "lease", document.facts, NOW),
+    ):
+        assert items == ["lease"] and missing_items(after, SET) == [] and after.uploaded_bytes == 0
+    standing = before.standing.model_copy(
+        update={"items": [ItemStanding(item="integrity", state="returned"), *before.standing.items[1:]]}
+    )
+    returned = before.model_copy(update={"standing": standing})
+    assert with_fields(returned, SET, FieldsSent(declarations=["integrity"]), NOW)[1] == ["integrity"]
 
 
 @pytest.mark.parametrize("stage", ["checking", "bank", "review", "agreement", "active", "rejected"])

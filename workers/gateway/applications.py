@@ -101,9 +101,14 @@ async def apply(request: Request) -> Response:
     requirements = await _requirements_for(gateway, asked)
     token, now = new_token(), gateway.mongo.clock.now()
     made = _begun(new_application_id(), asked, requirements, hash_key(token), now)
-    await gateway.applications.insert(opened(made, requirements))
     note = f"{asked.kind}, {asked.region}, {requirements.pinned}"
-    await write_audit(gateway.mongo, [audit_row(made.id, "applied", APPLICANT, "applied", now, note=note)])
+    row = audit_row(made.id, "applied", APPLICANT, "applied", now, note=note)
+
+    async def work(session: Session) -> None:
+        await gateway.applications.insert(opened(made, requirements), session)
+        await write_audit(gateway.mongo, [row], session=session)
+
+    await gateway.mongo.transaction(work)
     await _carry(gateway, made)
     known, requirements = await known_application(gateway, made.id)
     view = {"id": made.id, "token": token, "application": application_view(known, requirements)}
