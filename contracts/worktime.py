@@ -143,12 +143,12 @@ def reckon(calendar: WorkCalendar, zone: str, moment: datetime, seconds: float) 
 
 def work_between(calendar: WorkCalendar, zone: str, start: datetime, end: datetime) -> float:
     """Seconds of working time from one moment to another; none when the second is not later."""
-    total = 0.0
+    total = timedelta(0)
     for stretch in work_from(calendar, zone, start):
         if stretch.start >= end:
             break
-        total += (min(stretch.end, end) - stretch.start).total_seconds()
-    return total
+        total += min(stretch.end, end) - stretch.start
+    return total.total_seconds()
 
 
 def work_from(calendar: WorkCalendar, zone: str, moment: datetime) -> Iterator[Counted]:

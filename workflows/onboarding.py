@@ -1,7 +1,7 @@
 """Onboarding: one applicant's way from the first word to the first order, over weeks."""
 
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         Stage,
         Standing,
         Step,
+        Turn,
         partner_of,
     )
     from contracts.refusals import Refusal
@@ -104,46 +105,51 @@ class PartnerOnboarding:
     async def _wait(self) -> None:
         turn = self._standing.turn
         assert turn is not None
-        self._look_for_test()
-        until = next_moment(turn)
+        # Signers' time is the signing's own, which ends it and says so.
+        until = None if turn.who == "signers" else next_moment(turn)
+        if until is None or workflow.now() < until:
+            self._look_for_test()
+        elif self._look is not None:
+            # It looks once more before the time counts as over.
+            until = None
         waits = waits_for(self._standing)
         self._show(waits)
-        self._idle = True
-        try:
-            await workflow.wait_condition(
-                lambda: bool(self._asked) or self._something_came,
-                timeout=max(until - workflow.now(), timedelta(0)),
-                timeout_summary=waits[:200],
-            )
-        except TimeoutError:
-            self._idle = False
-            await self._time_has_come()
-            return
-        self._idle = False
-        if self._asked:
+        if not await self._something_comes(until, waits):
+            await self._time_has_come(turn)
+        elif self._asked:
             await self._take(self._asked.popleft())
         elif self._signing is not None and self._signing.outcome is not None:
             await self._signed()
         elif self._look is not None:
             await self._looked()
 
+    async def _something_comes(self, until: datetime | None, waits: str) -> bool:
+        """False when the moment has come before."""
+        if self._something_came:
+            return True
+        left = None if until is None else until - workflow.now()
+        if left is not None and left <= timedelta(0):
+            return False
+        self._idle = True
+        try:
+            await workflow.wait_condition(lambda: self._something_came, timeout=left, timeout_summary=waits[:200])
+        except TimeoutError:
+            return False
+        finally:
+            self._idle = False
+        return True
+
     @property
     def _something_came(self) -> bool:
-        if self._signing is not None and self._signing.outcome is not None:
+        if self._asked or (self._signing is not None and self._signing.outcome is not None):
             return True
         return self._look is not None and self._look.done()
 
-    async def _time_has_come(self) -> None:
-        turn = self._standing.turn
-        assert turn is not None
-        if turn.remind_at is not None and workflow.now() >= turn.remind_at and turn.remind_at < turn.due:
+    async def _time_has_come(self, turn: Turn) -> None:
+        if turn.remind_at is not None and turn.remind_at < turn.due:
             await self._remind("reminder")
-        elif turn.who == "signers":
-            # Their time is the signing's own, which ends it and says so.
-            await workflow.wait_condition(lambda: bool(self._asked) or self._something_came)
         elif ends_when_due(turn):
-            was = self._standing.stage
-            await self._move("expired", reasons=[why_expired(was)])
+            await self._move("expired", reasons=[why_expired(self._standing.stage)])
         else:
             await self._remind("escalation")
 
@@ -229,19 +235,9 @@ class PartnerOnboarding:
 
     async def _pause(self) -> None:
         assert self._standing.turn is not None
-        until = min(
-            workflow.now() + timedelta(seconds=self._start.deadlines.look_again_s), next_moment(self._standing.turn)
-        )
-        self._idle = True
-        try:
-            await workflow.wait_condition(
-                lambda: bool(self._asked),
-                timeout=max(until - workflow.now(), timedelta(0)),
-                timeout_summary=f"until it is looked again; {waits_for(self._standing)}"[:200],
-            )
-        except TimeoutError:
-            pass
-        self._idle = False
+        until = workflow.now() + timedelta(seconds=self._start.deadlines.look_again_s)
+        waits = f"until it is looked again; {waits_for(self._standing)}"
+        await self._something_comes(min(until, next_moment(self._standing.turn)), waits)
 
     async def _move(self, to: Stage, **known: Any) -> None:
         step = Move(**self._fields(), to=to, **known)

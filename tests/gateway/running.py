@@ -78,7 +78,9 @@ class Api:
         ) as answer:
             raw = await answer.read()
             is_json = "json" in answer.headers.get("Content-Type", "")
-            answered = Answered(answer.status, answer.headers.copy(), orjson.loads(raw) if is_json else raw.decode())
+            answered = Answered(
+                answer.status, answer.headers.copy(), orjson.loads(raw) if is_json else raw.decode(errors="replace")
+            )
         assert status in (None, answered.status), answered
         return answered
 

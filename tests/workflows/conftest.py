@@ -125,7 +125,9 @@ async def office(
         ),
         aiohttp.ClientSession() as session,
     ):
-        yield Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session)
+        made = Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session, settings)
+        yield made
+        await made.access.close()
     await mongo.client.drop_database(name)
     mongo.close()
 

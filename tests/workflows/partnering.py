@@ -12,7 +12,10 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
+from activities.onboarding.provisioning import Hands
+from activities.onboarding.requirements import RequirementBook
 from bench.applicants import complete
+from contracts.agreements import WAKE, signing_id
 from contracts.applications import Application
 from contracts.onboarding import (
     WORKFLOW,
@@ -31,13 +34,15 @@ from contracts.onboarding import (
     partner_of,
 )
 from contracts.requirements import builtin_sets
+from infra.access import PartnerAccess
 from infra.applications import Applications
 from infra.mongo import Mongo
+from infra.settings import Settings
 from tests.signing import Signers
 from tests.support import eventually
 
 DAY = 86_400
-DEADLINES = Deadlines(look_s=0.5, look_again_s=DAY)
+DEADLINES = Deadlines(look_s=0.2, look_again_s=5 * DAY)
 """As they are, but that nobody looks for the test event while time is skipped."""
 REQUIREMENTS = "franchise@1"
 
@@ -54,6 +59,7 @@ class Office:
         bank_url: str,
         task_queue: str,
         session: aiohttp.ClientSession,
+        settings: Settings,
     ) -> None:
         self.mongo = mongo
         self.env = env
@@ -62,6 +68,9 @@ class Office:
         self.bank_url = bank_url
         self.task_queue = task_queue
         self.signers = Signers(session)
+        self.settings = settings
+        self.access = PartnerAccess(mongo, settings)
+        self.hands = Hands(mongo, js, applications, RequirementBook(mongo), self.access)
         self._session = session
 
     @property
@@ -210,7 +219,27 @@ class Office:
         """The partner's signer signs; the retailer's seal follows."""
         agreement = await self.agreement_of(process)
         assert await self.signers.sign(await self.link(agreement)) == 200
+        await self.called_back(process, agreement)
         return agreement
+
+    async def decline(self, process: WorkflowHandle[Any, str], reason: str) -> str:
+        agreement = await self.agreement_of(process)
+        await self.signers.decline(await self.link(agreement), reason)
+        await self.called_back(process, agreement)
+        return agreement
+
+    async def called_back(self, process: WorkflowHandle[Any, Any], agreement: str) -> None:
+        """The provider calls back until the signing has ended."""
+        signing = self.client.get_workflow_handle(signing_id(agreement))
+
+        async def over() -> bool:
+            row = await self.mongo.agreements.find_one({"_id": agreement}, {"state": 1})
+            if row is not None and row["state"] in ("signed", "declined"):
+                return True
+            await signing.signal(WAKE)
+            return False
+
+        await eventually(over, timeout=60, message=f"{agreement} was never signed")
 
     async def tested(self, **more: Any) -> WorkflowHandle[Any, str]:
         """An applicant that was approved, has signed and was made a partner; its test event is not acknowledged."""

@@ -10,13 +10,14 @@ from contracts.agreement_record import Agreement, standing_of
 from contracts.agreements import WAKE, Cancel, Command, Resend, refuse, signing_id
 from contracts.ids import sortable
 from contracts.refusals import Refusal
+from contracts.signatures import Callback
 from infra.audit import audit_row, write_audit
 from infra.files import fetch
 from infra.keys import Scope
 from infra.signatures import CallbackForged, read_callback
 from workers.gateway import examples
 from workers.gateway.agreement_views import AgreementView, Side, agreement_view
-from workers.gateway.answers import Answer, answer
+from workers.gateway.answers import JSON, Answer, answer
 from workers.gateway.body import parse, read_bytes
 from workers.gateway.carried import Work, carried_out
 from workers.gateway.openapi import answers_with, operation
@@ -100,7 +101,9 @@ async def cancel(request: Request, caller: Operates, agreement: AgreementInPath)
         {204: {"description": "Heard. What has happened is read from the provider."}},
         scope=None,
         anybody=True,
-        problems=[401, 413, 422, 429, 503],
+        once=False,
+        content={JSON: {"schema": Callback.model_json_schema()}},
+        problems=[401, 503],
     ),
 )
 async def hear_provider(request: Request) -> Response:

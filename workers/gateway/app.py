@@ -14,11 +14,14 @@ from workers.gateway import (
     availability,
     carriers,
     codec,
+    collecting,
     commands,
     customers,
     health,
     locations,
     orders,
+    own_agreements,
+    partner_documents,
     partners,
     policies,
     requirements,
@@ -37,6 +40,7 @@ from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
 from workers.gateway.partner import events as partner_events
 from workers.gateway.partner import replies as partner_replies
+from workers.gateway.partner import webhooks as partner_webhooks
 from workers.gateway.problems import install_problems
 from workers.gateway.rates import Rate
 from workers.gateway.services import opened
@@ -67,9 +71,9 @@ _TAGS = [
     {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
+    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
-    {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -96,8 +100,9 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, review, agreements, partners, partner_events, partner_replies)
-    for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
+    of_partners = (requirements, applications, collecting, review, partners, partner_documents, agreements)
+    by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
+    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))

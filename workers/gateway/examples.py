@@ -238,11 +238,6 @@ SUSPENSION: dict[str, Any] = {"reason": "门店装修"}
 RESUMPTION: dict[str, Any] = {"note": "装修完成"}
 TERMINATION: dict[str, Any] = {"reason": "合同到期不再续约", "when_done": True}
 RENEWAL: dict[str, Any] = {}
-NEW_DOCUMENT: dict[str, Any] = {
-    "requirement": "food_licence",
-    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "valid_until": "2031-03-01T00:00:00+08:00",
-}
 DOCUMENT_REVIEW: dict[str, Any] = {"requirement": "food_licence", "decision": "accept"}
 APPLICATION: dict[str, Any] = {"kind": "franchise", "region": "330106", "categories": ["food", "household"]}
 APPLICATION_FIELDS: dict[str, Any] = {

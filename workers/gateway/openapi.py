@@ -10,13 +10,14 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
-from contracts.lifecycle import OfferDocument, Renew, Resume, ReviewDocument, Suspend, Terminate
+from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
+from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
 from infra.keys import Scope
 from workers.gateway.access import Nothing, Rotation
 from workers.gateway.answers import JSON, PROBLEM
@@ -67,7 +68,6 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Resume,
     Terminate,
     Renew,
-    OfferDocument,
     ReviewDocument,
     Rotation,
     Nothing,
@@ -80,6 +80,9 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Withdraw,
     ConfirmDeposit,
     RequirementSet,
+    WebhookPlacement,
+    SecretRotation,
+    ReplayAsked,
     Resend,
     Cancel,
     Problem,

@@ -9,7 +9,6 @@ from contracts.ids import sortable
 from contracts.lifecycle import (
     Command,
     Doing,
-    OfferDocument,
     Renew,
     Resume,
     ReviewDocument,
@@ -21,12 +20,14 @@ from contracts.living import refuse, standing_of
 from contracts.partnership import PartnerKind, PartnerRecord, PartnerState
 from contracts.refusals import Refusal
 from infra.audit import audit_row, write_audit
+from infra.credentials import BusNotTold
 from infra.keys import Scope
 from workers.gateway import examples
 from workers.gateway.access import BusCredentials, Nothing, PartnerKey, Revoked, Rotation, shown
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse, read_json
 from workers.gateway.carried import Work, carried_out
+from workers.gateway.collecting import unavailable
 from workers.gateway.cursors import cursor_of, position_of
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.partnering import PartnerPage, PartnerView, partner_row, partner_view
@@ -42,7 +43,6 @@ _SUSPEND: TypeAdapter[Suspend] = TypeAdapter(Suspend)
 _RESUME: TypeAdapter[Resume] = TypeAdapter(Resume)
 _TERMINATE: TypeAdapter[Terminate] = TypeAdapter(Terminate)
 _RENEW: TypeAdapter[Renew] = TypeAdapter(Renew)
-_OFFER: TypeAdapter[OfferDocument] = TypeAdapter(OfferDocument)
 _REVIEW: TypeAdapter[ReviewDocument] = TypeAdapter(ReviewDocument)
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -120,12 +120,6 @@ async def renew(request: Request, caller: Operates, partner: PartnerInPath) -> R
     return await carried_out(request, caller, _work(caller, partner, "renew", _RENEW))
 
 
-@router.post("/v1/partners/{id}/documents", **_command("Offer a new document", OfferDocument, examples.NEW_DOCUMENT))
-async def offer_document(request: Request, caller: Operates, partner: PartnerInPath) -> Response:
-    """In place of one that ends. Its file was taken in before; it is checked, and waits for a reviewer."""
-    return await carried_out(request, caller, _work(caller, partner, "offer", _OFFER))
-
-
 @router.post(
     "/v1/partners/{id}/documents/review",
     **_command("Accept or return a new document", ReviewDocument, examples.DOCUMENT_REVIEW, Scope.PARTNERS_REVIEW),
@@ -141,11 +135,10 @@ _NOTHING: TypeAdapter[Nothing] = TypeAdapter(Nothing)
 
 def _secret(summary: str, body: type[BaseModel], model: type[BaseModel]) -> dict[str, Any]:
     """Answers that hold secrets are not kept for a repetition, so that no idempotency key is taken."""
-    made = operation(
-        summary, {200: answers_with(model, "Shown once.")}, scope=Scope.PARTNERS_OPERATE, body=body, problems=[404]
+    answers = {200: answers_with(model, "Shown once.")}
+    return operation(
+        summary, answers, scope=Scope.PARTNERS_OPERATE, body=body, examples={"example": {}}, once=False, problems=[404]
     )
-    made["openapi_extra"]["parameters"] = []
-    return made
 
 
 @router.post("/v1/partners/{id}/credentials/rotate", **_secret("New credentials for the bus", Rotation, BusCredentials))
@@ -154,7 +147,10 @@ async def rotate(request: Request, caller: Operates, partner: PartnerInPath) -> 
     gateway = gateway_of(request)
     asked = parse(_ROTATION, await read_json(request, gateway.limits.body_bytes))
     record = await _alive(gateway, partner)
-    made = await gateway.access.rotate(record, asked.overlap_s)
+    try:
+        made = await gateway.access.rotate(record, asked.overlap_s)
+    except BusNotTold as error:
+        raise unavailable() from error
     await _note(gateway, caller, partner, "rotated credentials", made.public_key)
     return answer(shown(made), headers=_NOT_KEPT).response()
 
@@ -165,7 +161,10 @@ async def revoke(request: Request, caller: Operates, partner: PartnerInPath) -> 
     gateway = gateway_of(request)
     parse(_NOTHING, await read_json(request, gateway.limits.body_bytes))
     await known_partner(gateway, partner)
-    keys, at = await gateway.access.end(partner)
+    try:
+        keys, at = await gateway.access.end(partner)
+    except BusNotTold as error:
+        raise unavailable() from error
     await _note(gateway, caller, partner, "revoked access", f"{keys} keys")
     return answer({"keys": keys, "revoked_at": at}, headers=_NOT_KEPT).response()
 
@@ -184,22 +183,27 @@ async def new_key(request: Request, caller: Operates, partner: PartnerInPath) ->
 def _work(caller: Caller, partner: str, what: Doing, adapter: TypeAdapter[Any]) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         command = Command.model_validate({"by": caller.name, what: parse(adapter, body)})
-        before = await known_partner(gateway, partner)
-        if not await gateway.durable.update(lifecycle_id(partner), what, command, request_id):
-            refuse(standing_of(before), command)
-            early = before.state in ("provisioning", "testing")
-            raise Refusal(
-                "partner_not_active" if early else "lifecycle_not_running",
-                "The partner is not active yet." if early else f"Nothing takes care of {partner} at the moment.",
-                remedy="Wait until it is active, or decide about its application."
-                if early
-                else "Ask an operator to start its workflow again; it goes on where it stood.",
-                status=409,
-            )
-        after = await known_partner(gateway, partner)
-        return answer(await partner_view(gateway.mongo, after, gateway.workflows))
+        return await carry_out(gateway, partner, what, command, request_id)
 
     return work
+
+
+async def carry_out(gateway: Gateway, partner: str, what: Doing, command: Command, request_id: str) -> Answer:
+    """By the workflow of the partner. Raises Refusal."""
+    before = await known_partner(gateway, partner)
+    if not await gateway.durable.update(lifecycle_id(partner), what, command, request_id):
+        refuse(standing_of(before), command)
+        early = before.state in ("provisioning", "testing")
+        raise Refusal(
+            "partner_not_active" if early else "lifecycle_not_running",
+            "The partner is not active yet." if early else f"Nothing takes care of {partner} at the moment.",
+            remedy="Wait until it is active, or decide about its application."
+            if early
+            else "Ask an operator to start its workflow again; it goes on where it stood.",
+            status=409,
+        )
+    after = await known_partner(gateway, partner)
+    return answer(await partner_view(gateway.mongo, after, gateway.workflows))
 
 
 async def known_partner(gateway: Gateway, partner: str) -> PartnerRecord:
