@@ -3,9 +3,12 @@
 import asyncio
 import itertools
 import random
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pikepdf
 import pytest
 
@@ -19,6 +22,7 @@ from tests.gateway.running import Api, running
 from workers.gateway.uploading import FILE_BYTES_MAX
 
 pytestmark = pytest.mark.timeout(300)
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/applicant"
 numbers = itertools.count(random.randrange(10**6) * 100)
 
 
@@ -281,3 +285,31 @@ async def test_who_applies_while_temporal_is_away_goes_on(
     await applicant.supply_all()
     assert (await applicant.submit()).status == 200
     await applicant.stands("bank")
+
+
+async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path) -> None:
+    """As a newcomer runs it: apply from the file, read the statement, name the amount."""
+    script, kept = EXAMPLE / "apply.py", tmp_path / "token.json"
+
+    async def run(*arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), "--gateway", api.url, "--kept", str(kept), *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told, _ = await process.communicate()
+        assert process.returncode == 0, told.decode()
+        return told.decode()
+
+    await run("--from", str(EXAMPLE / "application.json"))
+    known = orjson.loads(kept.read_bytes())
+    assert kept.stat().st_mode & 0o777 == 0o600
+    applicant = Applicant(api, 0, {**known, "application": {}})
+    await applicant.stands("bank")
+    applicant.forms = orjson.loads((EXAMPLE / "application.json").read_bytes())["fields"]
+    told = await run("--amount", str(await applicant.amount(bank_url)))
+    assert "review, revision 1" in told
+    row = await mongo.applications.find_one({"_id": known["id"]})
+    assert row is not None
+    bad = {item["item"]: item["verdict"] for item in row["standing"]["items"] if item["verdict"] != "passed"}
+    assert bad == {}
