@@ -5,6 +5,7 @@ import itertools
 import random
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from infra.settings import Settings
 from tests import papers
 from tests.gateway.applying import APPLICATION, Applicant, onboarding_worker
 from tests.gateway.running import Api, running
+from workers.gateway.app import limits_of
+from workers.gateway.rates import Rate
 from workers.gateway.uploading import FILE_BYTES_MAX
 
 pytestmark = pytest.mark.timeout(300)
@@ -262,12 +265,14 @@ async def test_a_command_counts_once_under_its_key(applicant: Applicant, bank_ur
     assert [answer.body["deposit"]["tries_left"] for answer in answers] == [2, 2, 2, 2]
 
 
-async def test_who_applies_too_often_is_sent_away(gateway_settings: Settings, api: Api) -> None:
-    path = "/v1/requirements?kind=supplier&region=330106&category=tea"
-    answers = [await api.get(path, Authorization="") for _ in range(60)]
-    assert {answer.status for answer in answers} == {200, 429}
+async def test_who_applies_too_often_is_sent_away(gateway_settings: Settings, key: str) -> None:
+    limits = replace(limits_of(gateway_settings), keyless_calls=Rate(1, 5))
+    async with running(gateway_settings, key, limits) as api:
+        wrong = {**APPLICATION, "kind": "friend"}
+        answers = [await api.call("POST", "/v1/applications", wrong, Authorization="") for _ in range(20)]
+    assert [answer.status for answer in answers[:5]] == [422] * 5
     late = next(answer for answer in answers if answer.status == 429)
-    assert late.code == "too_many_requests" and int(late.headers["Retry-After"]) >= 1
+    assert late.code == "too_many_requests" and int(late.headers["Retry-After"]) >= 1 and late.body["zh"]
 
 
 async def test_who_applies_while_temporal_is_away_goes_on(
