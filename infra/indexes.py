@@ -54,6 +54,14 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("started", 1)], {"partialFilterExpression": {"started": False}}),
         ([("next_due", 1)], {}),
     ],
+    "api_keys": [
+        ([("partner", 1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
+    ],
+    "webhooks": [([("stream", 1)], {}), ([("state", 1), ("lease.until", 1)], {})],
+    "stock_reports": [
+        ([("location", 1), ("at", -1)], {}),
+        ([("at", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+    ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
     "entries": [
         ([("cause", 1)], {}),

@@ -25,6 +25,10 @@ class Scope(StrEnum):
     SETTLEMENTS_READ = "settlements:read"
     SETTLEMENTS_WRITE = "settlements:write"
     CARRIERS_TRACK = "carriers:track"
+    PARTNER = "partner"
+    """Events, replies and webhooks of the partner's own streams."""
+    PARTNERS_REVIEW = "partners:review"
+    PARTNERS_OPERATE = "partners:operate"
     OPERATE = "operate"
 
 
@@ -37,17 +41,25 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-async def create_key(mongo: Mongo, name: str, scopes: Iterable[str]) -> str:
+async def create_key(mongo: Mongo, name: str, scopes: Iterable[str], *, partner: str | None = None) -> str:
     """Make a key and return it: the only time that it can be seen.
 
     `name` says who calls. Several keys may carry the same name, so that a key can be replaced by a new one.
-    Raises ValueError for a name that is none, and for a scope that does not exist.
+    `partner` is whose key it is: it is good for that partner's own streams, and can carry no scope that looks further.
+    Raises ValueError for a name that is none, a scope that does not exist, and one that is not for partners.
     """
     if not _NAME.match(name):
         raise ValueError(f"{name!r} is no name for a key; use lower-case letters, digits, dot, dash and underscore")
     allowed = sorted({Scope(scope).value for scope in scopes})
+    if partner is not None and allowed != [Scope.PARTNER]:
+        raise ValueError(f"a key that belongs to {partner} carries the scope {Scope.PARTNER} and no other")
     key = new_key()
-    await mongo.api_keys.insert_one(
-        {"_id": hash_key(key), "name": name, "scopes": allowed, "created_at": datetime.now(UTC)}
-    )
+    row = {"_id": hash_key(key), "name": name, "scopes": allowed, "created_at": datetime.now(UTC)}
+    await mongo.api_keys.insert_one(row if partner is None else {**row, "partner": partner})
     return key
+
+
+async def revoke_keys(mongo: Mongo, *, partner: str) -> int:
+    """Take all of a partner's keys away; returns how many there were. Gateways know of it within half a second, and
+    end what the keys had under way."""
+    return int((await mongo.api_keys.delete_many({"partner": partner})).deleted_count)

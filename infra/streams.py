@@ -60,8 +60,18 @@ def _stream(name: str, subjects: str, *, max_age_s: int, max_bytes: int, **more:
 
 STREAMS: tuple[api.StreamConfig, ...] = (
     # As long as the outbox keeps what was sent: what the stream loses within this time can be sent again.
-    _stream(EVENTS, "evt.v1.>", max_age_s=OUTBOX_KEPT_S, max_bytes=2 * _GIB, max_consumers=PARTNERS_MAX),
-    _stream(REPLIES, reply_subject("*"), max_age_s=7 * _DAY_S, max_bytes=_GIB // 2),
+    # Read directly, without a consumer, by those who serve partners over HTTP.
+    _stream(
+        EVENTS,
+        "evt.v1.>",
+        max_age_s=OUTBOX_KEPT_S,
+        max_bytes=2 * _GIB,
+        max_consumers=PARTNERS_MAX,
+        allow_direct=True,
+    ),
+    # Ids of messages are kept as short as may be: they are the senders' own, and nobody shall use up another's. Answers
+    # that come twice are known by their own ids.
+    _stream(REPLIES, reply_subject("*"), max_age_s=7 * _DAY_S, max_bytes=_GIB // 2, duplicate_window=0.1),
     # The sweep finds what a lost wake was about, long before an hour is over.
     _stream(WAKE, "wake.>", max_age_s=3600, max_bytes=64 * _MIB, retention=api.RetentionPolicy.WORK_QUEUE),
     # A dead letter is a whole message and what was wrong with it.

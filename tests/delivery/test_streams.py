@@ -75,7 +75,7 @@ class TestStreams:
             for limit in (config.max_age, config.max_bytes, config.max_msg_size, config.max_consumers):
                 assert limit is not None
                 assert limit > 0, name
-            assert config.duplicate_window == 120
+            assert config.duplicate_window == (0.1 if name == REPLIES else 120)
         assert (await js.stream_info(WAKE)).config.retention == api.RetentionPolicy.WORK_QUEUE
 
     async def test_provisioning_again_changes_nothing(self, js: JetStreamContext) -> None:
