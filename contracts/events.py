@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from contracts.base import Document, Moment, Request
-from contracts.ids import EventId
+from contracts.ids import EventId, Sku
 
 SOURCE = "tongqu"
 
@@ -77,7 +77,10 @@ class CancellationAnswered(Document):
 
 
 class ReplyRefused(Document):
-    """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do."""
+    """`reply.refused.v1`, to the store: an answer that was not taken, why, and what to do.
+
+    `parcel` is empty when the answer was about none, or named none. `reply` is the answer's id; of a stock report its
+    id and, behind a slash, the place of the count."""
 
     parcel: str
     reply: str
@@ -205,6 +208,33 @@ class Replies(Request):
     """`parcel.replies.v1`, from a store: up to 500 answers in one message."""
 
     replies: list[Reply] = Field(min_length=1, max_length=500)
+
+
+STOCK_TYPE = "stock.counted.v1"
+
+
+class StockCount(Request):
+    """What lies on the shelf of one SKU, in units; goods that are reserved but not yet handed over included."""
+
+    sku: Sku
+    on_hand: int = Field(ge=0, le=10_000_000, strict=True)
+
+
+class StockCounts(Request):
+    """`stock.counted.v1`, from a store: what it has counted. SKUs that are not named stay as they were."""
+
+    counts: list[StockCount] = Field(min_length=1, max_length=500)
+
+
+class StockEvent(Document):
+    """The envelope of a stock report. The same `id` again changes nothing, whatever it holds."""
+
+    specversion: Literal["1.0"]
+    id: EventId
+    source: str
+    type: Literal["stock.counted.v1"]
+    time: Moment | None = None
+    data: StockCounts
 
 
 class ReplyEvent(Document):

@@ -47,9 +47,7 @@ class Gone(Exception):
     """What was asked for is older than what the stream keeps. `oldest` is the first number that is left."""
 
     def __init__(self, stream: str, after: int, oldest: int) -> None:
-        super().__init__(
-            f"{stream}: what follows {after} is kept no more; {oldest} is the oldest number that is"
-        )
+        super().__init__(f"{stream}: what follows {after} is kept no more; {oldest} is the oldest number that is")
         self.oldest = oldest
 
 
@@ -94,21 +92,23 @@ class Hearing:
         """Streams that somebody waits for."""
         return len(self._subscriptions)
 
-    async def read(self, stream: str, after: int, limit: int, near: Heard | None = None) -> Page:
-        """At most `limit` events that follow the number `after`. `near`: the event of that number, where the reader has
-        it, which saves looking for its place.
+    async def read(
+        self, stream: str, after: int, limit: int, near: Heard | None = None, *, most_bytes: int = PAGE_BYTES
+    ) -> Page:
+        """At most `limit` events that follow the number `after`, of about `most_bytes` together. `near`: the event of
+        that number, where the reader has it, which saves looking for its place.
 
         Raises Gone when the event that follows is kept no more, and BusSilent.
         """
         if near is not None and near.number == after:
-            page = await self._page_behind(stream, near, limit)
+            page = await self._page_behind(stream, near, limit, most_bytes)
             if page is not None:
                 return page
         newest = await self._newest(stream)
         if newest is None or newest.number <= after:
             return Page([], newest.number if newest else 0, more=False)
         place = await self._place_after(stream, after, newest)
-        events, left = await self._batch(stream, place, limit)
+        events, left = await self._batch(stream, place, limit, most_bytes)
         return _page(stream, after, events, left, newest.number)
 
     async def oldest(self, stream: str) -> int:
@@ -187,10 +187,12 @@ class Hearing:
         for bell in self._bells[stream]:
             bell.set()
 
-    async def _page_behind(self, stream: str, near: Heard, limit: int) -> Page | None:
+    async def _page_behind(self, stream: str, near: Heard, limit: int, most_bytes: int) -> Page | None:
         """The page that follows an event whose place is known; None where the stream was set back since."""
-        events, left = await self._batch(stream, near.place, limit + 1)
+        events, left = await self._batch(stream, near.place, limit + 1, most_bytes + len(near.body))
         if not events or (events[0].place, events[0].number) != (near.place, near.number):
+            return None
+        if len(events) == 1 and left:
             return None
         last = events[-1].number
         return _page(stream, near.number, events[1:], left, last + left)
@@ -228,9 +230,9 @@ class Hearing:
             return None
         return _heard(message)
 
-    async def _batch(self, stream: str, place: int, limit: int) -> tuple[list[Heard], int]:
+    async def _batch(self, stream: str, place: int, limit: int, most_bytes: int) -> tuple[list[Heard], int]:
         """The partner's events from a place on, and how many follow them."""
-        asked = {"seq": place, "next_by_subj": partner_filter(stream), "batch": limit, "max_bytes": PAGE_BYTES}
+        asked = {"seq": place, "next_by_subj": partner_filter(stream), "batch": limit, "max_bytes": most_bytes}
         inbox = self._client.new_inbox()
         answers = await self._client.subscribe(inbox)
         events: list[Heard] = []

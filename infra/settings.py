@@ -72,6 +72,20 @@ class Settings(BaseSettings):
         default=50_000, ge=1, description="Accepted orders that wait for a batch; beyond them callers are sent away."
     )
 
+    key_calls_per_s: float = Field(default=5_000, gt=0, description="Requests of one key, in each gateway.")
+    key_calls_burst: int = Field(default=10_000, ge=1, description="Of them at once, after a pause.")
+    partner_calls_per_s: float = Field(default=50, gt=0, description="Requests of one partner's key.")
+    partner_calls_burst: int = Field(default=200, ge=1, description="Of them at once, after a pause.")
+    keyless_calls_per_s: float = Field(default=1, gt=0, description="Requests without a key, from one address.")
+    keyless_calls_burst: int = Field(default=30, ge=1, description="Of them at once, after a pause.")
+    webhook_private: bool = Field(
+        default=False, description="For development: webhooks may go to private addresses, and without TLS."
+    )
+    webhook_within_s: float = Field(default=10, gt=0, description="The most that a webhook's endpoint may take.")
+    webhook_retry_s: float = Field(default=1, gt=0, description="The first pause after a failure; doubled each time.")
+    webhook_retry_max_s: float = Field(default=3_600, gt=0, description="The longest pause between tries.")
+    webhook_gives_up_s: float = Field(default=3 * 86_400, gt=0, description="Failing for so long pauses a webhook.")
+
     _asks_running_system: ClassVar[bool] = True
 
     @classmethod

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from contracts.events import (
     REPLY_TYPE,
+    STOCK_TYPE,
     AddressChanged,
     CancellationAnswered,
     CancellationRequested,
@@ -28,6 +29,9 @@ from contracts.events import (
     ReplyRefused,
     ReturnAnnounced,
     ReturnChanged,
+    StockCount,
+    StockCounts,
+    StockEvent,
 )
 from contracts.settlement import Balance, Dispute, StatementClosed, StatementDisputed, StatementReady
 from contracts.subjects import RETAILER
@@ -296,5 +300,15 @@ ANSWERED = ReplyEvent(
             Reply(id=f"{_PARCEL}:shipped", parcel=_PARCEL, kind="shipped", tracking="SF1390276642185"),
         ]
     ),
+)
+"""An example."""
+
+COUNTED = StockEvent(
+    specversion="1.0",
+    id="5a1c9d8e-0f4b-4b0e-8a55-9f5b6c7d8e22",
+    source=_STORE,
+    type=STOCK_TYPE,
+    time=_AT,
+    data=StockCounts(counts=[StockCount(sku="tea-longjing-250g", on_hand=40), StockCount(sku="cup-white", on_hand=0)]),
 )
 """An example."""

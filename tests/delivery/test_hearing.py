@@ -4,14 +4,13 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 from nats.js import JetStreamContext
 
 from contracts.subjects import EVENTS, event_subject, partner_consumer
-from infra.hearing import Gone, Hearing, Heard, acknowledged
+from infra.hearing import Gone, Heard, Hearing, acknowledged
 from infra.mongo import Mongo
 from infra.nats import Connection, publish
 from infra.outbox import Stamped, outgoing
@@ -43,8 +42,8 @@ def told(js: JetStreamContext) -> Told:
 
 
 @pytest.fixture
-async def hearing(nats: Connection) -> AsyncIterator[Hearing]:
-    yield Hearing(nats)
+def hearing(nats: Connection) -> Hearing:
+    return Hearing(nats)
 
 
 def fresh() -> str:

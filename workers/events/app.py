@@ -31,9 +31,10 @@ from infra.temporal import connect
 from workers.events.anew import Anew
 from workers.events.bell import Bell
 from workers.events.claims import Claims
-from workers.events.replies import Received, ReplyDesk, Unreadable
+from workers.events.replies import ReplyDesk
 from workers.events.returns import ReturnStarter
 from workers.events.sweep import Sweep
+from workers.reply_forms import Received, Unreadable
 
 log = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 2.0

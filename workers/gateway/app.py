@@ -28,7 +28,10 @@ from workers.gateway.door import Door, Traffic
 from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
+from workers.gateway.partner import events as partner_events
+from workers.gateway.partner import replies as partner_replies
 from workers.gateway.problems import install_problems
+from workers.gateway.rates import Rate
 from workers.gateway.services import opened
 
 VERSION = "1.0.0"
@@ -54,6 +57,7 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
+    {"name": "partner", "description": "What a partner hears and answers on its own streams."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -80,7 +84,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    for part in (*parts, policies, rules, settlements, health):
+    of_partners = (partner_events, partner_replies)
+    for part in (*parts, policies, rules, settlements, *of_partners, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Measured, metrics=metrics)
@@ -94,6 +99,10 @@ def limits_of(settings: Settings) -> Limits:
         orders_per_request=settings.batch_request_max,
         lines_per_order=settings.order_lines_max,
         backlog_orders=settings.backlog_max,
+        calls=Rate(settings.key_calls_per_s, settings.key_calls_burst),
+        partner_calls=Rate(settings.partner_calls_per_s, settings.partner_calls_burst),
+        keyless_calls=Rate(settings.keyless_calls_per_s, settings.keyless_calls_burst),
+        webhook_private=settings.webhook_private,
     )
 
 

@@ -1,14 +1,18 @@
 """Bodies of requests that are the gateway's own; those of orders, locations and stock are in the contracts."""
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from contracts.base import Request
 from contracts.carriers import CarrierUpsert, TrackingReport
+from contracts.events import ReplyEvent, StockEvent
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
 from contracts.settlement import CommissionRule
 from contracts.skus import ArticleUpsert
 from contracts.stock import StockUpsert
+
+NUMBER_MAX = 2**53 - 1
+"""What every JSON reader takes for a whole number."""
 
 
 class OrderBatch(Request):
@@ -57,3 +61,13 @@ class RerouteRequest(CommandRequest):
     """Without `parcel` all parcels that are not shipped are taken away from their stores."""
 
     parcel: str | None = Field(default=None, min_length=1, max_length=100)
+
+
+class PartnerEvent(RootModel[ReplyEvent | StockEvent]):
+    """What a partner sends: answers about parcels, or a stock report."""
+
+
+class Acknowledgement(Request):
+    """Everything up to `sequence` was taken in."""
+
+    sequence: int = Field(ge=0, le=NUMBER_MAX, strict=True)

@@ -1,5 +1,6 @@
 """Reads request bodies: JSON only, bounded while they stream in, and refused in words when they are neither."""
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import orjson
@@ -18,10 +19,10 @@ _HEARD_OUT = 4
 mostly sees a broken connection, and not the answer that says why."""
 
 
-async def read_json(request: Request, bytes_max: int) -> Any:
-    """The body as JSON values. Raises Refusal 415, 413 or 400."""
+async def read_json(request: Request, bytes_max: int, kinds: Collection[str] = (JSON,)) -> Any:
+    """The body as JSON values. `kinds`: the media types it may be sent as. Raises Refusal 415, 413 or 400."""
     sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent_as != JSON:
+    if sent_as not in kinds:
         raise Refusal(
             "not_json",
             f"The body was sent as {sent_as[:100] or 'nothing in particular'}.",

@@ -1,11 +1,11 @@
 """How every request with a body is carried out: read it, run it once under its idempotency key, answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from fastapi import Request, Response
 
-from workers.gateway.answers import Answer
+from workers.gateway.answers import JSON, Answer
 from workers.gateway.body import read_json
 from workers.gateway.security import Caller
 from workers.gateway.services import Gateway, gateway_of
@@ -14,9 +14,11 @@ Work = Callable[[Gateway, Any, str], Awaitable[Answer]]
 """Takes the JSON body, and the request id from which all ids that it makes are made."""
 
 
-async def carried_out(request: Request, caller: Caller, work: Work) -> Response:
+async def carried_out(
+    request: Request, caller: Caller, work: Work, *, bytes_max: int | None = None, kinds: Collection[str] = (JSON,)
+) -> Response:
     gateway = gateway_of(request)
-    body = await read_json(request, gateway.limits.body_bytes)
+    body = await read_json(request, bytes_max or gateway.limits.body_bytes, kinds)
 
     async def with_id(request_id: str) -> Answer:
         return await work(gateway, body, request_id)

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+from workers.gateway.rates import Rate
+
+_CALLS = Rate(5_000, 10_000)
+_PARTNER_CALLS = Rate(50, 200)
+_KEYLESS_CALLS = Rate(1, 30)
+_GUESSES = Rate(10, 100)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -18,8 +25,26 @@ class Limits:
     items_per_request: int = 1000
     """Locations or stock levels in one request."""
     lines_per_order: int = 200
-    key_kept_s: float = 5.0
+    key_kept_s: float = 0.5
     """How long a key that was revoked may still be used."""
+    calls: Rate = _CALLS
+    """Of one key of the retailer's own systems, in this process."""
+    partner_calls: Rate = _PARTNER_CALLS
+    """Of one key that belongs to a partner."""
+    keyless_calls: Rate = _KEYLESS_CALLS
+    """From one address, to what needs no key."""
+    guesses: Rate = _GUESSES
+    """From one address, with keys that are none."""
+    listeners: int = 1_000
+    """Event streams and waiting calls that are open at once in this process."""
+    listeners_per_key: int = 20
+    heartbeat_s: float = 15.0
+    """A stream on which nothing happens says so that often, so that nothing between takes it for dead."""
+    listener_stalled_s: float = 20.0
+    """After so long without reading what lies ready for it, a listener is cut off."""
+    webhooks_per_stream: int = 5
+    webhook_private: bool = False
+    """Whether webhooks may go to private addresses, and without TLS."""
     key_taken_over_s: float = 15.0
     """After how long an idempotency key whose request never ended may be used again. So long an order rests that was on
     its way when a gateway died. One that only took longer does no harm: both would do the same, once."""

@@ -15,9 +15,11 @@ from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import (
+    Acknowledgement,
     CarrierBatch,
     LocationBatch,
     OrderBatch,
+    PartnerEvent,
     RerouteRequest,
     RuleBatch,
     SkuBatch,
@@ -53,6 +55,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Object,
     DisputeAnswer,
     Paid,
+    PartnerEvent,
+    Acknowledgement,
     Problem,
 )
 _REF = "#/components/schemas/{model}"
@@ -65,7 +69,8 @@ _REASONS = {
     413: "The body is larger than 8 MiB.",
     415: "The body is not JSON.",
     422: "Something in the request is wrong; see `field` and `remedy`.",
-    429: "Too many at once; see Retry-After.",
+    410: "It is kept no more; see `remedy`.",
+    429: "Too many, or too many at once; see Retry-After.",
     500: "The gateway failed. Nothing of the inside is told.",
     503: "Not now; see Retry-After.",
 }
@@ -74,7 +79,7 @@ _HEADERS = {
     429: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds."}},
 }
-_ALWAYS = (401, 403, 422, 500, 503)
+_ALWAYS = (401, 403, 422, 429, 500, 503)
 _WITH_BODY = (400, 409, 413, 415)
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

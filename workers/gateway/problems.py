@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from contracts.refusals import Refusal
+from infra.hearing import BusSilent
 from infra.mongo import PyMongoError, passes
 from workers.gateway.answers import PROBLEM, to_json
 from workers.gateway.faults import codes_of, faults_of, refused
@@ -18,7 +19,7 @@ from workers.gateway.paths import allowed_methods
 log = logging.getLogger(__name__)
 
 _TYPE = "urn:tongqu:problem:"
-_MEMBERS = ("errors", "retry_after")
+_MEMBERS = ("errors", "retry_after", "oldest")
 
 
 def problem(refusal: Refusal) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_bad_parameter)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PyMongoError, _on_store)
+    app.add_exception_handler(BusSilent, _on_bus)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -114,6 +116,13 @@ async def _on_store(request: Request, error: Exception) -> Response:
         raise error
     log.warning("the database did not answer %s %s: %s", request.method, request.url.path, error)
     return _answer(request, unavailable("The database does not answer at the moment."))
+
+
+async def _on_bus(request: Request, error: Exception) -> Response:
+    log.warning("the bus did not answer %s %s: %s", request.method, request.url.path, error)
+    remedy = "Send the same request again after the seconds that Retry-After names."
+    refusal = Refusal("bus_unavailable", "The bus does not answer.", remedy=remedy, status=503, retry_after=2)
+    return _answer(request, refusal)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

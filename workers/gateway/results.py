@@ -27,6 +27,7 @@ class Problem(BaseModel):
     remedy: str
     errors: list[FaultView] | None = None
     retry_after: int | None = Field(default=None, description="Seconds.")
+    oldest: int | None = Field(default=None, description="With `events_gone`: the first number that is kept.")
 
 
 class OrderResult(BaseModel):

@@ -1,7 +1,8 @@
 """Who calls, and what they may do: API keys from `Authorization: Bearer` or `X-API-Key`, looked up by their hash."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from contracts.refusals import Refusal
 from infra.keys import Scope, hash_key
 from infra.mongo import Mongo
 from workers.gateway.paths import refuse_strange_parameters
+from workers.gateway.rates import address_of
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key as bearer token."},
@@ -21,27 +23,47 @@ _KEYS_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`name` is what the caller is known by; keys that replace one another share it."""
+    """`name` is what the caller is known by; keys that replace one another share it. `key` is the hash of the one that
+    was sent, `partner` whose it is: whatever such a caller names must be that partner's own."""
 
     name: str
     scopes: frozenset[str]
+    key: str = ""
+    partner: str | None = None
 
 
 class Keys:
-    """Looks keys up and keeps the answers for a few seconds, also that a key is unknown."""
+    """Looks keys up and keeps the answers for a moment, also that one is unknown: so long a revoked key works on."""
 
     def __init__(self, mongo: Mongo, kept_s: float) -> None:
         self._mongo = mongo
         self._kept_s = kept_s
         self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._looking: dict[str, asyncio.Task[Caller | None]] = {}
 
     async def caller(self, key: str) -> Caller | None:
         hashed, now = hash_key(key), time.monotonic()
         read_at, caller = self._known.get(hashed, (float("-inf"), None))
         if now - read_at < self._kept_s:
             return caller
+        # Of many requests that come with one key at once, one looks.
+        looking = self._looking.get(hashed)
+        if looking is None:
+            looking = self._looking[hashed] = asyncio.create_task(self._look_up(hashed))
+            looking.add_done_callback(lambda _: self._looking.pop(hashed))
+        return await asyncio.shield(looking)
+
+    async def revoked(self, keys: Iterable[str]) -> set[str]:
+        """Those of the hashes that are no keys any more, by a look into the database."""
+        asked = set(keys)
+        found = self._mongo.api_keys.find({"_id": {"$in": sorted(asked)}}, {"_id": 1})
+        return asked - {row["_id"] async for row in found}
+
+    async def _look_up(self, hashed: str) -> Caller | None:
+        # Kept from before the look: what changes during it counts when the time is over, and no later.
+        now = time.monotonic()
         row = await self._mongo.api_keys.find_one({"_id": hashed})
-        caller = Caller(row["name"], frozenset(row["scopes"])) if row else None
+        caller = Caller(row["name"], frozenset(row["scopes"]), hashed, row.get("partner")) if row else None
         if len(self._known) >= _KEYS_KEPT:
             self._known.clear()
         self._known[hashed] = (now, caller)
@@ -52,9 +74,11 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency that lets pass who has the scope. It comes before the body is read."""
 
     async def check(request: Request) -> Caller:
-        keys: Keys = request.app.state.gateway.keys
+        gateway = request.app.state.gateway
+        keys: Keys = gateway.keys
         caller = await keys.caller(_key_of(request))
         if caller is None:
+            gateway.guesses.count(address_of(request))
             raise Refusal(
                 "unknown_key",
                 "This API key is not known, or was revoked.",
@@ -69,6 +93,7 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
                 status=403,
                 scope=scope.value,
             )
+        (gateway.calls if caller.partner is None else gateway.partner_calls).count(caller.key)
         refuse_strange_parameters(request)
         return caller
 

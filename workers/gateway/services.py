@@ -11,6 +11,8 @@ from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
 from activities.orders.policies import Policies
+from activities.stock.desk import StockDesk
+from infra.hearing import Hearing
 from infra.mongo import Mongo
 from infra.nats import connect_by
 from infra.settings import Settings
@@ -18,12 +20,13 @@ from workers.gateway.accept import Acceptance
 from workers.gateway.holds import Holds
 from workers.gateway.idempotency import Idempotency
 from workers.gateway.limits import Limits
+from workers.gateway.listeners import Listeners
 from workers.gateway.metrics import Metrics
 from workers.gateway.pressure import Pressure
+from workers.gateway.rates import Rates
 from workers.gateway.refusals import Refusals
 from workers.gateway.security import Keys
 from workers.gateway.skus import Skus
-from workers.gateway.stockdesk import StockDesk
 from workers.gateway.temporal import Durable
 from workers.gateway.views import Workflows
 from workers.gateway.wakes import Wakes
@@ -37,7 +40,13 @@ class Gateway:
     mongo: Mongo
     nats: Nats
     js: JetStreamContext
+    hearing: Hearing
     keys: Keys
+    calls: Rates
+    partner_calls: Rates
+    keyless: Rates
+    guesses: Rates
+    listeners: Listeners
     refusals: Refusals
     wakes: Wakes
     skus: Skus
@@ -58,7 +67,13 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
     await mongo.clock.start()
     nats = await connect_by(settings, "gateway")
     gateway = _wired(settings, limits, metrics, mongo, nats)
-    running = (mongo.clock.run(), gateway.wakes.run(), gateway.refusals.run(), gateway.pressure.run())
+    running = (
+        mongo.clock.run(),
+        gateway.wakes.run(),
+        gateway.refusals.run(),
+        gateway.pressure.run(),
+        gateway.listeners.run(),
+    )
     loops = [asyncio.create_task(loop) for loop in running]
     try:
         yield gateway
@@ -77,6 +92,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
     js = nats.jetstream()
+    keys = Keys(mongo, limits.key_kept_s)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
@@ -86,7 +102,13 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         mongo=mongo,
         nats=nats,
         js=js,
-        keys=Keys(mongo, limits.key_kept_s),
+        hearing=Hearing(nats),
+        keys=keys,
+        calls=Rates(limits.calls, "too_many_requests"),
+        partner_calls=Rates(limits.partner_calls, "too_many_requests"),
+        keyless=Rates(limits.keyless_calls, "too_many_requests"),
+        guesses=Rates(limits.guesses, "too_many_requests"),
+        listeners=Listeners(keys, limits),
         refusals=Refusals(mongo),
         wakes=wakes,
         skus=skus,
@@ -95,7 +117,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         policies=policies,
         holds=Holds(mongo, policies),
         idempotency=Idempotency(mongo, limits),
-        stock=StockDesk(mongo, wakes, skus),
+        stock=StockDesk(mongo),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
         metrics=metrics,

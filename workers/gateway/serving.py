@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn, with a bound on connections and on the size and the time of a request's head."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,8 @@ from workers.gateway.problems import problem
 
 _DRAIN_S = 10
 _KEEP_ALIVE_S = 65
+CONNECTION = "tongqu.connection"
+"""In the scope of every request: its BoundedHttp."""
 
 
 def config(app: FastAPI, limits: Limits, **more: Any) -> uvicorn.Config:
@@ -38,6 +41,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._limits = limits
         self._head_ends: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self.on_leaving: Callable[[], None] | None = None
+        """What an answer without an end is told when the server shuts down, so that it ends."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -61,12 +66,22 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]  # a key of ours
         if self._head_ends is None:
             self._begin_head()
 
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.on_leaving is not None:
+            self.on_leaving()
+
+    def abort(self) -> None:
+        """Cut the connection, whatever waits to be read from it."""
+        self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         """Who has not even read its answer by now is not waited for."""

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
+from activities.stock.desk import Booked
+from activities.stock.stocktaking import refuse_without_reference
 from contracts.ids import stock_id
 from contracts.refusals import Refusal
 from contracts.stock import StockUpsert
@@ -21,8 +23,6 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.results import StockResults, counted, refused_item
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
-from workers.gateway.stockdesk import Booked
-from workers.gateway.stocktaking import refuse_without_reference
 
 router = APIRouter(tags=["stock"])
 Writes = Annotated[Caller, Depends(needs(Scope.STOCK_WRITE))]
@@ -68,6 +68,8 @@ async def _report(gateway: Gateway, body: Any, request_id: str) -> Answer:
     values = listed(body, "items", gateway.limits.items_per_request)
     items, refusals = _read(values)
     booked = await gateway.stock.book(items, request_id)
+    gateway.skus.learn(items[index].sku for index in booked.taking.taken)
+    gateway.wakes.inbox(set(booked.batches))
     refusals |= booked.taking.refused
     for refusal in refusals.values():
         gateway.refusals.note(codes_of(refusal))

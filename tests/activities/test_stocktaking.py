@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.stock.stocktaking import Known, excesses, gained, movement_id, take_stock
 from contracts.stock import Level, StockUpsert
-from workers.gateway.stocktaking import Known, excesses, gained, movement_id, take_stock
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PLACES, SKUS = ("a", "b"), ("x", "y")

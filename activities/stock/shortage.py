@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from activities.stock.stocktaking import Key
 from contracts.orders import InboxEvent, Stage
 from contracts.parcels import NOT_ACCEPTED
 from infra.mongo import Mongo, Session
-from workers.gateway.stocktaking import Key
 
 _HOLDS_OFFERS = [Stage.PLACED, Stage.PAYING, Stage.BACKORDERED, Stage.HELD, Stage.DISPATCHED]
 """Stages in which an order can have a parcel that no store has accepted yet."""

@@ -1,0 +1,1 @@
+"""What partners do over HTTP: hear their events, answer, and have webhooks."""

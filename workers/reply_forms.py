@@ -1,0 +1,176 @@
+"""The form of what partners send, looked at in one way whether it came over NATS or over HTTP. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from contracts.events import REPLY_TYPE, STOCK_TYPE, Reply, StockCount, StockEvent
+from contracts.refusals import Refusal
+from contracts.stock import StockUpsert
+
+REPLIES_MAX = 500
+_LISTS = {REPLY_TYPE: "replies", STOCK_TYPE: "counts"}
+
+
+class Unreadable(Exception):
+    """A message that is no event at all; it goes to the dead letters, because no one can be told."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message from a partner's subject. `at` is when the stream took it, which is what deadlines look at."""
+
+    partner: str
+    sequence: int
+    at: datetime
+    body: bytes
+
+    @property
+    def place(self) -> str:
+        """A name for it. A stream that was set back gives the same sequence again, at another time."""
+        return f"{self.sequence}@{self.at:%Y%m%dT%H%M%S.%f}"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    partner: str
+    at: datetime
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`field` is a JSON path in the event."""
+
+    partner: str
+    reply: str
+    parcel: str | None
+    code: str
+    field: str
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A stock report: counts at the partner's location, by their place in the event. `id` is good for ever."""
+
+    partner: str
+    at: datetime
+    event: str
+    items: Mapping[int, StockUpsert]
+
+    @property
+    def id(self) -> str:
+        return f"{self.partner}:{self.event}"
+
+    def refused(self, index: int, refusal: Refusal) -> Refused:
+        path = f"data.counts.{index}" + (f".{refusal.field}" if refusal.field else "")
+        told = (refusal.code, path, refusal.detail, refusal.remedy)
+        return Refused(self.partner, f"{self.event}/{index}", None, *told)
+
+
+@dataclass(slots=True)
+class Said:
+    """What one message holds; what is `refused` cannot be taken, and spoils nothing else."""
+
+    answers: list[GivenAnswer] = field(default_factory=list)
+    reports: list[Counted] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+class _Envelope(BaseModel):
+    """The outside of a reply event. Its replies are looked at one by one, so that a bad one spoils no other."""
+
+    specversion: str
+    id: str
+    type: str
+    data: dict[str, Any]
+
+
+def read(message: Received) -> Said:
+    """Raises Unreadable when the message is no event."""
+    try:
+        envelope = _Envelope.model_validate(orjson.loads(message.body))
+    except orjson.JSONDecodeError as error:
+        raise Unreadable("not_json", f"The message is no JSON: {error}") from error
+    except ValidationError as error:
+        raise Unreadable("not_an_event", _first(error)) from error
+    name = _LISTS.get(envelope.type)
+    items = envelope.data.get(name) if name else None
+    if not isinstance(items, list) or not 0 < len(items) <= REPLIES_MAX:
+        known = " or ".join(f"{kind} with 1 to {REPLIES_MAX} data.{items}" for kind, items in _LISTS.items())
+        raise Unreadable("not_an_event", f"Expected type {known}.")
+    return _answers(message, items) if envelope.type == REPLY_TYPE else _report(message, envelope, items)
+
+
+def _answers(message: Received, replies: list[Any]) -> Said:
+    said = Said()
+    for number, raw in enumerate(replies):
+        try:
+            said.answers.append(GivenAnswer(message.partner, message.at, Reply.model_validate(raw)))
+        except ValidationError as error:
+            given = raw if isinstance(raw, dict) else {}
+            refused = Refused(
+                message.partner,
+                f"{message.place}/{number}",
+                _quoted(given.get("parcel"), 100) or None,
+                "invalid_reply",
+                f"data.replies.{number}",
+                f"{_quoted(given.get('id'), 60) or 'A reply without id'}: {_quoted(_first(error), 300)}",
+                "Correct the named field and send the reply again under a new id.",
+            )
+            said.refused.append(refused)
+    return said
+
+
+def _report(message: Received, envelope: _Envelope, counts: list[Any]) -> Said:
+    """A report is good for ever by its id, so the id must be one."""
+    outside = {"specversion": envelope.specversion, "id": envelope.id, "source": "", "type": envelope.type}
+    try:
+        StockEvent.model_validate({**outside, "data": {"counts": [{"sku": "any", "on_hand": 0}]}})
+    except ValidationError as error:
+        raise Unreadable("not_an_event", _first(error)) from error
+    items: dict[int, StockUpsert] = {}
+    counted = Counted(message.partner, message.at, envelope.id, items)
+    said = Said(reports=[counted])
+    named: set[str] = set()
+    for index, raw in enumerate(counts):
+        try:
+            items[index] = _count(message.partner, raw, named)
+        except Refusal as refusal:
+            said.refused.append(counted.refused(index, refusal))
+    return said
+
+
+def _count(location: str, raw: Any, named: set[str]) -> StockUpsert:
+    """Raises Refusal."""
+    try:
+        count = StockCount.model_validate(raw)
+    except ValidationError as error:
+        remedy = "Correct the named field and send the count again in a new report."
+        raise Refusal("invalid_count", _quoted(_first(error), 300), remedy=remedy) from error
+    if count.sku in named:
+        detail = f"{count.sku} is counted twice in this report."
+        raise Refusal("listed_twice", detail, remedy="Send one count for each SKU.", field="sku")
+    named.add(count.sku)
+    return StockUpsert(location=location, sku=count.sku, quantity=count.on_hand)
+
+
+def _quoted(text: object, most: int) -> str:
+    """What somebody sent, fit to be sent on: printable, and not longer than `most` characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(text or ""))[:most]
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
