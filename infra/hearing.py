@@ -262,7 +262,9 @@ async def acknowledged(mongo: Mongo, js: JetStreamContext, stream: str) -> int:
     found = [position["acknowledged"]] if position else []
     async for row in mongo.webhooks.find({"stream": stream}, {"acknowledged": 1}):
         found.append(row["acknowledged"])
-    return max([await _acknowledged_over_nats(js, stream), *found])
+    over_nats = await _acknowledged_over_nats(js, stream)
+    highest: int = max(over_nats, *found, 0)
+    return highest
 
 
 async def _acknowledged_over_nats(js: JetStreamContext, stream: str) -> int:

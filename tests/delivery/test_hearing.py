@@ -3,37 +3,17 @@
 import asyncio
 import random
 import time
-import uuid
-from datetime import UTC, datetime
 
 import pytest
 from nats.js import JetStreamContext
 
-from contracts.subjects import EVENTS, event_subject, partner_consumer
+from contracts.subjects import EVENTS, partner_consumer
 from infra.hearing import Gone, Heard, Hearing, acknowledged
 from infra.mongo import Mongo
-from infra.nats import Connection, publish
-from infra.outbox import Stamped, outgoing
+from infra.nats import Connection
 from infra.streams import provision_partner
 from tests.support import eventually
-
-OFFERED = "parcel.offered.v1"
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-
-
-class Told:
-    """Publishes events as the relay does; partners are this test's own."""
-
-    def __init__(self, js: JetStreamContext) -> None:
-        self.js = js
-        self.last: dict[str, int] = {}
-
-    async def tell(self, stream: str, number: int | None = None) -> None:
-        number = number or self.last.get(stream, 0) + 1
-        self.last[stream] = number
-        event = outgoing(stream, f"{stream}:{number}", OFFERED, "p1", NOW, {"parcel": "p1"})
-        stamped = Stamped(event["id"], stream, OFFERED, number, event["body"])
-        await publish(self.js, stamped.subject, stamped.body(), uuid.uuid4().hex)
+from tests.told import OFFERED, Told, fresh_stream, stamped
 
 
 @pytest.fixture
@@ -46,10 +26,6 @@ def hearing(nats: Connection) -> Hearing:
     return Hearing(nats)
 
 
-def fresh() -> str:
-    return f"store-{uuid.uuid4().hex[:8]}"
-
-
 def numbers(events: list[Heard]) -> list[int]:
     return [event.number for event in events]
 
@@ -57,7 +33,7 @@ def numbers(events: list[Heard]) -> list[int]:
 async def test_every_number_is_found_among_the_events_of_others(told: Told, hearing: Hearing) -> None:
     """Clumps and single events, in an order of chance: the place of every number, and every size of page."""
     chance = random.Random(5)
-    mine, *others = [fresh() for _ in range(4)]
+    mine, *others = [fresh_stream() for _ in range(4)]
     for _ in range(40):
         for _ in range(chance.choice((0, 1, 1, 7))):
             await told.tell(mine)
@@ -73,7 +49,7 @@ async def test_every_number_is_found_among_the_events_of_others(told: Told, hear
 
 
 async def test_page_follows_page_without_looking_for_its_place(told: Told, hearing: Hearing) -> None:
-    mine, other = fresh(), fresh()
+    mine, other = fresh_stream(), fresh_stream()
     for _ in range(25):
         await told.tell(mine)
         await told.tell(other)
@@ -94,12 +70,12 @@ async def test_page_follows_page_without_looking_for_its_place(told: Told, heari
 
 
 async def test_who_was_never_told_anything_hears_nothing(hearing: Hearing) -> None:
-    page = await hearing.read(fresh(), 0, 10)
+    page = await hearing.read(fresh_stream(), 0, 10)
     assert (page.events, page.end, page.more) == ([], 0, False)
 
 
 async def test_more_than_was_told_is_nothing_yet(told: Told, hearing: Hearing) -> None:
-    mine = fresh()
+    mine = fresh_stream()
     await told.tell(mine)
     page = await hearing.read(mine, 7, 10)
     assert (page.events, page.end) == ([], 1)
@@ -108,7 +84,7 @@ async def test_more_than_was_told_is_nothing_yet(told: Told, hearing: Hearing) -
 async def test_what_is_kept_no_more_is_gone_and_the_oldest_number_is_named(
     told: Told, hearing: Hearing, js: JetStreamContext
 ) -> None:
-    mine = fresh()
+    mine = fresh_stream()
     for _ in range(10):
         await told.tell(mine)
     sixth = await hearing.place_of(mine, 6)
@@ -129,7 +105,7 @@ async def test_what_is_kept_no_more_is_gone_and_the_oldest_number_is_named(
 
 
 async def test_a_gap_is_never_passed_over_and_a_number_never_given_twice(told: Told, hearing: Hearing) -> None:
-    mine = fresh()
+    mine = fresh_stream()
     for number in (1, 2, 2, 3, 5, 6):
         await told.tell(mine, number)
     page = await hearing.read(mine, 0, 10)
@@ -141,7 +117,7 @@ async def test_a_gap_is_never_passed_over_and_a_number_never_given_twice(told: T
 
 
 async def test_many_wait_and_all_hear_at_once(told: Told, hearing: Hearing, nats: Connection) -> None:
-    mine, other = fresh(), fresh()
+    mine, other = fresh_stream(), fresh_stream()
     before = nats.stats["out_msgs"]
 
     async def next_one() -> list[int]:
@@ -161,7 +137,7 @@ async def test_many_wait_and_all_hear_at_once(told: Told, hearing: Hearing, nats
 
 
 async def test_one_that_waits_can_be_called_and_ends_in_time(hearing: Hearing) -> None:
-    mine = fresh()
+    mine = fresh_stream()
     async with hearing.waiting(mine) as bell:
         task = asyncio.create_task(hearing.wait(mine, bell, 0, 300))
         bell.set()
@@ -172,16 +148,13 @@ async def test_one_that_waits_can_be_called_and_ends_in_time(hearing: Hearing) -
 async def test_what_is_announced_and_refused_by_the_stream_is_not_heard(
     told: Told, hearing: Hearing, js: JetStreamContext
 ) -> None:
-    mine = fresh()
+    mine = fresh_stream()
     await told.tell(mine)
     async with hearing.waiting(mine) as bell:
         await hearing.read(mine, 1, 1)
-        event = outgoing(mine, f"{mine}:2", OFFERED, "p1", NOW, {})
-        refused = Stamped(event["id"], mine, OFFERED, 2, event["body"])
+        refused = stamped(mine, 2)
         with pytest.raises(Exception, match="wrong last sequence"):
-            await js.publish(
-                event_subject(mine, OFFERED), refused.body(), headers={"Nats-Expected-Last-Sequence": "999999"}
-            )
+            await js.publish(refused.subject, refused.body(), headers={"Nats-Expected-Last-Sequence": "999999"})
         await hearing.wait(mine, bell, 1, 0.3)
         assert (await hearing.read(mine, 1, 10)).events == []
 
@@ -190,7 +163,7 @@ class TestAcknowledged:
     async def test_over_nats_it_is_the_floor_in_the_partners_own_numbers(
         self, told: Told, js: JetStreamContext, mongo: Mongo
     ) -> None:
-        mine, other = fresh(), fresh()
+        mine, other = fresh_stream(), fresh_stream()
         assert await acknowledged(mongo, js, mine) == 0
         await provision_partner(js, mine)
         assert await acknowledged(mongo, js, mine) == 0
@@ -210,7 +183,7 @@ class TestAcknowledged:
         assert await acknowledged(mongo, js, mine) == 5
 
     async def test_of_several_ways_the_furthest_counts(self, js: JetStreamContext, mongo: Mongo) -> None:
-        mine = fresh()
+        mine = fresh_stream()
         await mongo.positions.insert_one({"_id": mine, "acknowledged": 4})
         assert await acknowledged(mongo, js, mine) == 4
         hooks = [{"_id": f"{mine}{n}", "stream": mine, "position": 90, "acknowledged": n} for n in (3, 7)]
