@@ -30,6 +30,7 @@ from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
 from workers.gateway.partner import events as partner_events
 from workers.gateway.partner import replies as partner_replies
+from workers.gateway.partner import webhooks as partner_webhooks
 from workers.gateway.problems import install_problems
 from workers.gateway.rates import Rate
 from workers.gateway.services import opened
@@ -84,7 +85,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (partner_events, partner_replies)
+    of_partners = (partner_events, partner_replies, partner_webhooks)
     for part in (*parts, policies, rules, settlements, *of_partners, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)

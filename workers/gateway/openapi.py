@@ -12,6 +12,7 @@ from contracts.orders import AddressChange, CancelRequest, CommandRequest, Order
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
+from contracts.webhooks import Nothing, ReplayAsked, SecretRotation, WebhookPlacement
 from infra.keys import Scope
 from workers.gateway.answers import JSON, PROBLEM
 from workers.gateway.bodies import (
@@ -57,6 +58,10 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Paid,
     PartnerEvent,
     Acknowledgement,
+    WebhookPlacement,
+    SecretRotation,
+    ReplayAsked,
+    Nothing,
     Problem,
 )
 _REF = "#/components/schemas/{model}"
