@@ -308,7 +308,7 @@ class TestEventStream:
     ) -> None:
         began = time.monotonic()
         async with running(gateway_settings, key) as api:
-            mine, me = await partner(api, mongo)
+            _, me = await partner(api, mongo)
             hearing = asyncio.create_task(_to_the_end(me))
             await eventually(lambda: api.gateway.listeners.open)
         await hearing
