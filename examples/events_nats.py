@@ -120,7 +120,7 @@ async def run(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nats", required=True, help="address of the event bus")
-    parser.add_argument("--creds", help="file with your credentials")
+    parser.add_argument("--creds", required=True, help="file with your credentials")
     parser.add_argument("--partner", required=True, help="your id")
     parser.add_argument("--stream", help="one of your locations")
     parser.add_argument("--journal", required=True, help="SQLite file of what was heard")

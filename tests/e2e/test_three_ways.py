@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from contracts.subjects import EVENTS, partner_consumer, partner_filter
+from infra.credentials import CredentialDesk
 from infra.embedded.ports import HOST, free_port
 from infra.hearing import acknowledged
 from infra.keys import Scope, create_key, revoke_keys
@@ -62,7 +63,9 @@ class Clients:
         common = ["--gateway", gateway, "--journal", str(self.journal(way)), *more]
         if way == "nats":
             nats = self.system.settings.require("nats_url")
-            return [str(EXAMPLES / "events_nats.py"), "--nats", nats, "--partner", self.stream, *common]
+            creds = str(self.folder / "partner.creds")
+            whom = ["--nats", nats, "--creds", creds, "--partner", self.stream]
+            return [str(EXAMPLES / "events_nats.py"), *whom, *common]
         if way == "webhook":
             hook = str(self.folder / "hook.json")
             return [str(EXAMPLES / "events_webhook.py"), "serve", "--hook", hook, "--port", str(self.port), *common]
@@ -113,7 +116,10 @@ class Clients:
 async def clients(system: System, mongo: Mongo, places: Places, tmp_path: Path) -> AsyncIterator[Clients]:
     stream = places.near.location
     made = Clients(system, stream, await create_key(mongo, stream, [Scope.PARTNER], partner=stream), tmp_path)
-    yield made
+    async with CredentialDesk.opened(system.settings, mongo) as desk:
+        (tmp_path / "partner.creds").write_text((await desk.issue(stream, [stream])).creds)
+        yield made
+        await desk.revoke(stream)
     for way in list(made.running):
         await made.stop(way)
     await revoke_keys(mongo, partner=stream)

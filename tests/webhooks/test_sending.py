@@ -334,6 +334,7 @@ async def test_a_killed_process_is_followed_by_another_and_no_event_is_left_out(
         "TONGQU_MONGO_URL": servers.mongo_url,
         "TONGQU_MONGO_DATABASE": mongo.db.name,
         "TONGQU_NATS_URL": servers.nats_url,
+        "TONGQU_NATS_CREDS": servers.nats_creds,
         "TONGQU_WEBHOOK_PRIVATE": "true",
         "TONGQU_DATA_DIR": str(tmp_path),
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),

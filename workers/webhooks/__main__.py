@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from infra.hearing import Hearing
 from infra.mongo import Mongo
-from infra.nats import connect
+from infra.nats import connect_by
 from infra.runtime import prepare
 from infra.settings import Settings
 from workers.webhooks.app import WebhookWorker, rules_of
@@ -24,7 +24,7 @@ async def run(settings: Settings) -> None:
     loop.set_default_executor(ThreadPoolExecutor(_LOOKUPS_AT_ONCE))
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     await mongo.clock.start()
-    bus = await connect(settings.require("nats_url"), "webhooks")
+    bus = await connect_by(settings, "webhooks")
     worker = WebhookWorker(
         mongo,
         Hearing(bus),
