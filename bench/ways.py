@@ -33,7 +33,7 @@ from infra.embedded import Servers
 from infra.embedded.ports import HOST, free_port
 from infra.hearing import Hearing
 from infra.indexes import make_indexes
-from infra.keys import Scope, create_key
+from infra.keys import Scope, create_key, revoke_keys
 from infra.mongo import Mongo
 from infra.nats import Connection, connect
 from infra.outbox import Stamped, outgoing
@@ -62,10 +62,11 @@ class Events:
         self._js = js
         self._mongo = mongo
         self.last: dict[str, int] = {}
+        self.filling = _FILLING
 
     def next(self, stream: str) -> Stamped:
         number = self.last[stream] = self.last.get(stream, 0) + 1
-        data = {"at": time.monotonic_ns(), "filling": _FILLING}
+        data = {"at": time.monotonic_ns(), "filling": self.filling}
         event = outgoing(stream, f"{stream}:{number}", _TYPE, "p1", self._mongo.clock.now(), data)
         return Stamped(event["id"], stream, _TYPE, number, event["body"])
 
@@ -202,10 +203,12 @@ class Bench:
         return await reading(self._hearing, self._events, self._chance)
 
     async def listeners(self, url: str) -> Row:
-        """Late at those who read, alone and beside as many who do not."""
+        """Late at those who read, alone and beside some who ask for everything and read nothing."""
         streams = [f"ears-{number}" for number in range(self._options.listeners)]
-        lazy = [f"lazy-{number}" for number in range(self._options.listeners)]
-        await self._events.fill(lazy, 2_000 * len(lazy), self._chance)
+        lazy = [f"lazy-{number}" for number in range(self._options.lazy)]
+        self._events.filling = "x" * 3_000
+        await self._events.fill(lazy, 3_000 * len(lazy), self._chance)
+        self._events.filling = _FILLING
         keys = {name: await create_key(self._mongo, name, [Scope.PARTNER], partner=name) for name in streams + lazy}
         ears, timeout = Ears(), aiohttp.ClientTimeout(total=None)
         async with (
@@ -218,10 +221,17 @@ class Bench:
             for name in lazy:
                 await never_reads(url, keys[name], stack)
             beside = await ears.until(await self._events.told(streams, self._options.per_s, self._options.seconds))
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return {"alone": alone, "beside_lazy": beside}
+            cut_off = [await self._revoked(name, task) for name, task in zip(streams, tasks, strict=True)]
+        revoked = {f"p{at}_ms": percentile(cut_off, at) for at in (50, 99)} | {"max_ms": max(cut_off)}
+        return {"alone": alone, "beside_lazy": beside, "revoked": revoked}
+
+    async def _revoked(self, name: str, listening: asyncio.Task[None]) -> float:
+        """Milliseconds from taking the keys back to the end of what listens with them."""
+        began = time.monotonic()
+        await revoke_keys(self._mongo, partner=name)
+        async with asyncio.timeout(_PATIENCE_S):
+            await listening
+        return (time.monotonic() - began) * 1000
 
     async def webhooks(self) -> Row:
         """Late at good endpoints, alone and beside as many that hang or are dead; how fast one is caught up with."""
@@ -291,7 +301,8 @@ def show(result: Row, console: Console) -> None:
         ("find any number, read 20", result["read"]["find"]),
         ("read the next 20", result["read"]["read_on"]),
         ("to listeners over HTTP", result["listeners"]["alone"]),
-        ("… beside as many that do not read", result["listeners"]["beside_lazy"]),
+        ("… beside those that do not read", result["listeners"]["beside_lazy"]),
+        ("key revoked, listener cut off", result["listeners"]["revoked"]),
         ("to webhooks", result["webhooks"]["alone"]),
         ("… beside as many that hang or are dead", result["webhooks"]["beside_bad"]),
     ):
@@ -307,6 +318,7 @@ def main() -> int:
     parser.add_argument("--partners", type=int, default=2_000, help="in the stream that is read by number")
     parser.add_argument("--events", type=int, default=500_000, help="in it")
     parser.add_argument("--listeners", type=int, default=100)
+    parser.add_argument("--lazy", type=int, default=20, help="listeners that read nothing")
     parser.add_argument("--webhooks", type=int, default=100)
     parser.add_argument("--per-s", type=float, default=100.0, help="events a second, to all together")
     parser.add_argument("--seconds", type=float, default=15.0)
