@@ -34,6 +34,8 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
         "TONGQU_DATA_DIR": str(folder),
+        # Of requests without a good key it makes hundreds, and each is to be answered as the document says.
+        "TONGQU_KEY_GUESSES_BURST": "1000000",
     }
     arguments = ("--host", HOST, "--port", str(port))
     gateway = Process.of_module("gateway", "workers.gateway", *arguments, log=folder / "gateway.log", env=env)
