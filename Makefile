@@ -17,8 +17,8 @@ SEED ?= 1
 FAULTS ?= 200
 PACE ?= long
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams soak \
-	bench-routing bench-applications chaos check constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams bench-ways \
+	soak bench-routing bench-applications chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench-orders   orders a second against goals and the bare minimum, half an hour; OUT=path for JSON'
 	@echo 'make bench-growth   the same over batch size, locations, SKUs, ...; AXIS="lines open", OUT=path for JSON and plot'
 	@echo 'make bench-streams  10,000 partners on one bus: delivery, memory, time to revoke; OUT=path for JSON'
+	@echo 'make bench-ways     reading by number, listeners and webhooks beside slow and dead ones; OUT=path for JSON'
 	@echo 'make soak           memory under a steady load; MINUTES=60, OUT=path for JSON and plot'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
 	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
@@ -103,6 +104,9 @@ bench-growth: setup
 
 bench-streams: setup
 	@$(BIN)/python -m bench.streams $(if $(OUT),--out '$(OUT)')
+
+bench-ways: setup
+	@$(BIN)/python -m bench.ways $(if $(OUT),--out '$(OUT)')
 
 soak: setup
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(OUT),--out '$(OUT)')

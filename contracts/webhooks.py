@@ -8,8 +8,9 @@ from contracts.base import Document, Moment, Request
 from contracts.personal import SharedSecret
 
 WebhookState = Literal["active", "paused"]
-PauseReason = Literal["endpoint_gone", "failing", "events_gone"]
-"""endpoint_gone: it answered 410. failing: no 2xx for days. events_gone: what comes next is kept no more."""
+PauseReason = Literal["endpoint_gone", "failing", "events_gone", "revoked"]
+"""endpoint_gone: it answered 410. failing: no 2xx for days. events_gone: what comes next is kept no more. revoked: its
+partner hears nothing any more."""
 SECRETS_MAX = 2
 """With the one that is on its way out."""
 

@@ -12,6 +12,7 @@ from infra.mongo import Mongo
 _PREFIX = "tq_"
 _CHANCE_BYTES = 32
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+_PARTNER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
 class Scope(StrEnum):
@@ -49,10 +50,12 @@ async def create_key(mongo: Mongo, name: str, scopes: Iterable[str], *, partner:
 
     `name` says who calls. Several keys may carry the same name, so that a key can be replaced by a new one.
     `partner` is whose key it is: it is good for that partner's own streams, and can carry no scope that looks further.
-    Raises ValueError for a name that is none, a scope that does not exist, and one that is not for partners.
+    Raises ValueError for a name or partner that is none, a scope that does not exist, and one that is not for partners.
     """
     if not _NAME.match(name):
         raise ValueError(f"{name!r} is no name for a key; use lower-case letters, digits, dot, dash and underscore")
+    if partner is not None and not _PARTNER.match(partner):
+        raise ValueError(f"{partner!r} is no id of a partner")
     allowed = sorted({Scope(scope).value for scope in scopes})
     if partner is not None and allowed != [Scope.PARTNER]:
         raise ValueError(f"a key that belongs to {partner} carries the scope {Scope.PARTNER} and no other")

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     partner_calls_burst: int = Field(default=200, ge=1, description="Of them at once, after a pause.")
     keyless_calls_per_s: float = Field(default=1, gt=0, description="Requests without a key, from one address.")
     keyless_calls_burst: int = Field(default=30, ge=1, description="Of them at once, after a pause.")
+    key_guesses_per_s: float = Field(default=10, gt=0, description="Requests with unknown keys, from one address.")
+    key_guesses_burst: int = Field(default=100, ge=1, description="Of them at once, after a pause.")
     webhook_private: bool = Field(
         default=False, description="For development: webhooks may go to private addresses, and without TLS."
     )

@@ -59,6 +59,8 @@ _FOR_ENVIRONMENT = (
     "partner_calls_burst",
     "keyless_calls_per_s",
     "keyless_calls_burst",
+    "key_guesses_per_s",
+    "key_guesses_burst",
     "webhook_private",
     "webhook_within_s",
     "webhook_retry_s",

@@ -21,7 +21,9 @@ QUICK = Policy(version=2, backorder_retry_s=2, backorder_limit_s=8)
 @pytest.fixture(scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     data_dir: Path = tmp_path_factory.mktemp("system")
-    settings = EnvironmentSettings(data_dir=data_dir, mongo_cache_gb=0.5, bell_progress_ms=300, carrier_day_s=2)
+    settings = EnvironmentSettings(
+        data_dir=data_dir, mongo_cache_gb=0.5, bell_progress_ms=300, carrier_day_s=2, webhook_private=True
+    )
     async with System(settings, data_dir) as system:
         mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
         await mongo.policies.insert_one(QUICK.model_dump())

@@ -34,6 +34,8 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
         "TONGQU_DATA_DIR": str(folder),
+        # Of requests without a good key it makes hundreds, and each is to be answered as the document says.
+        "TONGQU_KEY_GUESSES_BURST": "1000000",
     }
     arguments = ("--host", HOST, "--port", str(port))
     gateway = Process.of_module("gateway", "workers.gateway", *arguments, log=folder / "gateway.log", env=env)
@@ -52,7 +54,8 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         await gateway.stop()
 
 
-schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+ENDLESS = "/v1/partner/events/stream"
+schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi()).exclude(path=ENDLESS)
 
 
 @schema.parametrize()
@@ -70,4 +73,6 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], served: 
     if case.operation.path in BULK:
         without.append(negative_data_rejection)
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}
+    if isinstance(case.query, dict) and str(case.query.get("wait_s", "0")).isdecimal():
+        case.query.pop("wait_s", None)
     case.call_and_validate(base_url=served, headers=headers, excluded_checks=without)

@@ -189,6 +189,9 @@ class TestWhoseStream:
         for scopes in ([Scope.PARTNER, Scope.STOCK_WRITE], [Scope.OPERATE], []):
             with pytest.raises(ValueError, match="and no other"):
                 await create_key(mongo, "p", scopes, partner="p")
+        for nobody in ("", "a.b", "*", "a b", "a\n", ">"):
+            with pytest.raises(ValueError, match="no id of a partner"):
+                await create_key(mongo, "p", [Scope.PARTNER], partner=nobody)
 
 
 class Listener:

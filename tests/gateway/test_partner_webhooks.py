@@ -11,6 +11,7 @@ from infra.hearing import acknowledged
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.settings import Settings
+from infra.webhooks import revoke_webhooks
 from tests.gateway.running import Api, fresh, running
 from tests.told import Told, fresh_stream
 from workers.gateway.limits import Limits
@@ -140,6 +141,18 @@ async def test_a_new_secret_leaves_the_old_one_for_a_while(api: Api, mongo: Mong
     third = (await me.post(f"{path}/secret", {"overlap_s": 0}, status=200)).body
     assert third["secrets_until"] == []
     assert (await me.get(path)).body.get("secret") is None
+
+
+async def test_what_was_revoked_only_an_operator_resumes(api: Api, mongo: Mongo, told: Told) -> None:
+    mine, me = await partner(api, mongo)
+    await told.tell(mine)
+    path = f"/v1/partner/webhooks/{(await made(me))['id']}"
+    assert await revoke_webhooks(mongo, [mine, fresh_stream()]) == 1
+    assert await revoke_webhooks(mongo, [mine]) == 0
+    assert (await me.get(path)).body["paused_for"] == "revoked"
+    for action, body in (("resume", {}), ("replay", {"from": 1})):
+        assert (await me.post(f"{path}/{action}", body, status=409)).code == "access_revoked"
+    assert (await api.post(f"{path}/resume", {}, status=200)).body["state"] == "active"
 
 
 async def test_replay_and_resume(api: Api, mongo: Mongo, told: Told, js: JetStreamContext) -> None:

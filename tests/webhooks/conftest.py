@@ -16,7 +16,7 @@ from tests.told import Told
 
 @pytest.fixture(scope="module")
 async def nats(servers: Addresses) -> AsyncIterator[Connection]:
-    connection = await connect(servers.nats_url, "test")
+    connection = await connect(servers.nats_url, servers.nats_creds, "test")
     await provision_streams(connection.jetstream())
     yield connection
     await connection.close()

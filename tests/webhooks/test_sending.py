@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +23,7 @@ from infra.mongo import Mongo
 from infra.nats import Connection
 from infra.processes import Process
 from infra.sealing import Sealing
+from infra.webhooks import revoke_webhooks
 from tests.support import eventually
 from tests.told import NOW, Told, fresh_stream
 from tests.webhooks.endpoints import Endpoint, Received, endpoint
@@ -176,6 +178,43 @@ async def test_410_pauses_at_once_and_partner_and_retailer_are_told(mongo: Mongo
         await change(mongo, hook, state="active", paused_for=None)
         await reached(mongo, hook, 4)
     assert shop.numbers == [1, 2, 3, 3, 4]
+
+
+async def test_revoked_ends_within_a_second(mongo: Mongo, hearing: Hearing, told: Told) -> None:
+    mine = fresh_stream()
+    async with endpoint() as shop, working(mongo, hearing):
+        hook = await make(mongo, mine, shop)
+        await told.tell(mine)
+        await reached(mongo, hook, 1)
+        began = time.monotonic()
+        await revoke_webhooks(mongo, [mine])
+        await eventually(lambda: hearing.listened == 0, PATIENT_S, "it is still followed")
+        took = time.monotonic() - began
+        await told.tell(mine)
+        row = await read(mongo, hook)
+        assert (row.paused_for, row.position) == ("revoked", 1)
+    assert shop.numbers == [1]
+    assert took < 1
+
+
+async def test_an_answer_that_never_ends_counts_by_its_status(mongo: Mongo, hearing: Hearing, told: Told) -> None:
+    mine = fresh_stream()
+    done = asyncio.Event()
+
+    async def never_ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await writer.drain()
+        await done.wait()
+        writer.close()
+
+    for _ in range(2):
+        await told.tell(mine)
+    server = await asyncio.start_server(never_ends, "127.0.0.1", 0)
+    async with server, working(mongo, hearing):
+        hook = await make(mongo, mine, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await reached(mongo, hook, 2)
+        done.set()
 
 
 async def test_failing_for_too_long_pauses(mongo: Mongo, hearing: Hearing, told: Told) -> None:
@@ -338,6 +377,7 @@ async def test_a_killed_process_is_followed_by_another_and_no_event_is_left_out(
         "TONGQU_MONGO_URL": servers.mongo_url,
         "TONGQU_MONGO_DATABASE": mongo.db.name,
         "TONGQU_NATS_URL": servers.nats_url,
+        "TONGQU_NATS_CREDS": servers.nats_creds,
         "TONGQU_WEBHOOK_PRIVATE": "true",
         "TONGQU_DATA_DIR": str(tmp_path),
         "TONGQU_CODEC_KEYS": KEYS,

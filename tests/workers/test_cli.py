@@ -334,3 +334,14 @@ async def test_the_check_holds_on_the_running_system_and_fails_when_something_is
     assert as_json.json["holds"] is False
     assert [finding["invariant"] for finding in as_json.json["findings"]] == ["ledger.levels"]
     assert "events.sent_once" in as_json.json["checked"]
+
+
+async def test_a_partners_key_is_made_and_all_of_them_are_revoked(desk: Desk) -> None:
+    made = [(await desk.tongqu("key", "create", "shop-1", "--partner", NEAR)).out.strip() for _ in range(2)]
+    rows = [await desk.mongo.api_keys.find_one({"_id": hash_key(key)}) for key in made]
+    assert [(row["partner"], row["scopes"]) for row in rows if row] == [(NEAR, ["partner"])] * 2
+    wide = await desk.tongqu("key", "create", "shop-1", "--partner", NEAR, "--scope", "operate")
+    assert wide.status == 1 and "no other" in wide.out
+    assert (await desk.tongqu("key", "create", "shop-1")).status == 1
+    assert (await desk.tongqu("key", "revoke", NEAR)).out.strip() == "2 revoked"
+    assert await desk.mongo.api_keys.count_documents({"partner": NEAR}) == 0

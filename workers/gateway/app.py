@@ -120,6 +120,7 @@ def limits_of(settings: Settings) -> Limits:
         calls=Rate(settings.key_calls_per_s, settings.key_calls_burst),
         partner_calls=Rate(settings.partner_calls_per_s, settings.partner_calls_burst),
         keyless_calls=Rate(settings.keyless_calls_per_s, settings.keyless_calls_burst),
+        guesses=Rate(settings.key_guesses_per_s, settings.key_guesses_burst),
         webhook_private=settings.webhook_private,
     )
 

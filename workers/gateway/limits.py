@@ -38,6 +38,8 @@ class Limits:
     listeners: int = 1_000
     """Event streams and waiting calls that are open at once in this process."""
     listeners_per_key: int = 20
+    catching_up: int = 2
+    """Streams that read what was told long ago, at one time; others of that kind wait for them, and nobody else."""
     heartbeat_s: float = 15.0
     """A stream on which nothing happens says so that often, so that nothing between takes it for dead."""
     listener_stalled_s: float = 20.0

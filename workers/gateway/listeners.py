@@ -38,6 +38,7 @@ class Listeners:
         self._keys = keys
         self._limits = limits
         self._of_key: defaultdict[str, set[Listener]] = defaultdict(set)
+        self.catching_up = asyncio.Semaphore(limits.catching_up)
 
     @property
     def open(self) -> int:

@@ -1,5 +1,7 @@
 """One request to one endpoint: signed, limited in time, to public addresses only, and not sent on from there."""
 
+import asyncio
+import contextlib
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +18,7 @@ from workers.webhooks.signing import headers, message_id, valid_at
 _HEADERS = {"Content-Type": "application/cloudevents+json", "User-Agent": "Tongqu-Webhooks/1"}
 _ANSWER_BYTES = 4096
 """What is read of an answer, so that its connection can be used again; nobody looks at it."""
+_ANSWER_WITHIN_S = 1.0
 _IDLE_S = 30
 
 
@@ -61,10 +64,13 @@ class Sender:
             # The resolver is not asked about addresses that are numbers, and rules may have changed since it was made.
             refuse_address(hook.url, private=self._private)
             async with self._session.post(hook.url, data=event.body, headers=signed, allow_redirects=False) as answer:
-                await answer.content.read(_ANSWER_BYTES)
-                return Outcome(
-                    answer.status, printable(answer.reason or ""), retry_after(answer.headers.get("Retry-After"))
-                )
+                asked = retry_after(answer.headers.get("Retry-After"))
+                outcome = Outcome(answer.status, printable(answer.reason or ""), asked)
+                # What follows the status changes nothing of it, however long it takes.
+                with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+                    async with asyncio.timeout(_ANSWER_WITHIN_S):
+                        await answer.content.read(_ANSWER_BYTES)
+                return outcome
         except Refusal as refusal:
             return Outcome(None, refusal.detail)
         except TimeoutError:

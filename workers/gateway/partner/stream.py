@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from fastapi import Request, Response
 
@@ -56,11 +56,14 @@ class EventStream(Response):
         clock, heartbeat_s = asyncio.get_running_loop(), self._gateway.limits.heartbeat_s
         await self._send(send, f"retry: {_RETRY_MS}\n\n".encode())
         last: Heard | None = None
-        after, told_at = self._after, clock.time()
+        after, told_at, behind = self._after, clock.time(), True
         try:
             async with hearing.waiting(stream) as bell, attended(self._request, listener, bell):
                 while not listener.ended:
-                    page = await hearing.read(stream, after, _PAGE_EVENTS, last, most_bytes=_PAGE_BYTES)
+                    # Many that catch up at once would else keep those waiting that are told what happens.
+                    async with self._gateway.listeners.catching_up if behind else nullcontext():
+                        page = await hearing.read(stream, after, _PAGE_EVENTS, last, most_bytes=_PAGE_BYTES)
+                    behind = page.more
                     if page.last is not None:
                         await self._send(send, b"".join(map(_as_event, page.events)))
                         last, after, told_at = page.last, page.last.number, clock.time()

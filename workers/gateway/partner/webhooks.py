@@ -228,11 +228,11 @@ def rotated(known: list[Secret], secret: str, now: datetime, overlap_s: int) -> 
 )
 async def replay_webhook(request: Request, caller: Partners, hook_id: Id) -> Response:
     """Every event from that number on, as it was sent before, under the same ids. A webhook that rests is resumed."""
-    gateway = gateway_of(request)
-    hook = await _find(gateway, caller, hook_id)
 
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_REPLAY, body)
+        hook = await _find(gateway, caller, hook_id)
+        _refuse_revoked(caller, hook)
         position = await _position(gateway, hook.stream, asked.begin - 1, "from")
         return answer(_view(await _change(gateway, caller, hook_id, {**_RESUMED, "position": position})))
 
@@ -264,9 +264,20 @@ async def resume_webhook(request: Request, caller: Partners, hook_id: Id) -> Res
 
     def change(gateway: Gateway, hook: Webhook, body: Any) -> dict[str, Any]:
         parse(_NOTHING, body)
+        _refuse_revoked(caller, hook)
         return _RESUMED
 
     return await carried_out(request, caller, _changing(caller, hook_id, change))
+
+
+def _refuse_revoked(caller: Caller, hook: Webhook) -> None:
+    if hook.paused_for == "revoked" and caller.partner is not None:
+        raise Refusal(
+            "access_revoked",
+            f"Nothing is sent to {hook.id} any more, because access to {hook.stream} was taken back.",
+            remedy="Ask the retailer to give access again.",
+            status=409,
+        )
 
 
 def _changing(caller: Caller, hook_id: str, change: Any, *, shows_secret: bool = False) -> Work:
