@@ -69,7 +69,7 @@ async def activated(office: Office, **more: Any) -> Process:
     process = await office.tested(**more)
     await relay(office)
     await acknowledge_all(office, partner_of(_application(process)))
-    await office.stands(process, "active")
+    assert await process.result() == "active"
     return process
 
 
