@@ -17,8 +17,8 @@ SEED ?= 1
 FAULTS ?= 200
 PACE ?= long
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth soak bench-routing chaos check \
-	constraints clean
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams soak \
+	bench-routing bench-applications chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -29,8 +29,10 @@ help:
 	@echo 'make check          the invariants of the running system'
 	@echo 'make bench-orders   orders a second against goals and the bare minimum, half an hour; OUT=path for JSON'
 	@echo 'make bench-growth   the same over batch size, locations, SKUs, ...; AXIS="lines open", OUT=path for JSON and plot'
+	@echo 'make bench-streams  10,000 partners on one bus: delivery, memory, time to revoke; OUT=path for JSON'
 	@echo 'make soak           memory under a steady load; MINUTES=60, OUT=path for JSON and plot'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
+	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -99,11 +101,17 @@ bench-orders: setup
 bench-growth: setup
 	@$(BIN)/python -m bench.growth $(if $(AXIS),--axis $(AXIS)) $(if $(OUT),--out '$(OUT)')
 
+bench-streams: setup
+	@$(BIN)/python -m bench.streams $(if $(OUT),--out '$(OUT)')
+
 soak: setup
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(OUT),--out '$(OUT)')
 
 bench-routing: setup
 	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
+
+bench-applications: setup
+	@$(BIN)/python -m bench.applications $(if $(OUT),--out '$(OUT)')
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')

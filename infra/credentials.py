@@ -7,6 +7,7 @@ Nobody keeps the seed of a user: it is in the text that is given away once.
 """
 
 import asyncio
+import logging
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,6 +27,8 @@ from infra.nats import Connection, connect
 from infra.nats_jwt import KeyPair, creds_text, encode, scoped_user_claims
 from infra.nats_keys import BusKeys
 from infra.settings import Settings
+
+log = logging.getLogger(__name__)
 
 VALID_S = 365 * 86_400.0
 """How long credentials count unless a desk is told otherwise."""
@@ -64,7 +67,7 @@ class CredentialDesk:
         self._system = system
         self._valid = timedelta(seconds=valid_s)
         self._signing, self._users = keys.key("signing"), keys.key("partners")
-        self._events = keys.account("events")
+        self._events, self._events_token = keys.public("events"), keys.events_account()
 
     @classmethod
     @asynccontextmanager
@@ -155,6 +158,15 @@ class CredentialDesk:
             await self._change(partner, write)
         return self._mongo.clock.now()
 
+    async def run(self, every_s: float = 5.0) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.sweep()
+            except Exception:
+                log.exception("credentials that are due to end could not be taken back; trying again")
+
     async def sweep(self) -> int:
         """End what is due to end, and tell the server what somebody began to tell it and did not finish."""
         now = self._mongo.clock.now()
@@ -171,7 +183,8 @@ class CredentialDesk:
         return len(due) + len(left)
 
     async def tell_all(self) -> int:
-        """Give the server every account, for one that was set up anew. Safe to repeat. Returns how many."""
+        """Give the server every account, for one that was set up anew. Safe to repeat. Returns how many partners'."""
+        await self._give("the events", self._events_token)
         partners = await self._mongo.bus_accounts.distinct("_id")
         free = asyncio.Semaphore(_AT_ONCE)
 
@@ -250,14 +263,16 @@ class CredentialDesk:
             signing_key=self._users.public,
             revoked=revoked,
         )
-        token = encode(claims, self._signing, _epoch(now))
+        await self._give(account["_id"], encode(claims, self._signing, _epoch(now)))
+
+    async def _give(self, whose: str, token: str) -> None:
         try:
             answer = await self._system.request(_UPDATE, token.encode(), timeout=_ANSWER_S)
         except (TimeoutError, nats.errors.Error) as error:
-            raise BusNotTold(account["_id"], f"{type(error).__name__} {error}".strip()) from error
+            raise BusNotTold(whose, f"{type(error).__name__} {error}".strip()) from error
         told = orjson.loads(answer.data)
         if told.get("data", {}).get("code") != 200:
-            raise BusNotTold(account["_id"], str(told.get("error", told)))
+            raise BusNotTold(whose, str(told.get("error", told)))
 
 
 def refuse(partner: str, streams: Sequence[str]) -> None:

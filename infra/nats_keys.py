@@ -9,7 +9,7 @@
 | `system.creds` | user of the system account, for giving accounts to the server | who issues credentials |
 | `service.creds` | user with every right on the events' account | every process of ours |
 | `trial.creds` | user for a store agent that answers for all, in trials | trials |
-| `accounts.json` | public keys of our two accounts, `events` and `system` | who issues credentials |
+| `accounts.json` | public keys of our two accounts, and of `services.nk` | who issues credentials |
 | `operator.jwt` | who the operator is | the server, through its configuration |
 
 All are readable by their owner only. No account has a seed of its own that anybody keeps: users are signed by signing
@@ -71,8 +71,8 @@ class BusKeys:
         services = self._provide_key("services.nk", KeyPair.new("account"))
         if not (self.folder / "accounts.json").exists():
             accounts = {name: KeyPair.new("account").public for name in ("events", "system")}
-            self._write("accounts.json", json.dumps(accounts))
-        events, system = self.account("events"), self.account("system")
+            self._write("accounts.json", json.dumps({**accounts, "services": services.public}))
+        events, system = self.public("events"), self.public("system")
         self._provide_user("service.creds", events, services, "service", None)
         self._provide_user("trial.creds", events, services, "trial", bus_access.TRIAL)
         self._provide_user("system.creds", system, services, "desk", bus_access.SYSTEM)
@@ -83,27 +83,28 @@ class BusKeys:
         """Raises KeysIncomplete, and ValueError for a file that holds no seed."""
         return KeyPair(self._read(f"{name}.nk"))
 
-    def account(self, name: Literal["events", "system"]) -> str:
-        """The public key of one of our accounts. Raises KeysIncomplete."""
+    def public(self, name: Literal["events", "system", "services"]) -> str:
+        """The public key of one of our accounts, or of what signs their users. Raises KeysIncomplete."""
         return str(json.loads(self._read("accounts.json"))[name])
 
     def events_account(self) -> str:
         """The token of the account that has the streams."""
-        services = [self.key("services").public]
-        events = self.account("events")
         claims = account_claims(
-            events, EVENTS_ACCOUNT, jetstream=True, signing_keys=services, exports=bus_access.OFFERED
+            self.public("events"),
+            EVENTS_ACCOUNT,
+            jetstream=True,
+            signing_keys=[self.public("services")],
+            exports=bus_access.OFFERED,
         )
         return encode(claims, self.key("signing"), self._made_at())
 
     def system_account(self) -> str:
-        services = [self.key("services").public]
-        claims = account_claims(self.account("system"), "SYS", signing_keys=services)
+        claims = account_claims(self.public("system"), "SYS", signing_keys=[self.public("services")])
         return encode(claims, self.key("signing"), self._made_at())
 
     def server_config(self, resolver_dir: Path) -> str:
         """The part of the server's configuration that says whom it trusts and where it keeps accounts."""
-        events, system = self.account("events"), self.account("system")
+        events, system = self.public("events"), self.public("system")
         return f"""operator: {json.dumps(self._read("operator.jwt"))}
 system_account: {system}
 resolver {{

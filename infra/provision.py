@@ -2,6 +2,7 @@
 
 from contracts.routing import Policy
 from contracts.subjects import RETAILER
+from infra.credentials import CredentialDesk
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.nats import connect_by
@@ -12,7 +13,7 @@ from infra.temporal import register_search_attributes, schedule_settlements
 
 
 async def provision(settings: Settings) -> None:
-    """Indexes in MongoDB, streams and consumers in NATS, search attributes and the monthly schedule in Temporal."""
+    """Indexes in MongoDB; accounts, streams and consumers in NATS; search attributes and a schedule in Temporal."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
     try:
         await make_indexes(mongo)
@@ -21,15 +22,17 @@ async def provision(settings: Settings) -> None:
             {"id": policy.id, "version": policy.version}, {"$setOnInsert": policy.model_dump()}, upsert=True
         )
         partners = [RETAILER, *await mongo.locations.distinct("_id")]
+        await _provision_nats(settings, mongo, partners)
     finally:
         mongo.close()
-    await _provision_nats(settings, partners)
     temporal = await connect_temporal(settings)
     await register_search_attributes(temporal, settings.temporal_namespace)
     await schedule_settlements(temporal)
 
 
-async def _provision_nats(settings: Settings, partners: list[str]) -> None:
+async def _provision_nats(settings: Settings, mongo: Mongo, partners: list[str]) -> None:
+    async with CredentialDesk.opened(settings, mongo) as desk:
+        await desk.tell_all()
     nats = await connect_by(settings, "provision")
     try:
         js = nats.jetstream()

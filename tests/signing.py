@@ -95,10 +95,10 @@ class Office:
         self.env = env
         self.task_queue = task_queue
         self.applications: dict[str, Application] = {}
-        self.activities = AgreementActivities(mongo, port, RETAILER, sandbox.roots, self._find)
+        self.activities = AgreementActivities(mongo, port, RETAILER, sandbox.roots, self.find)
         self._numbers = itertools.count(1)
 
-    async def _find(self, name: str) -> Application | None:
+    async def find(self, name: str) -> Application | None:
         return self.applications.get(name)
 
     async def draft(self, **changes: Any) -> Sign:

@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 from contracts.subjects import EVENTS, partner_consumer
 from tests.support import eventually
 
-DENIED_S = 5.0
+DENIED_S = 30.0
 
 
 class Partner:

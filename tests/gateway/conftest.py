@@ -31,6 +31,9 @@ async def gateway_settings(servers: Addresses, tmp_path_factory: pytest.TempPath
         nats_keys=Path(servers.nats_keys),
         temporal_address=servers.temporal_address,
         temporal_ui_url="http://temporal.example:8233",
+        # All that need no key call from one address here.
+        keyless_calls_per_s=1_000,
+        keyless_calls_burst=1_000,
     )
     nats = await connect(servers.nats_url, servers.nats_creds, "tests")
     await provision_streams(nats.jetstream())

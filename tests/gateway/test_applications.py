@@ -3,21 +3,29 @@
 import asyncio
 import itertools
 import random
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pikepdf
 import pytest
 
+from infra.embedded.ports import free_port
 from infra.files import fetch
 from infra.mongo import Mongo
 from infra.settings import Settings
 from tests import papers
 from tests.gateway.applying import APPLICATION, Applicant, onboarding_worker
-from tests.gateway.running import Api
+from tests.gateway.running import Api, running
+from workers.gateway.app import limits_of
+from workers.gateway.rates import Rate
 from workers.gateway.uploading import FILE_BYTES_MAX
 
 pytestmark = pytest.mark.timeout(300)
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/applicant"
 numbers = itertools.count(random.randrange(10**6) * 100)
 
 
@@ -257,9 +265,56 @@ async def test_a_command_counts_once_under_its_key(applicant: Applicant, bank_ur
     assert [answer.body["deposit"]["tries_left"] for answer in answers] == [2, 2, 2, 2]
 
 
-async def test_who_applies_too_often_is_sent_away(gateway_settings: Settings, api: Api) -> None:
-    path = "/v1/requirements?kind=supplier&region=330106&category=tea"
-    answers = [await api.get(path, Authorization="") for _ in range(60)]
-    assert {answer.status for answer in answers} == {200, 429}
+async def test_who_applies_too_often_is_sent_away(gateway_settings: Settings, key: str) -> None:
+    limits = replace(limits_of(gateway_settings), keyless_calls=Rate(1, 5))
+    async with running(gateway_settings, key, limits) as api:
+        wrong = {**APPLICATION, "kind": "friend"}
+        answers = [await api.call("POST", "/v1/applications", wrong, Authorization="") for _ in range(20)]
+    assert [answer.status for answer in answers[:5]] == [422] * 5
     late = next(answer for answer in answers if answer.status == 429)
-    assert late.code == "too_many_requests" and int(late.headers["Retry-After"]) >= 1
+    assert late.code == "too_many_requests" and int(late.headers["Retry-After"]) >= 1 and late.body["zh"]
+
+
+async def test_who_applies_while_temporal_is_away_goes_on(
+    gateway_settings: Settings, key: str, api: Api, worker: None
+) -> None:
+    """The application is written; the next thing that the applicant does finds a workflow for it."""
+    nobody = gateway_settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})
+    number = next(numbers)
+    async with running(nobody, key) as without:
+        cut_off = await Applicant.begin(without, number)
+        assert cut_off.begun["stage"] == "draft" and "company" in cut_off.begun["missing"]
+        assert (await cut_off.fill_in(company=cut_off.forms["company"])).status == 200
+        assert (await cut_off.submit()).code == "workflows_unavailable"
+    applicant = Applicant(api, number, {"id": cut_off.id, "token": cut_off.token, "application": cut_off.begun})
+    await applicant.supply_all()
+    assert (await applicant.submit()).status == 200
+    await applicant.stands("bank")
+
+
+async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path) -> None:
+    """As a newcomer runs it: apply from the file, read the statement, name the amount."""
+    script, kept = EXAMPLE / "apply.py", tmp_path / "token.json"
+
+    async def run(*arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), "--gateway", api.url, "--kept", str(kept), *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told, _ = await process.communicate()
+        assert process.returncode == 0, told.decode()
+        return told.decode()
+
+    await run("--from", str(EXAMPLE / "application.json"))
+    known = orjson.loads(kept.read_bytes())
+    assert kept.stat().st_mode & 0o777 == 0o600
+    applicant = Applicant(api, 0, {**known, "application": {}})
+    await applicant.stands("bank")
+    applicant.forms = orjson.loads((EXAMPLE / "application.json").read_bytes())["fields"]
+    told = await run("--amount", str(await applicant.amount(bank_url)))
+    assert "review, revision 1" in told
+    row = await mongo.applications.find_one({"_id": known["id"]})
+    assert row is not None
+    bad = {item["item"]: item["verdict"] for item in row["standing"]["items"] if item["verdict"] != "passed"}
+    assert bad == {}

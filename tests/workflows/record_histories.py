@@ -10,17 +10,22 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from contracts.agreements import WAKE
 from contracts.carriers import TrackingState
 from contracts.settling import ALL_WORKFLOW, WORKFLOW, SettleAll
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
+from tests.signing import Office, Signers
 from tests.workflows.settling import OCTOBER, UNTIL, Desk
+from tests.workflows.test_agreement import office, signers
 from tests.workflows.test_carriers import begin as begin_carried
 from tests.workflows.test_carriers import labelled, scan
 from tests.workflows.test_replay import HISTORIES
 from tests.workflows.test_returns import closed_order, opened
 from tests.workflows.world import World
 from workers.fulfilment import settlement_worker
+
+__all__ = ["office", "signers"]
 
 
 async def _keep(name: str, handle: WorkflowHandle[Any, Any], workflow: str = "OrderFulfilment") -> None:
@@ -138,3 +143,32 @@ async def test_record_a_parcel_that_was_labelled_and_told_late(world: World) -> 
     await scan(world, order, TrackingState.DELIVERED, number)
     await batch.result()
     await _keep("labelled", batch)
+
+
+@pytest.mark.parametrize("office", [100], indirect=True)
+async def test_record_an_agreement_that_all_sign(office: Office, signers: Signers) -> None:
+    sign, signing = await office.begin()
+    await office.link(sign.agreement, "partner-1")
+    await office.resend(signing, "partner-1")
+    assert await signers.sign(await office.link(sign.agreement, "partner-1", sends=2)) == 200
+    await signing.signal(WAKE)
+    assert await signers.sign(await office.link(sign.agreement, "partner-2")) == 200
+    await signing.result()
+    await _keep("signed", signing, "AgreementSigning")
+
+
+@pytest.mark.parametrize("office", [100], indirect=True)
+async def test_record_an_agreement_that_nobody_signs(office: Office) -> None:
+    sign, signing = await office.begin(sequence="parallel")
+    await office.link(sign.agreement, "partner-1")
+    await signing.result()
+    await _keep("expired", signing, "AgreementSigning")
+
+
+@pytest.mark.parametrize("office", [100], indirect=True)
+async def test_record_an_agreement_for_which_nobody_waits(office: Office) -> None:
+    sign, signing = await office.begin()
+    await office.link(sign.agreement, "partner-1")
+    await signing.cancel()
+    await signing.result()
+    await _keep("given_up", signing, "AgreementSigning")

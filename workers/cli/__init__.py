@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from workers.cli import (
+    bus,
     check,
     importing,
     keys,
@@ -36,6 +37,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
 app.add_typer(keys.app, name="key")
+app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
 app.add_typer(versions.app, name="version")
 app.command()(status.status)
@@ -45,10 +47,14 @@ app.command("what-if")(whatif.what_if)
 
 _IN_THEIR_WORDS = {
     "AlreadyRunning",
+    "BusNotTold",
+    "KeysIncomplete",
+    "NatsRefused",
     "NatsUnreachable",
     "NotConfigured",
     "ProcessFailed",
     "ProgramNotFound",
+    "Refusal",
     "RequestRefused",
     "ServerTooOld",
     "StreamUnreadable",

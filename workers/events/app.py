@@ -22,6 +22,7 @@ from contracts.subjects import (
     dead_letter_subject,
     partner_of_reply,
 )
+from infra.credentials import CredentialDesk
 from infra.grouping import Grouping
 from infra.mongo import Mongo
 from infra.nats import end_process
@@ -111,6 +112,7 @@ class EventWorker:
             sweep.run(),
             ReturnStarter(mongo, temporal).run(),
             Anew(mongo, temporal, sweep).run(),
+            self._credentials(mongo),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
@@ -122,6 +124,11 @@ class EventWorker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             mongo.close()
+
+    async def _credentials(self, mongo: Mongo) -> None:
+        """Take partners' credentials back when they are due to end, for ever."""
+        async with CredentialDesk.opened(self._settings, mongo) as desk:
+            await desk.run()
 
     async def _on_wake(self, message: NatsMessage) -> None:
         subject = message.raw_message.subject

@@ -50,7 +50,8 @@ class AgreementLinks(BaseModel):
 
 
 class AgreementView(BaseModel):
-    """`digest`: of the PDF that is to be signed, SHA-256; `signed_digest`: of the one with all signatures."""
+    """`digest` (SHA-256) and `size` (bytes): of the PDF that is to be signed, with which the signed one begins;
+    `signed_digest`: of the one with all signatures."""
 
     id: str
     application: str
@@ -60,6 +61,7 @@ class AgreementView(BaseModel):
     terms: Terms
     sequence: Sequence
     digest: str
+    size: int
     signed_digest: str | None
     signers: list[SignerView]
     created_at: datetime
