@@ -17,7 +17,8 @@ SEED ?= 1
 FAULTS ?= 200
 PACE ?= long
 
-.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth soak bench-routing chaos check \
+.PHONY: help setup system demo up test lint style types imports bench-orders bench-growth soak bench-routing \
+	bench-applications chaos check \
 	constraints clean
 .NOTPARALLEL:
 
@@ -31,6 +32,7 @@ help:
 	@echo 'make bench-growth   the same over batch size, locations, SKUs, ...; AXIS="lines open", OUT=path for JSON and plot'
 	@echo 'make soak           memory under a steady load; MINUTES=60, OUT=path for JSON and plot'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
+	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -104,6 +106,9 @@ soak: setup
 
 bench-routing: setup
 	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
+
+bench-applications: setup
+	@$(BIN)/python -m bench.applications $(if $(OUT),--out '$(OUT)')
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')

@@ -30,7 +30,7 @@ _SIZES = (100, 1_000, 10_000, 100_000)
 _TIMES = 2_000
 
 
-def _payloads_of(message: Message) -> Iterator[Payload]:
+def payloads_of(message: Message) -> Iterator[Payload]:
     """All payloads below a message that the codec sees: search attributes and headers are not among them."""
     if isinstance(message, Payload):
         yield message
@@ -39,20 +39,20 @@ def _payloads_of(message: Message) -> Iterator[Payload]:
             if field.type != FieldDescriptor.TYPE_MESSAGE:
                 continue
             if not field.is_repeated:
-                yield from _payloads_of(value)
+                yield from payloads_of(value)
             elif isinstance(value, Mapping):
                 for item in value.values():
                     if isinstance(item, Message):
-                        yield from _payloads_of(item)
+                        yield from payloads_of(item)
             else:
                 for item in value:
-                    yield from _payloads_of(item)
+                    yield from payloads_of(item)
 
 
 async def _sealed(history: WorkflowHistory, codec: SealingCodec) -> tuple[WorkflowHistory, int]:
     """The history as it would have been written sealed, and the number of its payloads."""
     copy = History(events=history.events)
-    payloads = list(_payloads_of(copy))
+    payloads = list(payloads_of(copy))
     for payload, sealed in zip(payloads, await codec.encode(payloads), strict=True):
         payload.CopyFrom(sealed)
     return WorkflowHistory(history.workflow_id, list(copy.events)), len(payloads)

@@ -90,6 +90,22 @@ class ReplyRefused(Document):
     remedy: str
 
 
+class WebhookPaused(Document):
+    """`webhook.paused.v1`, to the stream's partner and to the retailer: nothing is sent to this webhook any more.
+
+    `position` is the last number that was sent; `reason`: endpoint_gone, failing, events_gone."""
+
+    webhook: str
+    stream: str
+    host: str
+    reason: str
+    position: int
+    failing_since: Moment | None = None
+    status: int | None = None
+    """The HTTP status of the last try, when there was one."""
+    detail: str
+
+
 class RepliesAgain(Document):
     """`replies.again.v1`, to the store: the bus was set back and may have lost what you answered since a moment."""
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, StringConstraints
 
-PersonalKind = Literal["phone", "email", "name", "account", "resident"]
-"""A telephone number, an e-mail address, a person's name, a bank account, a number of a resident's identity card."""
+PersonalKind = Literal["phone", "email", "name", "account", "resident", "secret"]
+"""A telephone number, an e-mail address, a person's name, a bank account, a number of a resident's identity card; and
+what is not personal but is kept and shown the same way: a secret that two parties share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ Email = Annotated[_Text, Personal("email")]
 PersonName = Annotated[_Text, Personal("name")]
 BankAccount = Annotated[_Text, Personal("account")]
 ResidentId = Annotated[_Text, Personal("resident")]
+SharedSecret = Annotated[_Text, Personal("secret")]
 
 Visit = Callable[[PersonalKind, str, str], Any]
 """Takes the kind, the value and the path of a personal field, such as `contacts.phone`, and gives what stands for it.
@@ -46,6 +48,8 @@ def mask(kind: PersonalKind, value: str) -> str:
         return _ends(text, 1, 0, hidden=1, stars="**")
     if kind == "account":
         return _ends(text, 0, 4, hidden=4)
+    if kind == "secret":
+        return "****"
     return _ends(text, 1, 1, hidden=8, stars="*" * max(len(text) - 2, 4))
 
 
@@ -142,7 +146,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bS[UAOCNX][A-Z2-7]{50,60}\b"), "[seed]"),
     (re.compile(r"\b(tq|app|whsec)_[A-Za-z0-9+/_=-]{16,}"), r"\1_[key]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [key]"),
-    (re.compile(r"(?i)\b(x-api-key|authorization|cookie|set-cookie)(['\"]?\s*[:=]\s*['\"]?)(?!bearer|basic)[^\s'\",;)}\]]+"),
+    (re.compile(r"(?i)\b(x-api-key|authorization|cookie|set-cookie)(['\"\\]*\s*[:=]\s*['\"\\]*)(?!bearer|basic)[^\s'\",;)}\]\\]+"),
      r"\1\2[key]"),
     (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), "[user]:[password]"),
 )  # fmt: skip

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import nats.errors
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -25,22 +24,16 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from contracts.subjects import EVENTS, partner_consumer, partner_filter
+from infra.direct import PAGE_BYTES, BusSilent, Direct, Heard, dropped
 from infra.mongo import Mongo
 
-ANSWER_S = 5.0
-"""Longest wait for the next message of an answer."""
-PAGE_BYTES = 4 * 1024 * 1024
-"""About the most that one page holds."""
-
-_DIRECT = f"$JS.API.DIRECT.GET.{EVENTS}"
-_SEQUENCE, _STATUS = "Nats-Sequence", "Status"
-_NONE, _END = "404", "204"
+_INFO = f"$JS.API.CONSUMER.INFO.{EVENTS}"
+_RESET = f"$JS.API.CONSUMER.RESET.{EVENTS}"
 _FIRST_PAUSE_S, _LOOK_S, _LAST_PAUSE_S = 0.005, 0.1, 10.0
 """A message that was heard may not be readable yet, and one may be missed; so who waits also looks, ever less often."""
 
 
-class BusSilent(ConnectionError):
-    """The bus does not answer, or answers what was not asked."""
+__all__ = ["BusSilent", "Gone", "Heard", "Hearing", "Page", "acknowledged"]
 
 
 class Gone(Exception):
@@ -49,17 +42,6 @@ class Gone(Exception):
     def __init__(self, stream: str, after: int, oldest: int) -> None:
         super().__init__(f"{stream}: what follows {after} is kept no more; {oldest} is the oldest number that is")
         self.oldest = oldest
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An event as it was published: `body` is the CloudEvent, `place` its sequence in the stream."""
-
-    number: int
-    id: str
-    type: str
-    body: bytes
-    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +64,7 @@ class Hearing:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._direct = Direct(client)
         self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._announced: dict[str, int] = {}
         self._subscriptions: dict[str, Subscription] = {}
@@ -104,21 +87,21 @@ class Hearing:
             page = await self._page_behind(stream, near, limit, most_bytes)
             if page is not None:
                 return page
-        newest = await self._newest(stream)
+        newest = await self._direct.newest(stream)
         if newest is None or newest.number <= after:
             return Page([], newest.number if newest else 0, more=False)
         place = await self._place_after(stream, after, newest)
-        events, left = await self._batch(stream, place, limit, most_bytes)
+        events, left = await self._direct.batch(stream, place, limit, most_bytes)
         return _page(stream, after, events, left, newest.number)
 
     async def oldest(self, stream: str) -> int:
         """The first number that is kept; 0 when nothing is."""
-        first = await self._next(stream, 1)
+        first = await self._direct.next(stream, 1)
         return first.number if first else 0
 
     async def newest(self, stream: str) -> int:
         """The last number that was told; 0 when nothing is kept."""
-        last = await self._newest(stream)
+        last = await self._direct.newest(stream)
         return last.number if last else 0
 
     async def place_of(self, stream: str, number: int) -> int | None:
@@ -126,10 +109,25 @@ class Hearing:
 
         Raises Gone and BusSilent.
         """
-        newest = await self._newest(stream)
+        newest = await self._direct.newest(stream)
         if newest is None or newest.number < number:
             return None
         return await self._place_after(stream, number - 1, newest)
+
+    async def rewind(self, stream: str, number: int) -> bool:
+        """Let the partner's consumer on NATS go on with this number, whatever it had acknowledged; False when there is
+        no consumer, or the number is yet to come. Raises Gone and BusSilent."""
+        place = await self.place_of(stream, number)
+        if place is None or not await self._exists(partner_consumer(stream)):
+            return False
+        answer = await self._direct.ask(f"{_RESET}.{partner_consumer(stream)}", {"seq": place})
+        if error := orjson.loads(answer.data).get("error"):
+            raise BusSilent(f"{partner_consumer(stream)} could not be set back: {error}")
+        return True
+
+    async def _exists(self, consumer: str) -> bool:
+        """To a consumer that is not there nobody answers when it is reset (ADR-60 of NATS)."""
+        return "error" not in orjson.loads((await self._direct.ask(f"{_INFO}.{consumer}", None)).data)
 
     @asynccontextmanager
     async def waiting(self, stream: str) -> AsyncIterator[asyncio.Event]:
@@ -173,7 +171,7 @@ class Hearing:
     async def _leave(self, stream: str) -> None:
         async with self._changing:
             if stream not in self._bells and stream in self._subscriptions:
-                await _drop(self._subscriptions.pop(stream))
+                await dropped(self._subscriptions.pop(stream))
 
     async def _on_event(self, message: Msg) -> None:
         stream = message.subject.split(".")[2]
@@ -189,7 +187,7 @@ class Hearing:
 
     async def _page_behind(self, stream: str, near: Heard, limit: int, most_bytes: int) -> Page | None:
         """The page that follows an event whose place is known; None where the stream was set back since."""
-        events, left = await self._batch(stream, near.place, limit + 1, most_bytes + len(near.body))
+        events, left = await self._direct.batch(stream, near.place, limit + 1, most_bytes + len(near.body))
         if not events or (events[0].place, events[0].number) != (near.place, near.number):
             return None
         if len(events) == 1 and left:
@@ -199,7 +197,7 @@ class Hearing:
 
     async def _place_after(self, stream: str, after: int, newest: Heard) -> int:
         """The place of the first event whose number is higher than `after`, one that is known to be there."""
-        first = await self._next(stream, 1)
+        first = await self._direct.next(stream, 1)
         if first is None or first.number > after + 1:
             raise Gone(stream, after, first.number if first else newest.number + 1)
         if first.number == after + 1:
@@ -208,48 +206,12 @@ class Hearing:
         low, high, found = first.place + 1, newest.place, newest
         while low < high and found.number > after + 1:
             middle = (low + high) // 2
-            probe = await self._next(stream, middle)
+            probe = await self._direct.next(stream, middle)
             if probe is None or probe.number > after:
                 high, found = middle, probe or found
             else:
                 low = probe.place + 1
         return found.place
-
-    async def _next(self, stream: str, place: int) -> Heard | None:
-        return await self._one({"seq": place, "next_by_subj": partner_filter(stream)})
-
-    async def _newest(self, stream: str) -> Heard | None:
-        return await self._one({"last_by_subj": partner_filter(stream)})
-
-    async def _one(self, asked: dict[str, object]) -> Heard | None:
-        try:
-            message = await self._client.request(_DIRECT, orjson.dumps(asked), timeout=ANSWER_S)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise BusSilent(f"{EVENTS} could not be read: {type(error).__name__}") from error
-        if _status(message) == _NONE:
-            return None
-        return _heard(message)
-
-    async def _batch(self, stream: str, place: int, limit: int, most_bytes: int) -> tuple[list[Heard], int]:
-        """The partner's events from a place on, and how many follow them."""
-        asked = {"seq": place, "next_by_subj": partner_filter(stream), "batch": limit, "max_bytes": most_bytes}
-        inbox = self._client.new_inbox()
-        answers = await self._client.subscribe(inbox)
-        events: list[Heard] = []
-        try:
-            await self._client.publish(_DIRECT, orjson.dumps(asked), reply=inbox)
-            while True:
-                message = await answers.next_msg(timeout=ANSWER_S)
-                status = _status(message)
-                if status == _NONE:
-                    return [], 0
-                if status == _END:
-                    return events, int((message.headers or {}).get("Nats-Num-Pending", "0"))
-                events.append(_heard(message))
-        except (nats.errors.Error, TimeoutError) as error:
-            raise BusSilent(f"{EVENTS} could not be read: {type(error).__name__}") from error
-        finally:
-            await _drop(answers)
 
 
 async def acknowledged(mongo: Mongo, js: JetStreamContext, stream: str) -> int:
@@ -258,12 +220,13 @@ async def acknowledged(mongo: Mongo, js: JetStreamContext, stream: str) -> int:
     Over NATS that is everything up to the floor of its consumer, over HTTP what it said, by webhook what its endpoint
     answered 2xx to.
     """
-    position = await mongo.positions.find_one({"_id": stream}, {"acknowledged": 1})
-    found = [position["acknowledged"]] if position else []
+    position = await mongo.positions.find_one({"_id": stream}) or {}
+    # Over NATS as it was before a replay: the consumer forgets it.
+    found = [position.get("acknowledged", 0), position.get("over_nats", 0)]
     async for row in mongo.webhooks.find({"stream": stream}, {"acknowledged": 1}):
         found.append(row["acknowledged"])
     over_nats = await _acknowledged_over_nats(js, stream)
-    highest: int = max(over_nats, *found, 0)
+    highest: int = max(over_nats, *found)
     return highest
 
 
@@ -306,30 +269,6 @@ def _page(stream: str, after: int, events: list[Heard], left: int, end: int) -> 
         page.append(event)
         number = event.number
     return Page(page, max(end, number), more=left > 0 and bool(page))
-
-
-def _heard(message: Msg) -> Heard:
-    headers = message.headers or {}
-    try:
-        event = orjson.loads(message.data)
-        return Heard(int(event["sequence"]), event["id"], event["type"], message.data, int(headers[_SEQUENCE]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BusSilent(f"{EVENTS} holds a message that is not from here: {headers.get(_SEQUENCE)}") from error
-
-
-def _status(message: Msg) -> str | None:
-    status = (message.headers or {}).get(_STATUS)
-    if status in (None, _NONE, _END):
-        return status
-    description = (message.headers or {}).get("Description", "")
-    raise BusSilent(f"{EVENTS} could not be read: {status} {description}")
-
-
-async def _drop(subscription: Subscription) -> None:
-    try:
-        await subscription.unsubscribe()
-    except (nats.errors.Error, ValueError):
-        pass  # it has ended already
 
 
 async def _rung(bell: asyncio.Event, within_s: float) -> bool:

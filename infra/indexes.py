@@ -7,7 +7,7 @@ from infra.mongo import Mongo
 INBOX_KEPT_S = 30 * 86400
 IDEMPOTENCY_KEPT_S = 72 * 3600
 OUTBOX_KEPT_S = 14 * 86400
-NEVER_BEGUN_S = 7 * 86400
+NEVER_BEGUN_S = 60 * 86400
 
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
@@ -100,7 +100,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
             [("fields.contact.phone.hash", 1)],
             {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
         ),
-        # Begun, and never taken on by a workflow: nobody has its token.
+        # Begun while no workflow could be started, and never gone on with.
         (
             [("created_at", 1)],
             {

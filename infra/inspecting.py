@@ -27,6 +27,8 @@ UNPACKED_BYTES_MAX = 400 << 20
 NESTING_MAX = 100
 LENGTH = struct.Struct(">I")
 
+_UNREAD = ("expected end", "recover", "parse error")
+"""In the library's warnings: it read nothing where a less strict reader may find an object and unpack it."""
 _PACKING = frozenset({"/FlateDecode", "/Fl", "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"})
 _TEXT = frozenset({"/ASCII85Decode", "/A85", "/ASCIIHexDecode", "/AHx"})
 _PICTURE = frozenset({"/DCTDecode", "/DCT", "/JPXDecode", "/CCITTFaxDecode", "/CCF", "/JBIG2Decode"})
@@ -104,6 +106,8 @@ def _pages_of_pdf(content: bytes) -> int:
                 raise Bad("unpacks_too_large")
             _walk(pdf)
             pages = len(pdf.pages)
+            if any(sign in warning for warning in pdf.get_warnings() for sign in _UNREAD):
+                raise Bad("damaged")
     except pikepdf.PasswordError:
         raise Bad("encrypted") from None
     except (pikepdf.PikepdfError, RuntimeError, ValueError, TypeError, OverflowError) as error:

@@ -32,6 +32,7 @@ from contracts.events import (
     StockCount,
     StockCounts,
     StockEvent,
+    WebhookPaused,
 )
 from contracts.settlement import Balance, Dispute, StatementClosed, StatementDisputed, StatementReady
 from contracts.subjects import RETAILER
@@ -198,6 +199,24 @@ TOLD: tuple[Told, ...] = (
         "it: about every parcel that is open), under its old id. What we have already is recognised and counts once.",
         _STORE,
         RepliesAgain(since=_AT),
+    ),
+    Told(
+        "webhook.paused.v1",
+        LOCATION,
+        "Nothing is sent to one of your webhooks any more: it said that it is gone, has failed for days, or what comes "
+        "next is kept no more. Resume it, or have it sent again from a number that is kept. Also told to the "
+        "retailer.",
+        "wh-01kjt3w9x8c4m2p7q5",
+        WebhookPaused(
+            webhook="wh-01kjt3w9x8c4m2p7q5",
+            stream=_STORE,
+            host="shop.example",
+            reason="failing",
+            position=41,
+            failing_since=_AT - timedelta(days=3),
+            status=502,
+            detail="Bad Gateway",
+        ),
     ),
     Told(
         "order.dispatched.v1",

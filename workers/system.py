@@ -23,7 +23,7 @@ from infra.settings import EnvironmentSettings, Settings, clear_state, write_sta
 from infra.temporal import connect
 from infra.versions import make_current
 
-WORKERS = ("fulfilment", "events", "relay", "gateway")
+WORKERS = ("fulfilment", "events", "relay", "webhooks", "gateway")
 _SANDBOXES = {
     "payments": "workers.payment_sandbox",
     "carriers": "workers.carrier_sandbox",
@@ -53,6 +53,17 @@ _FOR_ENVIRONMENT = (
     "bell_rings_per_s",
     "backlog_max",
     "codec_keys",
+    "key_calls_per_s",
+    "key_calls_burst",
+    "partner_calls_per_s",
+    "partner_calls_burst",
+    "keyless_calls_per_s",
+    "keyless_calls_burst",
+    "webhook_private",
+    "webhook_within_s",
+    "webhook_retry_s",
+    "webhook_retry_max_s",
+    "webhook_gives_up_s",
     "signature_url",
     "signature_key",
     "signature_secret",
@@ -63,8 +74,8 @@ _FOR_ENVIRONMENT = (
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `gateway`, and the sandboxes `payments`, `carriers`,
-    `bank` and `signatures`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes `payments`,
+    `carriers`, `bank` and `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 

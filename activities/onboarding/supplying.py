@@ -1,6 +1,7 @@
 """What an applicant supplies, written into its application: forms, declarations, files and their facts. Pure.
 
-Whatever is new is to be looked at again; what is sent again unchanged changes nothing.
+Whatever is new is to be looked at again; what is sent again unchanged changes nothing, unless it was returned: then to
+send it again is to say that it is right.
 """
 
 from datetime import datetime
@@ -48,11 +49,12 @@ def with_fields(
     for place, name in enumerate(sent.declarations):
         _refuse_unasked(asked.get(name), name, f"declarations.{place}", "declaration")
     _refuse_wrong_forms(sent)
-    changed = [name for name, form in forms.items() if form != getattr(application.fields, name)]
+    returned = application.standing.returned
+    changed = [name for name, form in forms.items() if name in returned or form != getattr(application.fields, name)]
     made = {
         name: Declared(item=name, requirements=requirements.pinned, at=now)
         for name in sent.declarations
-        if name not in application.declarations
+        if name in returned or name not in application.declarations
     }
     update: dict[str, Any] = {
         "fields": application.fields.model_copy(update={name: forms[name] for name in changed}),
@@ -71,7 +73,8 @@ def with_file(
     refuse_no_document(application, requirements, item)
     known = application.documents.get(item) or SuppliedDocument()
     if known.file is not None and known.file.digest == file.digest:
-        return application, []
+        again = [item] if item in application.standing.returned else []
+        return _touched(application, requirements, again, now), again
     if application.uploaded_bytes + file.size > FILES_BYTES_MAX:
         raise Refusal(
             "too_many_files",
@@ -100,7 +103,7 @@ def with_facts(
             field="valid_until",
         )
     known = application.documents.get(item) or SuppliedDocument()
-    if known.facts == facts:
+    if known.facts == facts and item not in application.standing.returned:
         return application, []
     documents = {**application.documents, item: known.model_copy(update={"facts": facts})}
     return _touched(application.model_copy(update={"documents": documents}), requirements, [item], now), [item]

@@ -63,6 +63,7 @@ PLACE = _Place(
         ("account", "12345", "****"),
         ("resident", "11010519491231002X", "1****************X"),
         ("resident", "12345", "****"),
+        ("secret", "whsec_" + "A" * 43, "****"),
     ],
 )
 def test_what_is_shown(kind: PersonalKind, value: str, shown: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from activities.orders.moves import Moves, Tell
 from activities.returns.advance import advance_return
-from contracts.events import REPLY_TYPE, CloudEvent
+from contracts.events import REPLY_TYPE, STOCK_TYPE, CloudEvent
 from contracts.orders import ParcelState
 from contracts.returns import Return, ReturnLine, ReturnState
 from contracts.routing import Policy
@@ -19,6 +19,7 @@ from tests.builders import NOW, command, event, later, network, order, payment_o
 from tests.parcels import Carried
 from tests.shop import Shop
 from workers.asyncapi import document, text
+from workers.catalogue import TOLD
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 COMMAND = "python -m workers.asyncapi > docs/asyncapi.json"
@@ -65,7 +66,7 @@ def test_every_example_fits_its_schema_and_a_wrong_one_does_not(described: dict[
 
 def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str, Any]) -> None:
     channels = described["channels"]
-    heard = {kind: channel["address"] for kind, channel in channels.items() if kind != REPLY_TYPE}
+    heard = {told.kind: channels[told.kind]["address"] for told in TOLD}
     assert {kind for kind, address in heard.items() if address.startswith("evt.v1.{location}.")} == {
         "parcel.offered.v1",
         "parcel.withdrawn.v1",
@@ -74,6 +75,7 @@ def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str
         "parcel.labelled.v1",
         "reply.refused.v1",
         "replies.again.v1",
+        "webhook.paused.v1",
         "statement.ready.v1",
         "statement.disputed.v1",
         "statement.closed.v1",
@@ -81,8 +83,16 @@ def test_a_store_hears_of_parcels_and_the_retailer_of_orders(described: dict[str
     }
     retailers = [kind for kind in heard if kind.startswith(("order.", "parcel.late", "return.changed"))]
     assert all(heard[kind] == event_subject(RETAILER, kind) for kind in retailers)
-    assert channels[REPLY_TYPE]["address"] == "reply.v1.{location}"
-    assert described["operations"][REPLY_TYPE]["action"] == "receive"
+    for kind in (REPLY_TYPE, STOCK_TYPE):
+        assert channels[kind]["address"] == "reply.v1.{location}"
+        assert described["operations"][kind]["action"] == "receive"
+
+
+def test_every_way_carries_every_event(described: dict[str, Any]) -> None:
+    for way in ("http.pull", "http.stream", "webhook"):
+        assert set(described["channels"][way]["messages"]) == {told.kind for told in TOLD}
+        assert len(described["operations"][way]["messages"]) == len(TOLD)
+    assert set(described["channels"]["http.replies"]["messages"]) == {REPLY_TYPE, STOCK_TYPE}
 
 
 def lives() -> list[Moves]:
@@ -174,6 +184,6 @@ def test_whatever_the_order_path_tells_is_described_and_fits(described: dict[str
         assert sent.subject == event_subject(tell.partner, tell.type)
         CloudEvent.model_validate_json(sent.body())
         check(described, tell.type, orjson.loads(sent.body()))
-    of_orders = {kind for kind in described["channels"] if not kind.startswith(("statement.", "replies."))}
-    never = of_orders - {tell.type for tell in told} - {REPLY_TYPE}
+    of_orders = {told.kind for told in TOLD if not told.kind.startswith(("statement.", "replies.", "webhook."))}
+    never = of_orders - {tell.type for tell in told}
     assert not never, "described, but not seen in any of these lives"

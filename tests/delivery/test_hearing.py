@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 
+import orjson
 import pytest
 from nats.js import JetStreamContext
 
@@ -157,6 +158,22 @@ async def test_what_is_announced_and_refused_by_the_stream_is_not_heard(
             await js.publish(refused.subject, refused.body(), headers={"Nats-Expected-Last-Sequence": "999999"})
         await hearing.wait(mine, bell, 1, 0.3)
         assert (await hearing.read(mine, 1, 10)).events == []
+
+
+async def test_a_consumer_is_set_back_to_any_number(told: Told, hearing: Hearing, js: JetStreamContext) -> None:
+    mine, other = fresh_stream(), fresh_stream()
+    assert not await hearing.rewind(mine, 1)
+    for _ in range(5):
+        await told.tell(mine)
+        await told.tell(other)
+    assert not await hearing.rewind(mine, 1), "there is no consumer"
+    await provision_partner(js, mine)
+    inbox = await js.pull_subscribe_bind(durable=partner_consumer(mine), stream=EVENTS)
+    for message in await inbox.fetch(5, timeout=10):
+        await message.ack_sync(timeout=5)
+    assert not await hearing.rewind(mine, 6), "it is yet to come"
+    assert await hearing.rewind(mine, 3)
+    assert [orjson.loads(message.data)["sequence"] for message in await inbox.fetch(5, timeout=10)] == ["3", "4", "5"]
 
 
 class TestAcknowledged:

@@ -9,12 +9,13 @@ from typing import Any
 import pikepdf
 import pytest
 
+from infra.embedded.ports import free_port
 from infra.files import fetch
 from infra.mongo import Mongo
 from infra.settings import Settings
 from tests import papers
 from tests.gateway.applying import APPLICATION, Applicant, onboarding_worker
-from tests.gateway.running import Api
+from tests.gateway.running import Api, running
 from workers.gateway.uploading import FILE_BYTES_MAX
 
 pytestmark = pytest.mark.timeout(300)
@@ -263,3 +264,20 @@ async def test_who_applies_too_often_is_sent_away(gateway_settings: Settings, ap
     assert {answer.status for answer in answers} == {200, 429}
     late = next(answer for answer in answers if answer.status == 429)
     assert late.code == "too_many_requests" and int(late.headers["Retry-After"]) >= 1
+
+
+async def test_who_applies_while_temporal_is_away_goes_on(
+    gateway_settings: Settings, key: str, api: Api, worker: None
+) -> None:
+    """The application is written; the next thing that the applicant does finds a workflow for it."""
+    nobody = gateway_settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})
+    number = next(numbers)
+    async with running(nobody, key) as without:
+        cut_off = await Applicant.begin(without, number)
+        assert cut_off.begun["stage"] == "draft" and "company" in cut_off.begun["missing"]
+        assert (await cut_off.fill_in(company=cut_off.forms["company"])).status == 200
+        assert (await cut_off.submit()).code == "workflows_unavailable"
+    applicant = Applicant(api, number, {"id": cut_off.id, "token": cut_off.token, "application": cut_off.begun})
+    await applicant.supply_all()
+    assert (await applicant.submit()).status == 200
+    await applicant.stands("bank")

@@ -12,10 +12,12 @@ import pytest
 from nats.js import JetStreamContext
 
 from contracts.partnership import PartnerRecord
-from contracts.subjects import EVENTS, RETAILER
+from contracts.subjects import EVENTS, RETAILER, partner_consumer
+from infra.hearing import acknowledged
 from infra.keys import Scope, create_key, revoke_keys
 from infra.mongo import Mongo
 from infra.settings import Settings
+from infra.streams import provision_partner
 from tests.gateway.running import Api, fresh, running
 from tests.support import eventually
 from tests.told import NOW, Told, fresh_stream
@@ -123,6 +125,25 @@ async def test_a_caller_that_leaves_takes_no_place(api: Api, mongo: Mongo) -> No
     await eventually(lambda: api.gateway.listeners.open)
     waiting.cancel()
     await eventually(lambda: not api.gateway.listeners.open, message="nobody noticed that it had left")
+
+
+async def test_over_nats_it_is_heard_again_on_demand(api: Api, mongo: Mongo, told: Told, js: JetStreamContext) -> None:
+    mine, me = await partner(api, mongo)
+    assert (await me.post("/v1/partner/events/replay", {"from": 1}, status=404)).code == "nothing_to_replay"
+    await provision_partner(js, mine)
+    for _ in range(4):
+        await told.tell(mine)
+    inbox = await js.pull_subscribe_bind(durable=partner_consumer(mine), stream=EVENTS)
+    for message in await inbox.fetch(4, timeout=10):
+        await message.ack_sync(timeout=5)
+    assert (await me.post("/v1/partner/events/replay", {"from": 2}, status=200)).body == {"stream": mine, "from": 2}
+    again = await inbox.fetch(4, timeout=10)
+    assert [orjson.loads(message.data)["sequence"] for message in again] == ["2", "3", "4"]
+    assert await acknowledged(mongo, js, mine) == 4, "what was acknowledged was"
+    assert (await me.get("/v1/partner/events", status=200)).body["next"] == 4, "over HTTP it reads as before"
+    assert (await me.get("/v1/partner/events?after=4", status=200)).body["next"] == 4
+    other, _ = await partner(api, mongo)
+    assert (await me.post(f"/v1/partner/events/replay?stream={other}", {"from": 1})).status == 403
 
 
 class TestWhoseStream:
@@ -308,7 +329,7 @@ class TestEventStream:
     ) -> None:
         began = time.monotonic()
         async with running(gateway_settings, key) as api:
-            mine, me = await partner(api, mongo)
+            _, me = await partner(api, mongo)
             hearing = asyncio.create_task(_to_the_end(me))
             await eventually(lambda: api.gateway.listeners.open)
         await hearing

@@ -18,6 +18,7 @@ from activities.onboarding.check import BankAway, CheckActivities
 from bench.applicants import complete
 from contracts.applications import Application, TerritoryWanted
 from contracts.banking import DepositOrder, DepositOutcome
+from contracts.base import milliseconds
 from contracts.onboarding import Standing, Step
 from contracts.partnership import PartnerRecord
 from contracts.requirements import builtin_sets
@@ -29,7 +30,7 @@ from infra.mongo import Mongo
 from infra.sealing import Sealing
 
 pytestmark = pytest.mark.timeout(300)
-NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
+NOW = milliseconds(datetime.now(UTC))
 SET = builtin_sets()["franchise@1"]
 numbers = itertools.count(random.randrange(10**5) * 100)
 

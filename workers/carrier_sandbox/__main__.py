@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from contracts.carriers import LabelInstructions
 from infra.demo_carriers import carriers
+from infra.logs import begin
 from workers.carrier_sandbox.book import Book
 from workers.carrier_sandbox.journeys import Rates
 from workers.carrier_sandbox.telling import Teller
@@ -92,7 +93,7 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     o = _options()
-    logging.basicConfig(level=logging.WARNING)
+    begin(logging.WARNING)
     rates = Rates(o.late_rate, o.lost_rate, o.refused_rate, o.declined_rate, o.seed)
     book = Book(o.db, carriers(), day_s=o.day_s, rates=rates, url=f"http://{o.host}:{o.port}", clock=time.time)
     thread = ThreadPoolExecutor(max_workers=1)

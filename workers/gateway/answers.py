@@ -18,12 +18,13 @@ def to_json(content: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that can be kept and given again."""
+    """An answer that can be kept and given again; one with a secret is kept sealed."""
 
     status: int
     content: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    secret: bool = False
 
     def response(self) -> Response:
         return Response(self.content, self.status, self.headers, self.media_type)

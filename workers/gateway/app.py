@@ -40,6 +40,7 @@ from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
 from workers.gateway.partner import events as partner_events
 from workers.gateway.partner import replies as partner_replies
+from workers.gateway.partner import webhooks as partner_webhooks
 from workers.gateway.problems import install_problems
 from workers.gateway.rates import Rate
 from workers.gateway.services import opened
@@ -99,19 +100,9 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (
-        requirements,
-        applications,
-        collecting,
-        review,
-        partners,
-        partner_documents,
-        agreements,
-        own_agreements,
-        partner_events,
-        partner_replies,
-    )
-    for part in (*parts, policies, rules, settlements, *of_partners, codec, health):
+    of_partners = (requirements, applications, collecting, review, partners, partner_documents, agreements)
+    by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
+    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))

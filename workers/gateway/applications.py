@@ -1,7 +1,9 @@
 """Routes of applicants: begin an application without a key, and go on with it by its token."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -53,11 +55,13 @@ from workers.gateway.rates import seldom
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.uploading import KINDS, read_file
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["applications"])
 ItemInPath = Annotated[str, Path(alias="item", max_length=64, examples=["business_licence"])]
 
 APPLICANT = "applicant"
 """Who is named in the audit; whoever it is, it has the token."""
+_CARRIED_WITHIN_S = 10.0
 _APPLY: TypeAdapter[ApplicationRequest] = TypeAdapter(ApplicationRequest)
 _FIELDS: TypeAdapter[FieldsSent] = TypeAdapter(FieldsSent)
 _FACTS: TypeAdapter[Facts] = TypeAdapter(Facts)
@@ -97,15 +101,40 @@ async def apply(request: Request) -> Response:
     requirements = await _requirements_for(gateway, asked)
     token, now = new_token(), gateway.mongo.clock.now()
     made = _begun(new_application_id(), asked, requirements, hash_key(token), now)
-    await gateway.applications.insert(opened(made, requirements))
     note = f"{asked.kind}, {asked.region}, {requirements.pinned}"
-    await write_audit(gateway.mongo, [audit_row(made.id, "applied", APPLICANT, "applied", now, note=note)])
-    start = Apply(application=made.id, kind=made.kind, region=made.region, requirements=made.requirements)
-    summary = f"{made.kind}, {made.region}"
-    await gateway.durable.start_with(WORKFLOW, start, onboarding_id(made.id), TASK_QUEUE, "apply", summary)
+    row = audit_row(made.id, "applied", APPLICANT, "applied", now, note=note)
+
+    async def work(session: Session) -> None:
+        await gateway.applications.insert(opened(made, requirements), session)
+        await write_audit(gateway.mongo, [row], session=session)
+
+    await gateway.mongo.transaction(work)
+    await _carry(gateway, made)
     known, requirements = await known_application(gateway, made.id)
     view = {"id": made.id, "token": token, "application": application_view(known, requirements)}
     return answer(view, 201, {"Location": f"/v1/applications/{made.id}"}).response()
+
+
+async def _carry(gateway: Gateway, application: Application) -> None:
+    """Have a workflow carry it, if none does yet. Its document is written: where Temporal is away or slow the applicant
+    goes on all the same, and the next thing that it does starts the workflow."""
+    if application.standing.step:
+        return
+    start = Apply(
+        application=application.id,
+        kind=application.kind,
+        region=application.region,
+        requirements=application.requirements,
+    )
+    summary = f"{application.kind}, {application.region}"
+    try:
+        await gateway.durable.start_with(
+            WORKFLOW, start, onboarding_id(application.id), TASK_QUEUE, "apply", summary, _CARRIED_WITHIN_S
+        )
+    except Refusal as refusal:
+        if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        log.warning("%s is not carried yet: %s", application.id, refusal.detail)
 
 
 async def _requirements_for(gateway: Gateway, asked: ApplicationRequest) -> RequirementSet:
@@ -278,6 +307,7 @@ def _work(applicant: Applicant, what: Doing, adapter: TypeAdapter[Any]) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         command = Command.model_validate({"by": APPLICANT, what: parse(adapter, body)})
         before, _ = await known_application(gateway, applicant.application)
+        await _carry(gateway, before)
         if not await gateway.durable.update(onboarding_id(before.id), what, command, request_id):
             refuse(before.standing, command)
             raise Refusal(
@@ -305,4 +335,6 @@ async def _supplied(gateway: Gateway, applicant: Applicant, did: str, supply: Su
         await write_audit(gateway.mongo, [row], session=session)
         return await gateway.applications.replace(changed, session)
 
-    return answer(standing_view(await gateway.mongo.transaction(work)))
+    written = await gateway.mongo.transaction(work)
+    await _carry(gateway, written)
+    return answer(standing_view(written))

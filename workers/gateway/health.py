@@ -1,6 +1,7 @@
 """Whether the process lives, whether it can do its work, and its figures."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["health"])
+log = logging.getLogger(__name__)
 _WITHIN_S = 3.0
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -69,13 +71,15 @@ async def readyz(request: Request) -> Response:
 
 
 async def _within(check: Awaitable[Any]) -> str:
+    """`ok`, or what is wrong in words for anybody: errors name hosts and ports of the inside, which the log has."""
     try:
         async with asyncio.timeout(_WITHIN_S):
             await check
     except TimeoutError:
         return f"no answer within {_WITHIN_S:g} s"
     except Exception as error:
-        return f"{type(error).__name__}: {error}"[:300]
+        log.warning("not ready: %s: %s", type(error).__name__, error)
+        return f"it failed ({type(error).__name__}); the log says more"
     return "ok"
 
 

@@ -19,6 +19,7 @@ from fastapi import Request
 from contracts.ids import sortable
 from contracts.refusals import Refusal
 from infra.grouping import Grouping, Item, Outcome
+from infra.keyring import Keyring
 from infra.mongo import DUPLICATE_KEY, BulkWriteError, Mongo, PyMongoError, UpdateOne
 from workers.gateway.answers import Answer
 from workers.gateway.limits import Limits
@@ -29,6 +30,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 _KEY = re.compile(r"[!-~]{1,200}")
 _AT_MOST = 500
+_PURPOSE = "answer"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Work = Callable[[str], Awaitable[Answer]]
@@ -46,8 +48,9 @@ class _Claim:
 class Idempotency:
     """Claims and answers are written in groups, like the orders themselves."""
 
-    def __init__(self, mongo: Mongo, limits: Limits) -> None:
+    def __init__(self, mongo: Mongo, limits: Limits, keyring: Keyring) -> None:
         self._mongo = mongo
+        self._keyring = keyring
         self._taken_over = timedelta(seconds=limits.key_taken_over_s)
         self._claims = _grouped(self._insert, limits)
         self._endings = _grouped(self._update, limits)
@@ -61,7 +64,9 @@ class Idempotency:
         key = request.headers.get(HEADER)
         if key is None:
             return await work(sortable())
-        claim = _Claim(f"{caller.name}:{_checked(key)}", _digest(request, body), sortable(), self._mongo.clock.now())
+        # Names of keys are not unique: what belongs to a partner is never another's, whatever its keys are called.
+        whose = caller.name if caller.partner is None else f"partner:{caller.partner}"
+        claim = _Claim(f"{whose}:{_checked(key)}", _digest(request, body), sortable(), self._mongo.clock.now())
         if not await self._claims.add(claim):
             known = await self._known(claim)
             if isinstance(known, Answer):
@@ -78,9 +83,21 @@ class Idempotency:
         except Exception:
             await self._give_up(claim, again_with_same_id=True)
             raise
-        kept = {"status": answer.status, "content": answer.content, "headers": dict(answer.headers)}
-        await self._end(claim, {"state": "answered", "answer": kept})
+        await self._end(claim, {"state": "answered", "answer": self._kept(claim, answer)})
         return answer
+
+    def _kept(self, claim: _Claim, answer: Answer) -> dict[str, Any]:
+        kept = {"status": answer.status, "content": answer.content, "headers": dict(answer.headers)}
+        if answer.secret:
+            key_id, sealed = self._keyring.encrypt(_PURPOSE, answer.content, claim.record.encode())
+            kept |= {"content": sealed, "sealed_with": key_id}
+        return kept
+
+    def _again(self, claim: _Claim, kept: Mapping[str, Any]) -> Answer:
+        content = kept["content"]
+        if "sealed_with" in kept:
+            content = self._keyring.decrypt(kept["sealed_with"], _PURPOSE, content, claim.record.encode())
+        return Answer(kept["status"], content, {**kept["headers"], REPLAYED: "true"})
 
     async def _known(self, claim: _Claim) -> _Claim | Answer:
         """The answer that was given under this key, or the claim taken over from a request that never ended."""
@@ -95,8 +112,7 @@ class Idempotency:
                 field=HEADER,
             )
         if row["state"] == "answered":
-            kept = row["answer"]
-            return Answer(kept["status"], kept["content"], {**kept["headers"], REPLAYED: "true"})
+            return self._again(claim, row["answer"])
         if row["claimed_at"] > claim.claimed_at - self._taken_over:
             raise _in_flight()
         return await self._take_over(claim, row)
@@ -188,10 +204,11 @@ def _checked(key: str) -> str:
 
 
 def _digest(request: Request, body: Any) -> str:
-    """What makes a request the same: method, path, and the body's values whatever their order or spacing."""
+    """What makes a request the same: method, path, query, and the body's values whatever their order or spacing."""
     try:
         values = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, RecursionError) as error:
         detail = "the body is nested too deeply"
         raise Refusal("bad_json", detail, remedy="Send the documented body.", status=400) from error
-    return hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + values).hexdigest()
+    path = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    return hashlib.sha256(f"{request.method} {path}\n".encode() + values).hexdigest()

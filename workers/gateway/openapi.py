@@ -17,6 +17,7 @@ from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
+from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
 from infra.keys import Scope
 from workers.gateway.access import Nothing, Rotation
 from workers.gateway.answers import JSON, PROBLEM
@@ -79,6 +80,9 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     Withdraw,
     ConfirmDeposit,
     RequirementSet,
+    WebhookPlacement,
+    SecretRotation,
+    ReplayAsked,
     Resend,
     Cancel,
     Problem,

@@ -66,7 +66,10 @@ async def see_requirements(
     "/v1/requirements",
     **operation(
         "Add a version of a requirement set",
-        {201: answers_with(RequirementSet, "Added; it counts for applications from now on.")},
+        {
+            201: answers_with(RequirementSet, "Added; it counts for applications from now on."),
+            200: answers_with(RequirementSet, "It was there already, as it was sent."),
+        },
         scope=Scope.PARTNERS_OPERATE,
         body=RequirementSet,
         examples={"counters in Zhejiang": examples.REQUIREMENT_SET},

@@ -68,6 +68,7 @@ class Gateway:
     durable: Durable
     metrics: Metrics
     keyring: Keyring
+    sealing: Sealing
     applications: Applications
     book: RequirementBook
     inspector: Inspector
@@ -112,7 +113,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
 
 def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, nats: Nats) -> Gateway:
     js, keys_of_data = nats.jetstream(), keyring(settings)
-    keys = Keys(mongo, limits.key_kept_s)
+    keys, sealing = Keys(mongo, limits.key_kept_s), Sealing(keys_of_data)
     wakes, skus, policies = Wakes(js), Skus(mongo, limits), Policies(mongo)
     acceptance = Acceptance(mongo, wakes, limits)
     pressure = Pressure(mongo, limits, acceptance)
@@ -136,7 +137,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         pressure=pressure,
         policies=policies,
         holds=Holds(mongo, policies),
-        idempotency=Idempotency(mongo, limits),
+        idempotency=Idempotency(mongo, limits, keys_of_data),
         stock=StockDesk(mongo),
         workflows=Workflows(settings.temporal_ui_url, settings.temporal_namespace),
         durable=Durable(settings),
@@ -145,7 +146,8 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         inspector=Inspector(),
         uploads=OneAtATime(),
         keyring=keys_of_data,
-        applications=Applications(mongo, Sealing(keys_of_data)),
+        sealing=sealing,
+        applications=Applications(mongo, sealing),
         access=PartnerAccess(mongo, settings),
         signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),

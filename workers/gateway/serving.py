@@ -30,6 +30,7 @@ def config(app: FastAPI, limits: Limits, *, proxies: str | None = None, **more: 
         http=partial(BoundedHttp, limits),  # type: ignore[arg-type]
         access_log=False,
         server_header=False,
+        log_config=None,
         proxy_headers=proxies is not None,
         forwarded_allow_ips=proxies or "",
         timeout_graceful_shutdown=_DRAIN_S,

@@ -53,10 +53,18 @@ class Durable:
             raise _unavailable("Temporal does not answer at the moment.") from error
 
     async def start_with(
-        self, workflow: str, argument: object, workflow_id: str, task_queue: str, update: str, summary: str
+        self,
+        workflow: str,
+        argument: object,
+        workflow_id: str,
+        task_queue: str,
+        update: str,
+        summary: str,
+        within_s: float = _WITHIN_S,
     ) -> None:
         """Start a workflow together with its first update, which takes the same argument, and wait for that update;
-        one that runs already is only updated. Raises the Refusal that the workflow made of it, or 503."""
+        one that runs already is only updated. Raises the Refusal that the workflow made of it, or 503 when the outcome
+        is not known in time."""
         client = await self._connected()
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             workflow,
@@ -67,7 +75,7 @@ class Durable:
             static_summary=summary,
         )
         try:
-            async with asyncio.timeout(_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 await client.execute_update_with_start_workflow(
                     update, argument, start_workflow_operation=start, id=workflow_id
                 )

@@ -4,10 +4,11 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from contracts.events import CloudEvent
 from contracts.refusals import Refusal
+from contracts.webhooks import ReplayAsked
 from infra.hearing import Gone, Page
 from infra.keys import Scope
 from workers.gateway.answers import JSON, Answer, answer, to_json
@@ -17,7 +18,7 @@ from workers.gateway.carried import carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.partner.access import Partners, Stream
 from workers.gateway.partner.listening import next_page
-from workers.gateway.partner.reading import acknowledge, gone, position_of
+from workers.gateway.partner.reading import acknowledge, gone, note_over_nats, position_of
 from workers.gateway.partner.stream import EventStream
 from workers.gateway.services import Gateway, gateway_of
 
@@ -49,6 +50,14 @@ class Acknowledged(BaseModel):
     acknowledged: int
 
 
+class Replaying(BaseModel):
+    """`from`: the number with which the consumer on NATS goes on."""
+
+    stream: str
+    begin: int = Field(alias="from")
+
+
+_REPLAY: TypeAdapter[ReplayAsked] = TypeAdapter(ReplayAsked)
 _ACK: TypeAdapter[Acknowledgement] = TypeAdapter(Acknowledgement)
 _STREAMED = {
     "description": "Server-sent events: `id` is the event's number, `event` its type, `data` the CloudEvent. No end.",
@@ -156,5 +165,39 @@ async def acknowledge_events(request: Request, caller: Partners, stream: Stream)
             )
         reached = await acknowledge(gateway.mongo, stream, said.sequence)
         return answer({"stream": stream, "acknowledged": reached})
+
+    return await carried_out(request, caller, work)
+
+
+@router.post(
+    "/v1/partner/events/replay",
+    **operation(
+        "Hear events again over NATS",
+        {200: answers_with(Replaying, "The consumer goes on there.", {"stream": "store-1", "from": 17})},
+        scope=Scope.PARTNER,
+        body=ReplayAsked,
+        examples={"from 17 on": {"from": 17}},
+        problems=[404, 410],
+    ),
+)
+async def replay_events(request: Request, caller: Partners, stream: Stream) -> Response:
+    """The stream's consumer on NATS gives everything from that number on again, also what was acknowledged. (Over HTTP
+    send `after`; a webhook has its own replay.)"""
+
+    async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
+        begin = parse(_REPLAY, body).begin
+        await note_over_nats(gateway.mongo, gateway.js, stream)
+        try:
+            if not await gateway.hearing.rewind(stream, begin):
+                raise Refusal(
+                    "nothing_to_replay",
+                    f"{stream} has no consumer on NATS, or no event {begin} yet.",
+                    remedy="Send a number that you have; over HTTP send after.",
+                    field="from",
+                    status=404,
+                )
+        except Gone as error:
+            raise gone(error, "from") from error
+        return answer({"stream": stream, "from": begin})
 
     return await carried_out(request, caller, work)

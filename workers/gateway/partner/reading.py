@@ -1,7 +1,9 @@
 """What pulling and the event stream share: where reading begins, and refusals."""
 
+from nats.js import JetStreamContext
+
 from contracts.refusals import Refusal
-from infra.hearing import Gone
+from infra.hearing import Gone, acknowledged
 from infra.mongo import Mongo
 
 
@@ -19,7 +21,13 @@ def gone(error: Gone, field: str = "after") -> Refusal:
 async def position_of(mongo: Mongo, stream: str) -> int:
     """The highest number that was acknowledged over HTTP; 0: none was."""
     row = await mongo.positions.find_one({"_id": stream}, {"acknowledged": 1})
-    return int(row["acknowledged"]) if row else 0
+    return int(row.get("acknowledged", 0)) if row else 0
+
+
+async def note_over_nats(mongo: Mongo, js: JetStreamContext, stream: str) -> None:
+    """Keep what the consumer of a stream has acknowledged before it is set back."""
+    change = {"$max": {"over_nats": await acknowledged(mongo, js, stream)}}
+    await mongo.positions.update_one({"_id": stream}, change, upsert=True)
 
 
 async def acknowledge(mongo: Mongo, stream: str, number: int) -> int:
