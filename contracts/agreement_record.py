@@ -19,6 +19,7 @@ from contracts.agreements import (
 from contracts.base import Document, Moment
 from contracts.carriers import DivisionPrefix
 from contracts.partnership import PartnerKind
+from contracts.personal import Email, PersonalText, PersonName, Phone, SharedSecret
 from contracts.requirements import Words
 
 Finding = Literal[
@@ -42,7 +43,7 @@ class Party(Document):
     name: str
     credit_code: str
     address: str
-    represented_by: str
+    represented_by: PersonName
 
 
 class Terms(Document):
@@ -82,20 +83,27 @@ class Content(Document):
 class Signer(SignerStanding):
     """One row of the envelope, with who it is."""
 
-    name: str
+    name: PersonName
     organisation: str
-    email: str | None = None
-    phone: str | None = None
-    link: str | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    link: SharedSecret | None = None
     """The last one that was made; null once it is dead. Whoever has it can sign."""
     sent_at: Moment | None = None
     seen_at: Moment | None = None
     answered_at: Moment | None = None
-    reason: str | None = None
+    reason: PersonalText | None = None
     """Why it declined, in its own words."""
 
 
 NoticeKind = Literal["asked", "reminded", "declined", "expired", "cancelled", "signed"]
+
+
+class NoticeWords(Words):
+    """They call persons by their names, and hold links."""
+
+    zh: PersonalText
+    en: PersonalText
 
 
 class Notice(Document):
@@ -104,7 +112,7 @@ class Notice(Document):
     to: str
     """Id of the signer."""
     kind: NoticeKind
-    words: Words
+    words: NoticeWords
     at: Moment
 
 
@@ -112,7 +120,7 @@ class SignatureEvidence(Document):
     """What was found about one signature."""
 
     signer: str
-    subject: str
+    subject: PersonalText
     """Of the certificate, for people."""
     certificate_sha256: str
     digest_algorithm: str
@@ -172,7 +180,7 @@ class Agreement(Document):
     reminders: int = 0
     declined_by: str | None = None
     cancelled_by: str | None = None
-    cancel_reason: str | None = None
+    cancel_reason: PersonalText | None = None
     signed_digest: str | None = None
     signed_at: Moment | None = None
     """When the last one signed."""

@@ -26,6 +26,8 @@ Email = Annotated[_Text, Personal("email")]
 PersonName = Annotated[_Text, Personal("name")]
 BankAccount = Annotated[_Text, Personal("account")]
 ResidentId = Annotated[_Text, Personal("resident")]
+PersonalText = Annotated[str, Personal("name")]
+"""What somebody has written, or is told by name."""
 SharedSecret = Annotated[_Text, Personal("secret")]
 
 Visit = Callable[[PersonalKind, str, str], Any]

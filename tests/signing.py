@@ -14,11 +14,15 @@ from contracts.agreement_record import Agreement, Party
 from contracts.agreements import WORKFLOW, Cancel, Command, Draft, Resend, Sign, Signed, Standing, signing_id
 from contracts.applications import Application, Fields
 from contracts.onboarding import Standing as Onboarding
+from infra.agreements import Agreements
+from infra.keyring import Keyring, new_key
 from infra.mongo import Mongo
+from infra.sealing import Sealing
 from infra.signatures import HttpSignaturePort
 from tests.conftest import SignatureSandbox
 from tests.support import eventually
 
+SEALING = Sealing(Keyring.parse(new_key("tests")))
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 RETAILER = Party(
     name="通衢示范零售有限公司", credit_code="91330100MA2TQDEM32", address="杭州市", represented_by="李运营"
@@ -89,13 +93,15 @@ class Office:
         sandbox: SignatureSandbox,
         env: WorkflowEnvironment | None = None,
         task_queue: str = "",
+        sealing: Sealing = SEALING,
     ) -> None:
         self.mongo = mongo
         self.port = port
         self.env = env
         self.task_queue = task_queue
         self.applications: dict[str, Application] = {}
-        self.activities = AgreementActivities(mongo, port, RETAILER, sandbox.roots, self.find)
+        self.kept = Agreements(mongo, sealing)
+        self.activities = AgreementActivities(self.kept, port, RETAILER, sandbox.roots, self.find)
         self._numbers = itertools.count(1)
 
     async def find(self, name: str) -> Application | None:
@@ -120,9 +126,9 @@ class Office:
         )
 
     async def agreement(self, name: str) -> Agreement:
-        row = await self.mongo.agreements.find_one({"_id": name})
-        assert row is not None
-        return Agreement.from_row(row)
+        known = await self.kept.find(name)
+        assert known is not None
+        return known
 
     async def link(self, agreement: str, signer: str, sends: int = 1) -> str:
         """Wait, in real time, until a signer has its link."""

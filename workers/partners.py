@@ -19,6 +19,7 @@ from activities.partners.carrying import PartnerActivities
 from contracts.agreement_record import Party
 from contracts.onboarding import TASK_QUEUE
 from infra.access import PartnerAccess
+from infra.agreements import Agreements
 from infra.applications import Applications
 from infra.bank import HttpBank
 from infra.keyring import keyring
@@ -71,7 +72,7 @@ def activities_of(
 async def partner_activities(settings: Settings, mongo: Mongo, js: JetStreamContext) -> AsyncIterator[Activities]:
     """All that carries partners, with the bank and the signature provider of the settings."""
     sealing = Sealing(keyring(settings))
-    applications = Applications(mongo, sealing)
+    applications, agreements = Applications(mongo, sealing), Agreements(mongo, sealing)
     access = PartnerAccess(mongo, settings)
     hands = Hands(mongo, js, applications, RequirementBook(mongo), access)
     retailer = Party(
@@ -89,7 +90,7 @@ async def partner_activities(settings: Settings, mongo: Mongo, js: JetStreamCont
                 OnboardingActivities(hands),
                 CheckActivities(mongo, sealing, bank),
                 PartnerActivities(mongo, access),
-                AgreementActivities(mongo, port, retailer, settings.signature_roots, applications.find),
+                AgreementActivities(agreements, port, retailer, settings.signature_roots, applications.find),
             )
         finally:
             await access.close()

@@ -14,8 +14,9 @@ from contracts.agreement_record import (
 )
 from contracts.agreements import ASKED, Outcome, Step
 from contracts.subjects import RETAILER
+from infra.agreements import Agreements
 from infra.audit import audit_row, write_audit
-from infra.mongo import Mongo, Session
+from infra.mongo import Session
 from infra.outbox import outgoing, rows_of
 
 Change = Callable[[Agreement], Agreement]
@@ -28,18 +29,19 @@ class NoAgreement(LookupError):
     """There is no agreement with this id."""
 
 
-async def change(mongo: Mongo, step: Step, work: Change, by: tuple[str, str] | None = None) -> Agreement:
+async def change(agreements: Agreements, step: Step, work: Change, by: tuple[str, str] | None = None) -> Agreement:
     """Carry a step out once. `by`: who wanted it and what, for the audit. Raises NoAgreement, and what `work` does."""
 
+    mongo = agreements.mongo
+
     async def carry_out(session: Session) -> Agreement:
-        row = await mongo.agreements.find_one({"_id": step.agreement}, session=session)
-        if row is None:
+        before = await agreements.find(step.agreement, session)
+        if before is None:
             raise NoAgreement(step.agreement)
-        before = Agreement.from_row(row)
         if before.step >= step.number:
             return before
         after = work(before).model_copy(update={"step": step.number})
-        await mongo.agreements.replace_one({"_id": after.id}, after.as_row(), session=session)
+        await agreements.replace(after, session)
         events = told(before, after)
         if events:
             rows = [

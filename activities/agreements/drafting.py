@@ -14,8 +14,9 @@ from contracts.applications import Application, Signatory
 from contracts.base import Document
 from contracts.divisions import exists, name_of
 from contracts.requirements import categories
+from infra.agreements import Agreements
 from infra.files import keep
-from infra.mongo import DuplicateKeyError, Mongo
+from infra.mongo import DuplicateKeyError
 
 RETAILER_SIGNER = "retailer"
 
@@ -24,12 +25,12 @@ class NotReady(Exception):
     """The application, or the agreement that is to be renewed, lacks what an agreement must say."""
 
 
-async def draft(mongo: Mongo, application: Application, asked: Draft, retailer: Party) -> Agreement:
+async def draft(agreements: Agreements, application: Application, asked: Draft, retailer: Party) -> Agreement:
     """Once for an application and number: what is there already is left as it is. Raises NotReady."""
-    known = await find_agreement(mongo, agreement_id(application.id, asked.number))
+    known = await agreements.find(agreement_id(application.id, asked.number))
     if known is not None:
         return known
-    before = await find_agreement(mongo, asked.renews) if asked.renews is not None else None
+    before = await agreements.find(asked.renews) if asked.renews is not None else None
     if asked.renews is not None and (before is None or before.effective_until is None):
         raise NotReady(f"the agreement {asked.renews} is not signed, so it cannot be renewed")
     template = template_for(application.kind)
@@ -47,26 +48,21 @@ async def draft(mongo: Mongo, application: Application, asked: Draft, retailer: 
         terms_digest=sum_of(terms),
         retailer=retailer,
         partner=content.partner,
-        digest=await keep(mongo, pdf),
+        digest=await keep(agreements.mongo, pdf),
         size=len(pdf),
         signers=signers,
         sequence=asked.sequence,
         created_at=asked.now,
     )
     try:
-        await mongo.agreements.insert_one(made.as_row())
+        await agreements.insert(made)
     except DuplicateKeyError:
         # Somebody was faster; what is there counts, whatever it says.
-        first = await find_agreement(mongo, made.id)
+        first = await agreements.find(made.id)
         if first is None:
             raise
         return first
     return made
-
-
-async def find_agreement(mongo: Mongo, agreement: str) -> Agreement | None:
-    row = await mongo.agreements.find_one({"_id": agreement})
-    return Agreement.from_row(row) if row else None
 
 
 def sign_of(agreement: Agreement, asked: Draft) -> Sign:

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agreements import envelope
 from activities.agreements.changing import NoAgreement, change
-from activities.agreements.drafting import NotReady, draft, find_agreement, sign_of
+from activities.agreements.drafting import NotReady, draft, sign_of
 from activities.agreements.templates import UnknownTemplate
 from activities.agreements.verifying import NoRoots, roots_of, verify
 from activities.heartbeat import heartbeats
@@ -44,8 +44,8 @@ from contracts.applications import Application
 from contracts.failures import failure_of
 from contracts.refusals import Refusal
 from contracts.signatures import EnvelopeSigner, Link, LinkAsked
+from infra.agreements import Agreements
 from infra.files import fetch, keep
-from infra.mongo import Mongo
 from infra.signatures import AlreadyAnswered, SignaturePort
 
 ReadApplication = Callable[[str], Awaitable[Application | None]]
@@ -56,13 +56,14 @@ class AgreementActivities:
 
     def __init__(
         self,
-        mongo: Mongo,
+        agreements: Agreements,
         port: SignaturePort,
         retailer: Party,
         roots: Path | None,
         read_application: ReadApplication,
     ) -> None:
-        self._mongo = mongo
+        self._agreements = agreements
+        self._mongo = agreements.mongo
         self._port = port
         self._retailer = retailer
         self._roots = roots
@@ -76,7 +77,7 @@ class AgreementActivities:
             raise ApplicationError(f"there is no application {asked.application}", non_retryable=True)
         try:
             async with heartbeats():
-                return sign_of(await draft(self._mongo, application, asked, self._retailer), asked)
+                return sign_of(await draft(self._agreements, application, asked, self._retailer), asked)
         except (NotReady, UnknownTemplate) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
 
@@ -174,7 +175,7 @@ class AgreementActivities:
             return await self._write(step, lambda known: envelope.verified(known, evidence, step.now))
 
     async def _known(self, agreement: str) -> Agreement:
-        known = await find_agreement(self._mongo, agreement)
+        known = await self._agreements.find(agreement)
         if known is None:
             raise ApplicationError(f"there is no agreement {agreement}", non_retryable=True)
         return known
@@ -183,7 +184,7 @@ class AgreementActivities:
         self, step: Step, work: Callable[[Agreement], Agreement], by: tuple[str, str] | None = None
     ) -> Standing:
         try:
-            return standing_of(await change(self._mongo, step, work, by))
+            return standing_of(await change(self._agreements, step, work, by))
         except NoAgreement as error:
             raise ApplicationError(f"there is no agreement {step.agreement}", non_retryable=True) from error
 

@@ -3,14 +3,13 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from contracts.agreement_record import Agreement, NoticeKind
+from contracts.agreement_record import Agreement, NoticeKind, NoticeWords
 from contracts.hours import TIME_ZONE
-from contracts.requirements import Words
 
 _REASON_MAX = 500
 
 
-def words_of(agreement: Agreement, kind: NoticeKind) -> Words:
+def words_of(agreement: Agreement, kind: NoticeKind) -> NoticeWords:
     """The same for all who are told."""
     zh, en = _TEXTS[kind]
     shown = {
@@ -23,7 +22,7 @@ def words_of(agreement: Agreement, kind: NoticeKind) -> Words:
         "who": next((s.name for s in agreement.signers if s.id == agreement.declined_by), ""),
         "reason": _reason(agreement),
     }
-    return Words(zh=zh.format_map(shown), en=en.format_map(shown))
+    return NoticeWords(zh=zh.format_map(shown), en=en.format_map(shown))
 
 
 def _reason(agreement: Agreement) -> str:

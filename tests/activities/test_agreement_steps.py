@@ -208,7 +208,7 @@ async def test_a_file_that_leads_to_no_root_of_ours_is_doubtful_until_it_does(
     Authority(tmp_path)
 
     def with_roots(roots: Path | None) -> AgreementActivities:
-        return AgreementActivities(office.mongo, office.port, RETAILER, roots, office.find)
+        return AgreementActivities(office.kept, office.port, RETAILER, roots, office.find)
 
     with pytest.raises(NoRoots):
         await ActivityEnvironment().run(with_roots(tmp_path / "nothing.pem").store, Step(**step(sign, 4)))

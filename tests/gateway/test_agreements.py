@@ -45,7 +45,7 @@ async def signed_api(
 async def office(gateway_settings: Settings, mongo: Mongo, signatures: SignatureSandbox) -> AsyncIterator[Office]:
     client = await connect(gateway_settings)
     async with HttpSignaturePort(signatures.url, signatures.api_key) as port:
-        office = Office(mongo, port, signatures)
+        office = Office(mongo, port, signatures, sealing=Sealing(keyring(gateway_settings)))
         async with Worker(
             client,
             task_queue=TASK_QUEUE,

@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 
 from contracts.agreements import TASK_QUEUE, WORKFLOW, Sign, signing_id
+from infra.keyring import keyring
+from infra.sealing import Sealing
 from infra.signatures import HttpSignaturePort
 from infra.temporal import connect
 from tests.conftest import SignatureSandbox
@@ -31,7 +33,7 @@ async def office(desk: Desk) -> AsyncIterator[Office]:
         roots=Path(settings.require("signature_roots")),
     )
     async with HttpSignaturePort(sandbox.url, sandbox.api_key) as port:
-        yield Office(desk.mongo, port, sandbox)
+        yield Office(desk.mongo, port, sandbox, sealing=Sealing(keyring(settings)))
 
 
 @pytest.fixture

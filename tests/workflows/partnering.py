@@ -36,8 +36,11 @@ from contracts.onboarding import (
 )
 from contracts.requirements import builtin_sets
 from infra.access import PartnerAccess
+from infra.agreements import Agreements
 from infra.applications import Applications
+from infra.keyring import keyring
 from infra.mongo import Mongo
+from infra.sealing import Sealing
 from infra.settings import Settings
 from tests.signing import Signers
 from tests.support import eventually
@@ -72,6 +75,7 @@ class Office:
         self.settings = settings
         self.access = PartnerAccess(mongo, settings)
         self.hands = Hands(mongo, js, applications, RequirementBook(mongo), self.access)
+        self.agreements = Agreements(mongo, Sealing(keyring(settings)))
         self._session = session
 
     @property
@@ -212,8 +216,8 @@ class Office:
         """Wait, in real time, until a signer has its link."""
 
         async def look() -> str | None:
-            row = await self.mongo.agreements.find_one({"_id": agreement})
-            return next((one["link"] for one in row["signers"] if one["id"] == signer), None) if row else None
+            known = await self.agreements.find(agreement)
+            return next((one.link for one in known.signers if one.id == signer), None) if known else None
 
         found: str | None = await eventually(look, timeout=60, message=f"{signer} got no link")
         assert found is not None

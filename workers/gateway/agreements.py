@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
-from activities.agreements.drafting import find_agreement
 from contracts.agreement_record import Agreement, standing_of
 from contracts.agreements import WAKE, Cancel, Command, Resend, refuse, signing_id
 from contracts.ids import sortable
@@ -146,7 +145,7 @@ def _work(caller: Caller, agreement: str, what: str, adapter: TypeAdapter[Any]) 
 
 async def known_agreement(gateway: Gateway, agreement: str) -> Agreement:
     """Raises Refusal 404."""
-    known = await find_agreement(gateway.mongo, agreement)
+    known = await gateway.agreements.find(agreement)
     if known is None:
         remedy = "Check the id; an application shows that of its agreement when it has one."
         raise Refusal("unknown_agreement", f"There is no agreement {agreement}.", remedy=remedy, field="id", status=404)

@@ -66,10 +66,10 @@ async def _application(gateway: Gateway, partner: str | None) -> str:
 
 async def _newest(gateway: Gateway, application: str) -> Agreement:
     """Raises Refusal 404."""
-    row = await gateway.mongo.agreements.find_one({"application": application}, sort=[("number", -1)])
-    if row is None:
+    known = await gateway.agreements.newest(application)
+    if known is None:
         raise _no_agreement("There is no agreement yet.")
-    return Agreement.from_row(row)
+    return known
 
 
 def _no_agreement(detail: str) -> Refusal:

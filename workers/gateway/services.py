@@ -14,6 +14,7 @@ from activities.onboarding.requirements import RequirementBook
 from activities.orders.policies import Policies
 from activities.stock.desk import StockDesk
 from infra.access import PartnerAccess
+from infra.agreements import Agreements
 from infra.applications import Applications
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
@@ -70,6 +71,7 @@ class Gateway:
     keyring: Keyring
     sealing: Sealing
     applications: Applications
+    agreements: Agreements
     book: RequirementBook
     inspector: Inspector
     uploads: OneAtATime
@@ -148,6 +150,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         keyring=keys_of_data,
         sealing=sealing,
         applications=Applications(mongo, sealing),
+        agreements=Agreements(mongo, sealing),
         access=PartnerAccess(mongo, settings),
         signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),
