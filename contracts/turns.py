@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from contracts.base import milliseconds
-from contracts.onboarding import Deadlines, Stage, Standing, Turn, Who
+from contracts.onboarding import Apply, Deadlines, Stage, Standing, Turn, Who
 from contracts.worktime import OFFICE, add_work_time
 
 ROLES: dict[Who, tuple[str, ...]] = {
@@ -89,6 +89,23 @@ def waits_for(standing: Standing) -> str:
     if turn.role is not None:
         words += f"; escalated to {turn.role}"
     return words if turn.remind_at is None else f"{words}; reminded at {_at(turn.remind_at)}"
+
+
+def facts_of(start: Apply, standing: Standing) -> list[tuple[str, object]]:
+    """Of an application, for those who look."""
+    return [
+        ("application", standing.application),
+        ("kind", start.kind),
+        ("region", start.region),
+        ("requirements", start.requirements),
+        ("stage", standing.stage),
+        ("revision", standing.revision),
+        ("risk", "not known" if standing.risk is None else f"{standing.risk} of 100"),
+        ("items undecided", ", ".join(standing.undecided[:20]) or "none"),
+        ("approved by", f"{', '.join(standing.approved_by) or 'nobody'}, of {standing.reviewers_needed}"),
+        ("agreement", standing.agreement or "none"),
+        ("partner", standing.partner or "none"),
+    ]
 
 
 def _reviewers(standing: Standing) -> str:

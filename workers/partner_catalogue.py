@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from contracts.events import (
+from contracts.partner_events import (
     ApplicationChanged,
     ApplicationWaits,
     Bilingual,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -39,6 +40,7 @@ from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=10)
 _SILENT_AT_MOST = timedelta(seconds=6)
+A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=4, maximum_attempts=5)
 GIVEN_UP = "onboarding"
 """Who cancels an agreement for which nobody waits any more."""
 
@@ -130,9 +132,9 @@ class AgreementSigning:
             await self._do(EXPIRE, Step(**self._step()), "the time to sign is over")
         elif self._remind_at <= now:
             self._reminders += 1
-            step = Remind(**self._step(), reminder=self._standing.step + 1)
-            await self._do(REMIND, step, f"reminder {self._reminders}")
             self._told = now
+            step = Remind(**self._step(), reminder=self._standing.step + 1)
+            await self._try(REMIND, step, f"reminder {self._reminders}")
         else:
             self._woken = False
             await self._again(LOOK, "look at the provider")
@@ -140,7 +142,7 @@ class AgreementSigning:
     async def _again(self, activity: str, summary: str) -> None:
         """Look, and the later next time the less there was to see."""
         before = self._standing
-        await self._do(activity, Step(**self._step()), summary)
+        await self._try(activity, Step(**self._step()), summary)
         self._looked = workflow.now()
         if [s.state for s in before.signers] != [s.state for s in self._standing.signers]:
             self._quiet = 0
@@ -211,14 +213,25 @@ class AgreementSigning:
     async def _stand(self) -> None:
         await self._do(STAND, self._start.agreement, "how it stands")
 
-    async def _do(self, activity: str, argument: object, summary: str) -> None:
+    async def _try(self, activity: str, argument: object, summary: str) -> None:
+        """A few times: a provider that does not answer must not keep those waiting who want to withdraw."""
+        try:
+            await self._do(activity, argument, summary, A_FEW_TIMES)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("%s failed; it is tried again later", activity)
+
+    async def _do(
+        self, activity: str, argument: object, summary: str, retry_policy: RetryPolicy = UNTIL_IT_WORKS
+    ) -> None:
         self._standing = await workflow.execute_activity(
             activity,
             argument,
             result_type=Standing,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
+            retry_policy=retry_policy,
             summary=summary,
         )
 

@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.refusals import Refusal
 
 from workflows.asking import Asked
+from workflows.showing import show
 from workflows.signing import Signing
 from workflows.waiting import UNTIL_IT_WORKS
 
@@ -296,8 +297,7 @@ class PartnerLifecycle:
             ("agreement", standing.agreement),
             ("renewal", standing.renewing or "none"),
         ]
-        table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-        workflow.set_current_details(f"{table}\n\n**Waits for** {waits}")
+        show(rows, waits)
         if self._shown != standing.state:
             self._shown = standing.state
             workflow.upsert_search_attributes([STAGE.value_set([standing.state])])

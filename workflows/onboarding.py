@@ -5,30 +5,24 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.deciding import refuse
     from contracts.failures import failure_of
     from contracts.fulfilment import REGION, STAGE
-    from contracts.lifecycle import WORKFLOW as LIFECYCLE
-    from contracts.lifecycle import Live, lifecycle_id
     from contracts.onboarding import (
         CARRY_OUT,
         CHECK,
         DEPOSIT,
         ENDED,
-        LOOK_FOR_TEST,
         MOVE,
         OPEN,
         REMIND,
-        SEND_TEST,
         WORKFLOW,
         Apply,
         CarryOut,
         Command,
-        Look,
         Move,
         Remind,
         Stage,
@@ -38,16 +32,17 @@ with workflow.unsafe.imports_passed_through():
         partner_of,
     )
     from contracts.refusals import Refusal
-    from contracts.turns import TURNS, ends_when_due, next_moment, waits_for, why_expired
+    from contracts.turns import TURNS, ends_when_due, facts_of, next_moment, waits_for, why_expired
 
+from workflows.acknowledging import Looking, send_test
 from workflows.asking import Asked
-from workflows.provisioning import provision, take_back
+from workflows.provisioning import begin_life, provision, take_back
+from workflows.showing import show
 from workflows.signing import Signing
 from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=10)
 _SILENT_AT_MOST = timedelta(seconds=20)
-_MARGIN_S = 60
 
 
 @workflow.defn(name=WORKFLOW)
@@ -63,7 +58,7 @@ class PartnerOnboarding:
         self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._signing: Signing | None = None
-        self._look: workflow.ActivityHandle[bool] | None = None
+        self._look: Looking | None = None
         self._shown: Stage | None = None
 
     @workflow.run
@@ -73,17 +68,14 @@ class PartnerOnboarding:
         self._opened = True
         while self._standing.stage not in ENDED:
             await self._go_on()
-            if workflow.info().is_continue_as_new_suggested() and self._may_continue_as_new:
+            # Not while a signing belongs to this run.
+            between = self._signing is None and self._standing.stage not in ("agreement", "provisioning")
+            if between and workflow.info().is_continue_as_new_suggested():
                 await self._finish_handlers()
                 if self._standing.stage not in ENDED:
                     workflow.continue_as_new(start)
         await self._end()
         return self._standing.stage
-
-    @property
-    def _may_continue_as_new(self) -> bool:
-        """Not while a signing belongs to this run."""
-        return self._signing is None and self._standing.stage not in ("agreement", "provisioning")
 
     async def _go_on(self) -> None:
         """One step that is due, one command, or one moment that has come."""
@@ -143,7 +135,7 @@ class PartnerOnboarding:
     def _something_came(self) -> bool:
         if self._asked or (self._signing is not None and self._signing.outcome is not None):
             return True
-        return self._look is not None and self._look.done()
+        return self._look is not None and self._look.done
 
     async def _time_has_come(self, turn: Turn) -> None:
         if turn.remind_at is not None and turn.remind_at < turn.due:
@@ -207,37 +199,19 @@ class PartnerOnboarding:
 
     def _look_for_test(self) -> None:
         """Have somebody look for the acknowledgement, as long as it is waited for."""
-        if self._standing.stage != "testing" or self._look is not None:
-            return
-        look = Look(
-            application=self._standing.application,
-            partner=partner_of(self._standing.application),
-            for_s=self._start.deadlines.look_s,
-        )
-        self._look = workflow.start_activity(
-            LOOK_FOR_TEST,
-            look,
-            result_type=bool,
-            start_to_close_timeout=timedelta(seconds=look.for_s + _MARGIN_S),
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary="is the test event acknowledged?",
-        )
+        if self._standing.stage == "testing" and self._look is None:
+            self._look = Looking(self._standing.application, self._start.deadlines.look_s)
 
     async def _looked(self) -> None:
         assert self._look is not None
-        seen = await self._look
+        seen = await self._look.seen()
         self._look = None
         if seen:
             await self._move("active")
-        elif self._start.deadlines.look_again_s:
-            await self._pause()
-
-    async def _pause(self) -> None:
-        assert self._standing.turn is not None
-        until = workflow.now() + timedelta(seconds=self._start.deadlines.look_again_s)
-        waits = f"until it is looked again; {waits_for(self._standing)}"
-        await self._something_comes(min(until, next_moment(self._standing.turn)), waits)
+        elif self._start.deadlines.look_again_s and self._standing.turn is not None:
+            until = workflow.now() + timedelta(seconds=self._start.deadlines.look_again_s)
+            waits = f"until it is looked again; {waits_for(self._standing)}"
+            await self._something_comes(min(until, next_moment(self._standing.turn)), waits)
 
     async def _move(self, to: Stage, **known: Any) -> None:
         step = Move(**self._fields(), to=to, **known)
@@ -245,44 +219,22 @@ class PartnerOnboarding:
 
     async def _remind(self, what: Literal["turn", "reminder", "escalation"]) -> None:
         if what != "reminder" and self._standing.stage == "testing":
-            await self._send_test()
+            await send_test(self._step())
         step = Remind(**self._fields(), what=what, deadlines=self._start.deadlines)
         self._standing = await self._do(REMIND, step, what)
-
-    async def _send_test(self) -> None:
-        await workflow.execute_activity(
-            SEND_TEST,
-            self._step(),
-            start_to_close_timeout=_STEP_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary="the test event",
-        )
 
     async def _end(self) -> None:
         """What was made for an applicant that does not become a partner is taken back; a partner begins its life."""
         if self._look is not None:
-            self._look.cancel()
+            self._look.give_up()
             self._look = None
         if self._standing.stage == "active":
-            await self._begin_life()
+            await begin_life(partner_of(self._standing.application))
         elif self._standing.partner is not None:
             self._show("what was made to be taken back")
             await take_back(self._standing.application)
         self._show("nothing any more")
         await self._finish_handlers()
-
-    async def _begin_life(self) -> None:
-        partner = partner_of(self._standing.application)
-        try:
-            await workflow.start_child_workflow(
-                LIFECYCLE,
-                Live(partner=partner),
-                id=lifecycle_id(partner),
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                static_summary=partner,
-            )
-        except WorkflowAlreadyStartedError:
-            pass  # By an earlier run of this workflow.
 
     async def _finish_handlers(self) -> None:
         while not workflow.all_handlers_finished():
@@ -394,24 +346,9 @@ class PartnerOnboarding:
 
     def _show(self, waits: str) -> None:
         """Keep the Temporal UI telling, and its lists."""
-        standing = self._standing
-        rows = [
-            ("application", standing.application),
-            ("kind", self._start.kind),
-            ("region", self._start.region),
-            ("requirements", self._start.requirements),
-            ("stage", standing.stage),
-            ("revision", standing.revision),
-            ("risk", "not known" if standing.risk is None else f"{standing.risk} of 100"),
-            ("items undecided", ", ".join(standing.undecided[:20]) or "none"),
-            ("approved by", f"{', '.join(standing.approved_by) or 'nobody'}, of {standing.reviewers_needed}"),
-            ("agreement", standing.agreement or "none"),
-            ("partner", standing.partner or "none"),
-        ]
-        table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-        workflow.set_current_details(f"{table}\n\n**Waits for** {waits}")
-        if self._shown != standing.stage:
-            self._shown = standing.stage
+        show(facts_of(self._start, self._standing), waits)
+        if self._shown != self._standing.stage:
+            self._shown = self._standing.stage
             workflow.upsert_search_attributes(
-                [STAGE.value_set([standing.stage]), REGION.value_set([self._start.region])]
+                [STAGE.value_set([self._standing.stage]), REGION.value_set([self._start.region])]
             )

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, CancelledError
+from temporalio.exceptions import ActivityError, CancelledError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from contracts.lifecycle import WORKFLOW as LIFECYCLE
+    from contracts.lifecycle import Live, lifecycle_id
     from contracts.onboarding import (
         PROVISION,
         PROVISION_STEPS,
@@ -65,3 +68,17 @@ async def take_back(application: str, made: Iterable[ProvisionStep] = PROVISION_
 
 def _provide(application: str, step: ProvisionStep) -> Provide:
     return Provide(application=application, partner=partner_of(application), step=step, now=workflow.now())
+
+
+async def begin_life(partner: str) -> None:
+    """Of an active partner; one that an earlier run has begun is left as it is."""
+    try:
+        await workflow.start_child_workflow(
+            LIFECYCLE,
+            Live(partner=partner),
+            id=lifecycle_id(partner),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=partner,
+        )
+    except WorkflowAlreadyStartedError:
+        pass

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.events import ApplicationChanged, ApplicationWaits, Bilingual
 from contracts.onboarding import Standing
+from contracts.partner_events import ApplicationChanged, ApplicationWaits, Bilingual
 from contracts.subjects import RETAILER
 
 _WAITS: dict[str, tuple[str, str]] = {

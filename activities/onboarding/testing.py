@@ -4,8 +4,8 @@ import asyncio
 
 from nats.js import JetStreamContext
 
-from contracts.events import Bilingual, PartnerTest
 from contracts.onboarding import Look, Step, partner_of, test_event_id
+from contracts.partner_events import Bilingual, PartnerTest
 from infra.hearing import acknowledged
 from infra.mongo import Mongo, insert_new
 from infra.outbox import outgoing, rows_of

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from contracts.events import Bilingual, PartnerChanged, PartnerDocument, PartnerEnding, PartnerRenewal
 from contracts.lifecycle import AGREEMENT, Ending
+from contracts.partner_events import Bilingual, PartnerChanged, PartnerDocument, PartnerEnding, PartnerRenewal
 from contracts.partnership import Offered
 from contracts.subjects import RETAILER
 

@@ -15,9 +15,11 @@ from temporalio.worker import Worker
 
 from activities.agreements.signing import activities_of
 from contracts.agreements import WAKE
+from contracts.signatures import EnvelopeView
 from infra.files import fetch
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
+from infra.provider import Unanswered
 from infra.signatures import HttpSignaturePort
 from infra.temporal import strict_sandbox
 from tests.conftest import SignatureSandbox
@@ -177,6 +179,27 @@ async def test_what_is_withdrawn_is_dead_at_the_provider(office: Office, signers
     assert await signers.sign(link) == 410
     kept = await office.agreement(sign.agreement)
     assert (kept.cancelled_by, kept.cancel_reason) == ("desk", "改变主意")
+
+
+async def test_a_provider_that_is_gone_keeps_nobody_from_waiting_for_it(
+    office: Office, signers: Signers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at again later; what needs it waits for it, and is done when it is back."""
+    sign, signing = await office.begin()
+    link = await office.link(sign.agreement, "partner-1")
+    tried: list[str] = []
+
+    async def gone(envelope: str) -> EnvelopeView:
+        tried.append(envelope)
+        raise Unanswered("unreachable", "nobody there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.port, "view", gone)
+        await office.pass_time(days=1)
+        assert len(tried) >= 10
+        assert (await office.cancel(signing)).state == "cancelled"
+    assert (await signing.result()).outcome == "cancelled"
+    assert await signers.sign(link) == 410
 
 
 async def test_an_agreement_for_which_nobody_waits_any_more_is_withdrawn(office: Office, signers: Signers) -> None:

@@ -1,13 +1,15 @@
 """Onboarding on the time-skipping server: from the first word to the reviewers, and every silence on the way."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.applications import Application, Facts
 from contracts.onboarding import Deadlines, Standing
 from contracts.worktime import OFFICE, work_between
+from tests.support import eventually
 from tests.workflows.partnering import DAY, DEADLINES, Office, shown
 from tests.workflows.settling import code_of
 
@@ -42,6 +44,10 @@ def wrong_code(application: Application) -> Application:
 
 def without_contact(application: Application) -> Application:
     return application.model_copy(update={"fields": application.fields.model_copy(update={"contact": None})})
+
+
+async def shows(process: WorkflowHandle[Any, str], words: str) -> bool:
+    return words in await shown(process)
 
 
 async def test_an_applicant_comes_to_its_reviewers(office: Office) -> None:
@@ -191,7 +197,7 @@ async def test_above_the_limit_of_risk_the_same_reviewer_cannot_approve_twice(of
         await office.review(process, item.item, "waive" if failed else "accept", "checked by hand" if failed else None)
     first = await office.decide(process, "approve", by="mei")
     assert first.stage == "review"
-    assert "1 more reviewer than mei" in await shown(process)
+    await eventually(lambda: shows(process, "1 more reviewer than mei"))
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await office.decide(process, "approve", by="mei")
     assert code_of(refused.value) == "same_reviewer"
