@@ -3,7 +3,7 @@
 Names and addresses of persons, links and reasons are here and nowhere else (see contracts/agreements.py).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from contracts.agreements import (
 from contracts.base import Document, Moment
 from contracts.carriers import DivisionPrefix
 from contracts.partnership import PartnerKind
-from contracts.personal import Email, PersonalText, PersonName, Phone, SharedSecret
+from contracts.personal import Email, Personal, PersonalText, PersonName, Phone
 from contracts.requirements import Words
 
 Finding = Literal[
@@ -87,7 +87,7 @@ class Signer(SignerStanding):
     organisation: str
     email: Email | None = None
     phone: Phone | None = None
-    link: SharedSecret | None = None
+    link: Annotated[str, Personal("secret")] | None = None
     """The last one that was made; null once it is dead. Whoever has it can sign."""
     sent_at: Moment | None = None
     seen_at: Moment | None = None

@@ -150,6 +150,13 @@ def test_a_new_link_makes_one_who_had_seen_it_one_that_was_asked() -> None:
     assert envelope.sent(signed, link("partner-1", 2), NOW, UNTIL) == signed
 
 
+def test_a_link_may_be_as_long_as_a_provider_makes_it() -> None:
+    out = envelope.begun(agreement(), NOW, UNTIL)
+    long = Link(signer="partner-1", url="https://provider.example/" + "x" * 1500, expires_at=UNTIL)
+    kept = envelope.sent(out, long, NOW, UNTIL)
+    assert Agreement.model_validate(kept.model_dump()).signers[0].link == long.url
+
+
 def test_who_closed_the_envelope_decides_what_it_means() -> None:
     out = ask(agreement())
     closed = view(3, "void", partner_1="sent")
