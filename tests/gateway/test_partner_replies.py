@@ -13,9 +13,9 @@ from nats.js.errors import NotFoundError
 
 from contracts.events import REPLY_TYPE, STOCK_TYPE
 from contracts.subjects import REPLIES, reply_subject
-from infra.embedded import Addresses
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
+from infra.settings import Settings
 from infra.temporal import connect
 from tests.gateway.running import Api, fresh
 from tests.told import fresh_stream
@@ -123,13 +123,13 @@ async def test_a_body_that_no_message_can_hold_is_refused(api: Api, mongo: Mongo
 
 class TestStockReports:
     @asynccontextmanager
-    async def _desk(self, servers: Addresses, mongo: Mongo) -> AsyncIterator[ReplyDesk]:
-        temporal = await connect(servers.temporal_address, "default")
+    async def _desk(self, settings: Settings, mongo: Mongo) -> AsyncIterator[ReplyDesk]:
+        temporal = await connect(settings)
         yield ReplyDesk(mongo, Bell(temporal, urgent_s=0.01, progress_s=0.01, rings_per_s=10))
 
     @pytest.fixture
-    async def desk(self, servers: Addresses, mongo: Mongo, api: Api) -> AsyncIterator[ReplyDesk]:
-        async with self._desk(servers, mongo) as desk:
+    async def desk(self, gateway_settings: Settings, mongo: Mongo, api: Api) -> AsyncIterator[ReplyDesk]:
+        async with self._desk(gateway_settings, mongo) as desk:
             yield desk
 
     @pytest.fixture
