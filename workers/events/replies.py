@@ -110,10 +110,16 @@ class ReplyDesk:
             elif order is not None and order["stage"] not in TERMINAL:
                 rows.append(_inbox_row(answer, order))
         await insert_new(self._mongo.inbox, rows)
+        await self._learn_sizes({row["batch"] for row in rows if row["batch"]})
         for row in rows:
             if row["batch"]:
                 self._bell.ask(row["batch"], urgent=row["kind"] in URGENT)
         return await self._unknown(doubtful)
+
+    async def _learn_sizes(self, batches: set[str]) -> None:
+        if unknown := self._bell.unknown(batches):
+            found = self._mongo.batches.find({"_id": {"$in": list(unknown)}}, {"size": 1})
+            self._bell.learn({row["_id"]: row["size"] async for row in found})
 
     async def _unknown(self, doubtful: dict[str, Refused]) -> list[Refused]:
         """Without answers that were taken when they came first: their order has gone on, and nobody did wrong."""
