@@ -77,6 +77,7 @@ def test_fingerprints_are_equal_for_equals_and_found_after_a_change_of_keys() ->
         ("a:!!!", "no base64"),
         ("a:" + base64.b64encode(b"short").decode(), "5 bytes"),
     ],
+    ids=["nothing", "no colon", "no id", "twice", "no base64", "too short"],
 )
 def test_what_is_no_list_of_keys_is_refused_in_words(text: str, words: str) -> None:
     with pytest.raises(BadKeys, match=words):
