@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,6 +11,7 @@ from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
 from contracts.money import Amount, Currency
 from contracts.partnership import PartnerId
+from contracts.workdays import Day
 
 WORKFLOW = "PurchaseOrder"
 TASK_QUEUE = "buying"
@@ -103,7 +103,7 @@ class WantedLine(Request):
     quantity: SomeUnits
     unit_price: Amount
     lead_days: int = Field(default=0, ge=0, le=500, description="Working days that the supplier has promised.")
-    due: date | None = Field(default=None, description="When it should be there; else after the lead time.")
+    due: Day | None = Field(default=None, description="When it should be there; else after the lead time.")
     proposal: str | None = Field(default=None, min_length=1, max_length=300)
 
 
@@ -136,13 +136,13 @@ class PurchaseLine(Document):
     sku: str
     ordered: int
     unit_price: int
-    due: date
+    due: Day
     """The day on which it should be there, by the order."""
     confirmed: int | None = None
     """Units that the supplier has promised; None: it has not answered."""
-    promised: date | None = None
+    promised: Day | None = None
     """The first day that the supplier has promised; what it says later does not change it."""
-    expected: date | None = None
+    expected: Day | None = None
     """The day that it has said last."""
     shipped: int = 0
     received: int = 0
@@ -161,9 +161,17 @@ class PurchaseLine(Document):
         return max(self.wanted - self.received - self.cancelled, 0)
 
     @property
-    def day(self) -> date:
+    def day(self) -> Day:
         """On which it is expected now."""
         return self.expected or self.promised or self.due
+
+
+class ReceivedItem(Request):
+    """`quantity`: good units. What is not on the order is named all the same; it is not taken in."""
+
+    sku: Sku
+    quantity: Units = 0
+    damaged: Units = 0
 
 
 class ReceivedLine(Document):
@@ -186,8 +194,8 @@ class Receipt(Document):
     at: Moment
     by: str
     lines: list[ReceivedLine]
-    said: dict[str, list[int]]
-    """As it was reported: by SKU good and damaged units; the same reference with other units is a mistake."""
+    said: list[ReceivedItem]
+    """As it was reported: the same reference with other units is a mistake."""
 
 
 class Notice(Document):
@@ -195,9 +203,10 @@ class Notice(Document):
 
     reference: str
     at: Moment
-    expected: date | None
+    expected: Day | None
     tracking: str | None
-    units: dict[int, int]
+    units: dict[str, int]
+    """By line."""
 
 
 class InvoiceLine(Request):
@@ -236,7 +245,7 @@ class CounterLine(Document):
     line: int
     quantity: int
     unit_price: int
-    due: date
+    due: Day
 
 
 class Counter(Document):

@@ -1,6 +1,5 @@
 """What suppliers say: answers about purchase orders, and reports of what they have and how fast they are."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from contracts.base import Document, Moment, Request
 from contracts.buying import LINES_MAX, Reference, Units
 from contracts.ids import EventId, Sku
 from contracts.money import Amount
+from contracts.workdays import Day
 
 PURCHASE_REPLY_TYPE = "purchase.replies.v1"
 SUPPLY_TYPE = "supply.reported.v1"
@@ -25,7 +25,7 @@ class PurchaseReplyLine(Request):
     line: Annotated[int, Field(ge=1, le=LINES_MAX, strict=True)]
     quantity: Units | None = None
     unit_price: Amount | None = None
-    due: date | None = None
+    due: Day | None = None
 
 
 class PurchaseReply(Request):
@@ -46,7 +46,7 @@ class PurchaseReply(Request):
     reference: Reference | None = Field(
         default=None, description="Needed for shipped (delivery note) and invoiced (number of the invoice)."
     )
-    expected: date | None = Field(default=None, description="With shipped: the day of arrival.")
+    expected: Day | None = Field(default=None, description="With shipped: the day of arrival.")
     tracking: str | None = Field(default=None, min_length=1, max_length=100)
 
 
@@ -74,7 +74,7 @@ class SupplyItem(Request):
     on_hand: Units | None = Field(default=None, description="Units that it has, ready to be shipped.")
     per_week: Units | None = Field(default=None, description="Units that it can make or get in a week.")
     lead_days: int | None = Field(default=None, ge=0, le=500, description="Working days from order to arrival.")
-    until: date | None = Field(default=None, description="The last day on which this holds.")
+    until: Day | None = Field(default=None, description="The last day on which this holds.")
 
 
 class SupplyItems(Request):
@@ -103,4 +103,4 @@ class Reported(Document):
     on_hand: int | None = None
     per_week: int | None = None
     lead_days: int | None = None
-    until: date | None = None
+    until: Day | None = None

@@ -10,10 +10,9 @@ from contracts.buying import (
     LINES_MAX,
     InvoiceLine,
     PurchaseState,
+    ReceivedItem,
     Reference,
-    Units,
 )
-from contracts.ids import Sku
 from contracts.money import Amount
 from contracts.refusals import Refusal
 
@@ -74,14 +73,6 @@ class AnswerCounter(Request):
     accept: bool
     elsewhere: bool = False
     reason: str | None = Field(default=None, min_length=1, max_length=500)
-
-
-class ReceivedItem(Request):
-    """`quantity`: good units. What is not on the order is named all the same; it is not taken in."""
-
-    sku: Sku
-    quantity: Units = 0
-    damaged: Units = 0
 
 
 class Receive(Request):

@@ -5,13 +5,19 @@ they came: ordered on Monday and there on Wednesday is two. What comes on a free
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from pydantic import PlainSerializer
 
 from contracts.base import milliseconds
 from contracts.hours import TIME_ZONE
 from contracts.worktime import Region, day_kind
 
 _SATURDAY = 5
+
+Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str)]
+"""A calendar day, kept and sent as `2026-03-31`: the database knows moments only."""
 
 
 def is_workday(region: Region | None, day: date) -> bool:
