@@ -1,7 +1,5 @@
 """Purchase orders: what is bought of a supplier for one location, from the first word until goods and invoice match."""
 
-import hashlib
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -11,13 +9,11 @@ from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
 from contracts.money import Amount, Currency
 from contracts.partnership import PartnerId
+from contracts.supply import ApprovalLimit
 from contracts.workdays import Day
 
 WORKFLOW = "PurchaseOrder"
 TASK_QUEUE = "buying"
-ORDER = "supply.order"
-"""OrderAsked -> Ordered: approved proposals become purchase orders, each once, however often it is asked."""
-
 UNITS_MAX = 10_000_000
 LINES_MAX = 500
 Units = Annotated[int, Field(ge=0, le=UNITS_MAX, strict=True)]
@@ -25,7 +21,6 @@ SomeUnits = Annotated[int, Field(ge=1, le=UNITS_MAX, strict=True)]
 PurchaseId = Annotated[str, StringConstraints(pattern=r"^po-[A-Za-z0-9][A-Za-z0-9_-]{0,90}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 """Of a delivery note or an invoice; printable ASCII without spaces."""
-Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 PurchaseState = Literal[
     "approval",
@@ -49,28 +44,25 @@ AWAITED: tuple[PurchaseState, ...] = ("approval", "sent", "countered", "confirme
 """States in which goods are still to come: what is open counts in the position of its location, whatever its date."""
 
 
-class ApprovalLevel(Request):
-    """A role that may approve orders up to a value; None: of any value."""
-
-    role: Role
-    up_to: Amount | None = None
-
-
 class BuyingTerms(Request):
     """How the retailer buys: data, kept with every order as it was when the order was made. `_work_s` are seconds of
     working time, `_days` working days."""
 
-    auto_approve_up_to: Amount = Field(default=500_000, description="Orders up to this value need nobody.")
-    levels: list[ApprovalLevel] = Field(
+    levels: list[ApprovalLimit] = Field(
         default=[
-            ApprovalLevel(role="buyer", up_to=5_000_000),
-            ApprovalLevel(role="purchasing_lead", up_to=50_000_000),
-            ApprovalLevel(role="purchasing_director"),
+            ApprovalLimit(up_to=500_000),
+            ApprovalLimit(up_to=5_000_000, role="buyer"),
+            ApprovalLimit(up_to=50_000_000, role="purchasing_lead"),
+            ApprovalLimit(role="purchasing_director"),
         ],
         min_length=1,
         max_length=10,
-        description="From the lowest to the highest. An order goes to the first that may approve it, and to the next "
-        "ones when nothing is done in time.",
+        description="From the lowest to the highest. An order goes to the first that reaches its value, and to the "
+        "next ones when nothing is done in time; a level without a role needs nobody. A policy's own levels count "
+        "before these.",
+    )
+    four_eyes_above: Amount | None = Field(
+        default=5_000_000, description="Beyond this value somebody else than who asked approves; null: never."
     )
     approve_work_s: int = Field(default=8 * 3600, ge=1, le=90 * 86400, description="Of each level.")
     answer_work_s: int = Field(default=16 * 3600, ge=1, le=90 * 86400, description="The supplier's, to answer.")
@@ -87,45 +79,38 @@ class BuyingTerms(Request):
 
     @model_validator(mode="after")
     def _rises(self) -> "BuyingTerms":
-        limits = [level.up_to for level in self.levels]
-        if limits[-1] is not None:
-            raise ValueError("levels: nobody may approve orders above the last limit; leave up_to of the last one out")
-        known = [one for one in limits[:-1] if one is not None]
-        if len(known) != len(limits) - 1 or known != sorted(set(known)):
-            raise ValueError("levels: up_to does not rise from level to level; order them, and name all but the last")
+        limits = [level.up_to for level in self.levels[:-1]]
+        known = [one for one in limits if one is not None]
+        if len(known) != len(limits) or known != sorted(set(known)):
+            raise ValueError("levels: up_to does not rise from level to level; order them, and name it in all but last")
         return self
 
 
 class WantedLine(Request):
-    """A SKU to be bought. `proposal`: of which the line comes; a proposal is ordered once, whatever run asks again."""
+    """A SKU that somebody orders by hand."""
 
     sku: Sku
     quantity: SomeUnits
     unit_price: Amount
-    lead_days: int = Field(default=0, ge=0, le=500, description="Working days that the supplier has promised.")
-    due: Day | None = Field(default=None, description="When it should be there; else after the lead time.")
-    proposal: str | None = Field(default=None, min_length=1, max_length=300)
+    due: Day
 
 
-class OrderAsked(Document):
-    """Input of `supply.order`: approved proposals of one supplier for one location. `by`: who approved them."""
+class PurchaseAsked(Request):
+    """An order made by hand, at once. `id` is made when it is left out; the same id again changes nothing."""
 
-    run: str
+    id: PurchaseId | None = None
     supplier: PartnerId
     location: LocationId
     currency: Currency = "CNY"
-    lines: list[WantedLine]
-    by: str
-    reasons: list[str] = []
-    """Why this supplier: see activities.buying.choosing."""
-    now: Moment
+    lines: list[WantedLine] = Field(min_length=1, max_length=LINES_MAX)
+    reason: str | None = Field(default=None, min_length=1, max_length=500)
 
-
-class Ordered(Document):
-    """`orders`: the purchase orders that now hold the proposals, also those that were made before."""
-
-    orders: list[str]
-    new: int
+    @model_validator(mode="after")
+    def _once(self) -> "PurchaseAsked":
+        skus = [line.sku for line in self.lines]
+        if len(set(skus)) != len(skus):
+            raise ValueError("a SKU is on two lines; send one line for each SKU")
+        return self
 
 
 class PurchaseLine(Document):
@@ -339,12 +324,6 @@ class PurchaseOrder(Document):
 
     def line_of(self, number: int) -> PurchaseLine | None:
         return next((line for line in self.lines if line.line == number), None)
-
-
-def purchase_id(run: str, supplier: str, location: str, proposals: Sequence[str]) -> str:
-    """Also the id of its workflow. The same proposals of a run make the same id."""
-    named = "|".join([supplier, location, *sorted(proposals)])
-    return f"po-{run[:60]}-{hashlib.sha256(named.encode()).hexdigest()[:10]}"
 
 
 def successor_id(order: str, place: int) -> str:
