@@ -46,7 +46,7 @@ class Standing(Document):
     next_at: Moment | None = None
     unheard: bool = False
     """Whether the supplier has said more than was taken in."""
-    successor: str | None = None
+    successors: list[str] = []
     step: int = 0
 
 

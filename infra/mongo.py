@@ -124,6 +124,14 @@ class Mongo:
         self.requirement_sets: Collection = self.db["requirement_sets"]
         self.bus_accounts: Collection = self.db["bus_accounts"]
         self.credentials: Collection = self.db["credentials"]
+        self.sourcing: Collection = self.db["sourcing"]
+        self.lead_times: Collection = self.db["lead_times"]
+        self.purchase_orders: Collection = self.db["purchase_orders"]
+        self.purchase_inbox: Collection = self.db["purchase_inbox"]
+        self.supplier_reports: Collection = self.db["supplier_reports"]
+        self.lead_observations: Collection = self.db["lead_observations"]
+        self.score_disputes: Collection = self.db["score_disputes"]
+        self.buying_terms: Collection = self.db["buying_terms"]
         self.clock = Clock(self._time)
 
     @staticmethod

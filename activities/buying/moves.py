@@ -12,6 +12,7 @@ from activities.buying.telling import Told, told_cancelled, told_changed, told_o
 from contracts.buying import Entry, PurchaseOrder, PurchaseState
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
+from contracts.workdays import day_of
 
 TIMER = "timer"
 
@@ -51,9 +52,9 @@ class Moves:
 
 
 def begin(order: PurchaseOrder, now: datetime) -> Moves:
-    """A new order: sent at once when its value needs nobody."""
+    """A new order: sent at once when its value needs nobody, or when it stands in for one that was approved."""
     moves = Moves(order, now, order.asked_by)
-    if order.predecessor is not None or not roles_of(order):
+    if order.approved_by is not None or not roles_of(order):
         order.approved_by = order.approved_by or "policy"
         send(moves)
         return moves
@@ -159,6 +160,10 @@ def cancel_rest(moves: Moves, asked: CancelRest) -> None:
             )
     units = {number: line.open for number in chosen if (line := order.line_of(number)) is not None}
     moves.told += told_cancelled(order, units, asked.reason)
+    today = day_of(moves.now, order.terms.zone)
+    for line in order.lines:
+        if today <= (line.promised or line.due):
+            line.withdrawn += units.get(line.line, 0)
     _cancel(moves, units)
     moves.note("cancelled", asked.reason)
     if order.open_lines:
