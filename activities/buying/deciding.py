@@ -1,5 +1,7 @@
 """Which move belongs to which command, and to which moment. Pure."""
 
+from datetime import datetime
+
 from activities.buying.matching import decide_invoice, take_invoice
 from activities.buying.moves import (
     Moves,
@@ -11,6 +13,7 @@ from activities.buying.moves import (
     time_for_approval,
 )
 from activities.buying.receiving import receive, time_for_delivery, time_for_invoice
+from contracts.buying import PurchaseOrder
 from contracts.purchasing import Command
 
 
@@ -32,10 +35,14 @@ def carry_out_command(moves: Moves, command: Command) -> None:
         cancel_rest(moves, command.cancel)
 
 
+def is_due(order: PurchaseOrder, now: datetime) -> bool:
+    return order.turn is not None and order.turn.next_at is not None and order.turn.next_at <= now
+
+
 def time_has_come(moves: Moves) -> None:
     """Nothing before the moment, which may have moved since it was waited for."""
     turn = moves.order.turn
-    if turn is None or turn.next_at is None or turn.next_at > moves.now:
+    if turn is None or not is_due(moves.order, moves.now):
         return
     if turn.kind in ("approval", "decision"):
         time_for_approval(moves)

@@ -46,11 +46,11 @@ def _made(asked: OrderAsked, lines: Iterable[OrderLine], terms: BuyingTerms) -> 
     """Two proposals about one SKU become one line, which is due at the earlier day."""
     by_sku: dict[str, PurchaseLine] = {}
     proposals = []
-    for line in sorted(lines, key=lambda one: (one.due, one.proposal)):
+    for line in lines:
         proposals.append(line.proposal)
         known = by_sku.get(line.sku)
         if known is not None:
-            known.ordered += line.quantity
+            known.ordered, known.due = known.ordered + line.quantity, min(known.due, line.due)
             continue
         by_sku[line.sku] = PurchaseLine(
             line=len(by_sku) + 1, sku=line.sku, ordered=line.quantity, unit_price=line.price, due=line.due

@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.buying.answers import hear
 from activities.buying.deadlines import waits_for
-from activities.buying.deciding import carry_out_command, time_has_come
+from activities.buying.deciding import carry_out_command, is_due, time_has_come
 from activities.buying.lead_times import learn, observations_of
 from activities.buying.matching import settle
 from activities.buying.moves import Moves, begin
@@ -25,7 +25,8 @@ from contracts.refusals import Refusal
 from infra.mongo import Mongo, Session
 from infra.outbox import outgoing, rows_of
 
-Work = Callable[[PurchaseOrder, Session], Awaitable[Moves]]
+Work = Callable[[PurchaseOrder, Session], Awaitable[Moves | None]]
+"""None: there was nothing to do, and nothing is written."""
 _TRIES = 50
 _PAUSE_S = 0.005
 _UNREAD: dict[str, Any] = {"drained": None}
@@ -79,8 +80,9 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> tuple[Standing, PurchaseOrd
 async def listen(mongo: Mongo, step: Step) -> Standing:
     """What the supplier has said since, in the order in which it came; what cannot be taken is told to it."""
 
-    async def work(order: PurchaseOrder, session: Session) -> Moves:
-        return await _heard(mongo, session, order, step.now)
+    async def work(order: PurchaseOrder, session: Session) -> Moves | None:
+        heard, moves = await _heard(mongo, session, order, step.now)
+        return moves if heard else None
 
     return await _standing(mongo, await change(mongo, step, work))
 
@@ -88,8 +90,10 @@ async def listen(mongo: Mongo, step: Step) -> Standing:
 async def tick(mongo: Mongo, step: Step) -> Standing:
     """A moment has come. What the supplier said before it counts first."""
 
-    async def work(order: PurchaseOrder, session: Session) -> Moves:
-        moves = await _heard(mongo, session, order, step.now)
+    async def work(order: PurchaseOrder, session: Session) -> Moves | None:
+        heard, moves = await _heard(mongo, session, order, step.now)
+        if not heard and not is_due(order, step.now):
+            return None
         after = Moves(moves.order, step.now, "timer", told=moves.told, elsewhere=moves.elsewhere)
         time_has_come(after)
         settle(after)
@@ -98,7 +102,8 @@ async def tick(mongo: Mongo, step: Step) -> Standing:
     return await _standing(mongo, await change(mongo, step, work))
 
 
-async def _heard(mongo: Mongo, session: Session, order: PurchaseOrder, now: datetime) -> Moves:
+async def _heard(mongo: Mongo, session: Session, order: PurchaseOrder, now: datetime) -> tuple[int, Moves]:
+    """How much was said, and what it came to."""
     found = mongo.purchase_inbox.find({"order": order.id, **_UNREAD}, session=session)
     rows = await found.sort([("received_at", 1), ("_id", 1)]).to_list(None)
     total = Moves(order, now, order.supplier)
@@ -118,7 +123,7 @@ async def _heard(mongo: Mongo, session: Session, order: PurchaseOrder, now: date
     if rows:
         ids = [row["_id"] for row in rows]
         await mongo.purchase_inbox.update_many({"_id": {"$in": ids}}, {"$set": {"drained": now}}, session=session)
-    return total
+    return len(rows), total
 
 
 def _refused(order: PurchaseOrder, reply: PurchaseReply, refusal: Refusal) -> Told:
@@ -143,6 +148,8 @@ async def change(mongo: Mongo, step: Step, work: Work) -> PurchaseOrder:
         if order.step >= step.number:
             return order
         moves = await work(order, session)
+        if moves is None:
+            return order
         await _write(mongo, session, step, moves)
         return moves.order
 
