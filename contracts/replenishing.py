@@ -8,7 +8,8 @@ from contracts.base import Document, Moment, Request
 from contracts.carriers import ClockTime, DivisionPrefix
 from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
-from contracts.supply import ProposalId, ProposalKind, RegionId, RunState, Units
+from contracts.supply import OrderAsked, ProposalId, ProposalKind, RegionId, RunState, Units
+from contracts.transfers import OpenTransfer
 
 WORKFLOW = "Replenishment"
 ORDERING_WORKFLOW = "SupplyOrdering"
@@ -27,6 +28,8 @@ POLICY = "policy"
 CHUNK = 500
 """Series of one step: what is worked out, and written, together."""
 DECIDED_AT_ONCE = 1_000
+LEFT_AFTER_S = 600
+"""A decision of which something is not ordered after so long is ordered again; nothing comes twice by that."""
 
 
 class Lane(Request):
@@ -131,6 +134,14 @@ class OpenRun(RunStep):
     by: str = "schedule"
 
 
+class CloseRun(RunStep):
+    """`state`: how it ended; what was proposed by a run that did not end well is superseded."""
+
+    state: RunState
+    progress: "Progress"
+    why: str | None = None
+
+
 class Opened(Document):
     series: int
     chunks: int
@@ -184,8 +195,9 @@ class Run(Document):
     series: int
     chunks: int
     progress: Progress | None = None
+    why: str | None = None
+    """It did not end well."""
     transfer_report: dict[str, float | int | str] = {}
-    superseded: int = 0
 
 
 class Closed(Document):
@@ -193,13 +205,17 @@ class Closed(Document):
 
     decision: str | None = None
     approved: int = 0
-    superseded: int = 0
 
 
 class LeftOver(Document):
-    """Decisions whose proposals are not all ordered, and of which nobody can know whether somebody is at it."""
+    """Decisions whose proposals are not all ordered, although there was time for it."""
 
     decisions: list[str]
+
+
+class LookForLeftOver(Document):
+    region: str
+    now: Moment
 
 
 class OrderDecision(Document):
@@ -208,10 +224,20 @@ class OrderDecision(Document):
     decision: str
 
 
+class Orders(Document):
+    """What one decision orders: purchases by supplier and location, transfers by both their ends."""
+
+    purchases: list[OrderAsked] = []
+    transfers: list[OpenTransfer] = []
+
+
+class Group(OrderDecision):
+    now: Moment
+
+
 class OrderedAs(Document):
     """Proposals that are a purchase order or a transfer now."""
 
-    decision: str
     order: str
     proposals: list[str]
     now: Moment

@@ -296,6 +296,8 @@ class Proposal(Document):
     """What it was decided with; those of one decision are ordered together."""
     ordered_as: str | None = None
     """The purchase order, or the transfer."""
+    small: bool = False
+    """Of less value than its policy asks anybody about: approved when the run is done."""
     created_at: Moment
 
 

@@ -84,7 +84,15 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "supply_policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "sourcing": [([("sku", 1), ("active", 1)], {}), ([("supplier", 1)], {})],
-    "supply_runs": [([("region", 1), ("started_at", -1)], {}), ([("started_at", -1), ("_id", 1)], {})],
+    "supply_runs": [
+        ([("region", 1), ("started_at", -1)], {}),
+        ([("started_at", -1), ("_id", 1)], {}),
+        # One at a time in a region.
+        (
+            [("region", 1)],
+            {"unique": True, "partialFilterExpression": {"state": "running"}, "name": "running"},
+        ),
+    ],
     "supply_chunks": [([("run", 1), ("number", 1)], {}), ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S})],
     "forecasts": [
         ([("run", 1), ("chunk", 1)], {}),
