@@ -131,6 +131,7 @@ class RunStep(Document):
 
 
 class OpenRun(RunStep):
+    workflow: str
     by: str = "schedule"
 
 
@@ -143,8 +144,11 @@ class CloseRun(RunStep):
 
 
 class Opened(Document):
+    """`regional`: how many of the chunks, the last ones, are of series of the whole region."""
+
     series: int
     chunks: int
+    regional: int = 0
 
 
 class Made(Document):
@@ -185,6 +189,7 @@ class Run(Document):
     """A run as it is kept in `supply_runs`."""
 
     id: str
+    workflow: str
     region: str
     region_version: int
     state: RunState = "running"
@@ -194,6 +199,7 @@ class Run(Document):
     ended_at: Moment | None = None
     series: int
     chunks: int
+    regional: int = 0
     progress: Progress | None = None
     why: str | None = None
     """It did not end well."""
@@ -286,3 +292,13 @@ class Changes(Request):
     """Approve proposals with other quantities."""
 
     proposals: list[Changed] = Field(min_length=1, max_length=DECIDED_AT_ONCE)
+
+
+def ordering_id(decision: str) -> str:
+    """The workflow that orders what was approved under a decision."""
+    return f"supply-order-{decision}"
+
+
+def run_id(workflow: str) -> str:
+    """Of a run, out of its workflow's id, to which a schedule adds the moment; fit for ids made from it."""
+    return workflow.replace(":", "")

@@ -104,8 +104,9 @@ async def stand(mongo: Mongo, transfer: str) -> Transfer:
     return known
 
 
-async def carry_out(mongo: Mongo, step: CarryOut) -> Transfer:
-    """Carry a command out once. Raises Refusal when the transfer stands otherwise than its workflow thought."""
+async def carry_out(mongo: Mongo, step: CarryOut) -> tuple[Transfer, set[str]]:
+    """Carry a command out once; also returns the batches whose bell should be rung. Raises Refusal when the transfer
+    stands otherwise than its workflow thought."""
     gained: dict[str, int] = {}
 
     async def work(session: Session) -> Transfer:
@@ -124,9 +125,7 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> Transfer:
         return transfer
 
     done = await _until_written(mongo, work)
-    if gained:
-        await wake_waiting(mongo, gained, step.now)
-    return done
+    return done, await wake_waiting(mongo, gained, step.now) if gained else set()
 
 
 async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryOut, gained: dict[str, int]) -> None:

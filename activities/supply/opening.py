@@ -22,10 +22,10 @@ async def open_run(mongo: Mongo, asked: OpenRun) -> Opened:
 
     Chunks are written before the run: one without a run is an earlier try's, and is written over.
     """
-    known = await mongo.supply_runs.find_one({"_id": asked.run}, {"series": 1, "chunks": 1})
+    known = await mongo.supply_runs.find_one({"_id": asked.run}, {"series": 1, "chunks": 1, "regional": 1})
     if known is not None:
         await supersede(mongo, asked.region, asked.run)
-        return Opened(series=known["series"], chunks=known["chunks"])
+        return Opened(series=known["series"], chunks=known["chunks"], regional=known["regional"])
     region = await find_region(mongo, asked.region)
     if region is None:
         raise unknown_region(asked.region)
@@ -39,8 +39,10 @@ async def open_run(mongo: Mongo, asked: OpenRun) -> Opened:
     for begin in range(0, len(rows), _WRITTEN_AT_ONCE):
         await mongo.supply_chunks.insert_many(rows[begin : begin + _WRITTEN_AT_ONCE], ordered=False)
     series = sum(len(chunk.series) for chunk in chunks)
+    regional_chunks = sum(chunk.regional for chunk in chunks)
     run = Run(
         id=asked.run,
+        workflow=asked.workflow,
         region=region.id,
         region_version=region.version,
         by=asked.by,
@@ -48,13 +50,14 @@ async def open_run(mongo: Mongo, asked: OpenRun) -> Opened:
         as_of=asked.now,
         series=series,
         chunks=len(chunks),
+        regional=regional_chunks,
     )
     try:
         await mongo.supply_runs.insert_one({**run.as_row(), "settings": region.model_dump()})
     except DuplicateKeyError:
         await _refuse_second(mongo, asked)
     await supersede(mongo, asked.region, asked.run)
-    return Opened(series=series, chunks=len(chunks))
+    return Opened(series=series, chunks=len(chunks), regional=regional_chunks)
 
 
 async def _refuse_second(mongo: Mongo, asked: OpenRun) -> None:
