@@ -1,10 +1,9 @@
 """The language of replenishment: demand, forecasts, policies, sourcing, positions and what is proposed of them.
 
 A series is one SKU at one location. Quantities are whole units, amounts whole minor units, days calendar days of the
-location, unless a name says working days. A region's own series carries the region's id in place of the location.
+location, unless a name says working days. A region's own series carries `@` and the region's id as its location.
 """
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +11,7 @@ from pydantic import Field
 from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId, Sku
 from contracts.money import Amount, Currency
+from contracts.workdays import Day
 
 QUANTILES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.83, 0.85, 0.9, 0.925, 0.95, 0.975, 0.98, 0.99)
 """The levels at which every forecast says the sum of demand."""
@@ -28,6 +28,8 @@ Constraint = Literal["none", "minimum", "multiple", "capacity", "fair_share", "b
 Share = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]
 SupplierId = LocationId
+REGIONAL = "@"
+"""What the location of a region's own series begins with; no location's id does."""
 RegionId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", examples=["east"])]
 ProposalId = Annotated[str, Field(min_length=1, max_length=300)]
 
@@ -46,7 +48,7 @@ class DailyDemand(Document):
     day nothing is known but that; it is missing, and never zero.
     """
 
-    day: date
+    day: Day
     sold: float
     out_of_stock_hours: float = 0
     censored: bool = False
@@ -90,7 +92,7 @@ class Forecast(Document):
     daily: list[float] = []
     days_known: int = 0
     days_censored: int = 0
-    as_of: date
+    as_of: Day
 
     def at(self, level: float) -> float:
         """The quantile at a level, linear between those that are kept; the outermost beyond them."""
@@ -284,7 +286,7 @@ class Proposal(Document):
     price: int
     currency: str = "CNY"
     value: int
-    due: date
+    due: Day
     explanation: Explanation
     state: ProposalState = "proposed"
     decided_by: str | None = None
@@ -294,11 +296,18 @@ class Proposal(Document):
     """What it was decided with; those of one decision are ordered together."""
     ordered_as: str | None = None
     """The purchase order, or the transfer."""
+    small: bool = False
+    """Of less value than its policy asks anybody about: approved when the run is done."""
     created_at: Moment
 
 
 def proposal_id(run: str, kind: ProposalKind, source: str, location: str, sku: str) -> str:
     return f"{run}:{kind}:{source}:{location}:{sku}"
+
+
+def regional(region: str) -> str:
+    """The location of a region's own series."""
+    return f"{REGIONAL}{region}"
 
 
 def forecast_id(run: str, location: str, sku: str) -> str:
@@ -312,7 +321,7 @@ class OrderLine(Document):
     sku: str
     quantity: int
     price: int
-    due: date
+    due: Day
 
 
 class OrderAsked(Document):
