@@ -124,6 +124,17 @@ class Mongo:
         self.requirement_sets: Collection = self.db["requirement_sets"]
         self.bus_accounts: Collection = self.db["bus_accounts"]
         self.credentials: Collection = self.db["credentials"]
+        self.supply_regions: Collection = self.db["supply_regions"]
+        self.supply_policies: Collection = self.db["supply_policies"]
+        self.sourcing: Collection = self.db["sourcing"]
+        self.lead_times: Collection = self.db["lead_times"]
+        self.supply_runs: Collection = self.db["supply_runs"]
+        self.supply_chunks: Collection = self.db["supply_chunks"]
+        self.forecasts: Collection = self.db["forecasts"]
+        self.proposals: Collection = self.db["proposals"]
+        self.supply_rounds: Collection = self.db["supply_rounds"]
+        self.purchase_orders: Collection = self.db["purchase_orders"]
+        self.transfers: Collection = self.db["transfers"]
         self.clock = Clock(self._time)
 
     @staticmethod

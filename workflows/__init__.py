@@ -4,10 +4,13 @@ from workflows.agreement import AgreementSigning
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
+from workflows.replenishment import Replenishment, SupplyOrdering
 from workflows.returns import OrderReturn
 from workflows.settlement import Settlement, Settlements
+from workflows.transfer import StockTransfer
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]
+SUPPLY_WORKFLOWS = [Replenishment, SupplyOrdering, StockTransfer]

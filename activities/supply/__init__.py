@@ -1,1 +1,1 @@
-"""Replenishment: what will be asked for, how much should lie where, and what to move and to buy for it."""
+"""Replenishment: what will be asked for, what should lie where, and what is moved and bought for it."""
