@@ -248,7 +248,7 @@ class Counter(Document):
 TurnKind = Literal["approval", "answer", "decision", "delivery", "invoice"]
 
 
-class Turn(Document):
+class PurchaseTurn(Document):
     """Who is waited for. `role`: of whom, inside; `remind_at` None: they were reminded."""
 
     kind: TurnKind
@@ -265,7 +265,7 @@ class Turn(Document):
         return min(known, default=None)
 
 
-class Entry(Document):
+class PurchaseEntry(Document):
     """What happened."""
 
     at: Moment
@@ -302,12 +302,12 @@ class PurchaseOrder(Document):
     sent_at: Moment | None = None
     answered_at: Moment | None = None
     """When the supplier first answered."""
-    turn: Turn | None = None
+    turn: PurchaseTurn | None = None
     counter: Counter | None = None
     notices: list[Notice] = []
     receipts: list[Receipt] = []
     invoices: list[Invoice] = []
-    timeline: list[Entry] = []
+    timeline: list[PurchaseEntry] = []
     started: bool = False
     """Whether its workflow was started."""
     next_at: Moment | None = None

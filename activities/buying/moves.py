@@ -9,7 +9,7 @@ from datetime import datetime
 
 from activities.buying.deadlines import escalated, reminded, roles_of, turn_of
 from activities.buying.telling import Told, told_cancelled, told_changed, told_ordered, told_waits
-from contracts.buying import Entry, PurchaseOrder, PurchaseState
+from contracts.buying import PurchaseEntry, PurchaseOrder, PurchaseState
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
 from contracts.workdays import day_of
@@ -41,7 +41,7 @@ class Moves:
     elsewhere: dict[int, int] = field(default_factory=dict)
 
     def note(self, what: str, note: str | None = None) -> None:
-        self.order.timeline.append(Entry(at=self.now, what=what, by=self.by, note=note))
+        self.order.timeline.append(PurchaseEntry(at=self.now, what=what, by=self.by, note=note))
 
     def enter(self, state: PurchaseState, why: str | None = None, note: str | None = None) -> None:
         """Another state, with its turn; both sides are told."""
