@@ -99,17 +99,17 @@ async def _table(
     return table_of(whole, articles, whole.sold)
 
 
-def _free(first: date, days: int) -> np.ndarray:  # type: ignore[type-arg]
+def _free(first: date, days: int) -> np.ndarray:
     return np.array([0.0 if is_workday("CN", first + timedelta(days=n)) else 1.0 for n in range(days)])
 
 
-def _estimated(parts: Watched) -> np.ndarray:  # type: ignore[type-arg]
+def _estimated(parts: Watched) -> np.ndarray:
     """Demand, estimated for days out of stock; the same for the same history."""
     free = _free(parts.first, parts.sold.shape[1]) > 0
     return uncensored(parts.sold, parts.out, free, np.random.default_rng(_SEED))
 
 
-def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray) -> DemandTable:  # type: ignore[type-arg]
+def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray) -> DemandTable:
     """With promotions of the past, days off of past and future, and what series have in common."""
     n, days = parts.sold.shape
     promoted = np.where(parts.sold > 0, parts.promoted / np.maximum(parts.sold, 1e-9), 0.0)

@@ -76,7 +76,7 @@ def _interval(one: Wanted, policy: SupplyPolicy) -> int:
 
 def _fitted(
     table: DemandTable,
-    kinds: np.ndarray,  # type: ignore[type-arg]
+    kinds: np.ndarray,
     length: int,
     numbers: Sequence[int],
     wanted: Sequence[Wanted],
@@ -151,7 +151,7 @@ def _at_ours(quantiles: Floats) -> Floats:
 
 def _tried(
     learned: Fitted,
-    kinds: np.ndarray,  # type: ignore[type-arg]
+    kinds: np.ndarray,
 ) -> tuple[dict[int, list[Coverage]], dict[int, tuple[float, float]]]:
     """By class: how often the published levels held at origins that did not know, and how far off the middle was: the
     mean absolute error a unit asked for, and the mean pinball loss a unit."""

@@ -108,12 +108,16 @@ async def keep_supply_policy(mongo: Mongo, wanted: SupplyPolicy, at: datetime) -
     return await mongo.transaction(work)
 
 
+def _named(classes: Iterable[str]) -> set[str]:
+    return set(classes) or {"any"}
+
+
 def _refuse_overlap(wanted: SupplyPolicy, others: Iterable[SupplyPolicy]) -> None:
     """Two policies for the same series: nobody could say which one holds."""
     for other in others:
         same = set(wanted.regions or [""]) & set(other.regions or [""])
         categories = set(wanted.categories or [""]) & set(other.categories or [""])
-        classes = {str(one) for one in wanted.classes or ["any"]} & {str(one) for one in other.classes or ["any"]}
+        classes = _named(wanted.classes) & _named(other.classes)
         if same and categories and classes:
             what = f"category {min(categories) or 'any'}, class {min(classes)}, region {min(same) or 'everywhere'}"
             raise Refusal(
