@@ -37,8 +37,9 @@ class Boosted:
             HistGradientBoostingRegressor(
                 loss="quantile",
                 quantile=level,
-                max_iter=60,
-                learning_rate=0.1,
+                max_iter=100,
+                learning_rate=0.06,
+                max_features=0.4,
                 max_leaf_nodes=15,
                 max_bins=64,
                 min_samples_leaf=40,

@@ -3,13 +3,14 @@
 Imported when first used: it brings a second's work and tens of megabytes.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from activities.supply.classes import DemandClass
 from activities.supply.table import DemandTable, Floats, Rhythm
+from contracts.supply import DemandClass
 
 BY_CLASS: Mapping[DemandClass, Sequence[str]] = {
     "smooth": ("WindowAverage", "SES", "SeasonalWindow"),
@@ -47,10 +48,7 @@ def sums(
     """
     models = list(made) if made is not None else models_of(names, table.rhythm, origins[0])
     n = table.demand.shape[0]
-    if len(origins) > 1:
-        long = _ran(table, origins, horizon, models)
-    else:
-        long = _once(table, origins[0], horizon, models)
+    long = _ran(table, origins, horizon, models) if len(origins) > 1 else _once(table, origins[0], horizon, models)
     return {
         str(model.alias): np.maximum(
             long[str(model.alias)].reshape(n, len(origins), horizon).sum(axis=2).T.astype(np.float64), 0.0
@@ -63,7 +61,7 @@ def _ran(table: DemandTable, origins: Sequence[int], horizon: int, models: list[
     from statsforecast import StatsForecast
 
     step = origins[1] - origins[0]
-    if any(later - sooner != step for sooner, later in zip(origins, origins[1:], strict=False)):
+    if any(later - sooner != step for sooner, later in itertools.pairwise(origins)):
         raise ValueError(f"origins {list(origins)} are not equally far apart")
     frame = _frame(table, origins[-1] + horizon)
     rows = StatsForecast(models=models, freq=1).cross_validation(

@@ -4,13 +4,11 @@ After Syntetos, Boylan and Croston, On the categorization of demand patterns, 20
 demand (ADI) at 1.32, squared coefficient of variation of the amounts asked for at 0.49.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from activities.supply.table import DemandTable, Floats, Ints
+from contracts.supply import DemandClass
 
-DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy", "new"]
 CLASSES: tuple[DemandClass, ...] = ("smooth", "erratic", "intermittent", "lumpy", "new")
 INTERVAL, VARIATION = 1.32, 0.49
 LEAST_ASKED = 4
@@ -18,7 +16,7 @@ LEAST_ASKED = 4
 
 
 def intervals_and_variation(demand: Floats) -> tuple[Floats, Floats]:
-    """ADI and CV² (n each) of demand (n, T), from the first period with demand on; infinite and 0 where there is none."""
+    """ADI and CV² (n each) of demand (n, T), from the first period with demand on; inf and 0 without any."""
     asked = demand > 0
     count = asked.sum(axis=1)
     first = np.where(asked.any(axis=1), asked.argmax(axis=1), demand.shape[1])

@@ -4,7 +4,7 @@
 again of a longer table. All series of a table share one horizon: lead time and review.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +17,34 @@ from activities.supply.pooling import LEVELS, Points, Pool, pinball, poisson_lik
 from activities.supply.table import DemandTable, Floats, Ints
 
 BOOSTED = "Boosted"
+PUBLISHED = (0.8, 0.9, 0.95)
+"""Levels whose achieved coverage is published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Of one class: the model, how far off it was (mean pinball loss a unit of scale) and the others with it, and how
-    its errors lie."""
+    """Of one class: the model, how far off it was (mean pinball loss a unit of scale) and the others with it, how its
+    errors lie, and what quantiles made of the older half of the errors were worth in the newer half.
+
+    `coverage`: level, share of `tested` sums that stayed within it. `wmase`: error of the middle against that of the
+    same time last season, weighted by size; None where there is nothing to compare with.
+    """
 
     model: str
-    error: float
     errors: Mapping[str, float]
     pool: Pool
+    coverage: Sequence[tuple[float, float]]
+    tested: int
+    wmase: float | None
+
+    @property
+    def error(self) -> float:
+        return self.errors[self.model]
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Forecasts that were made without knowing: at `origins`, `quantiles` (o, n, levels) and what came, `total` (o, n)."""
+    """Forecasts made without knowing: at `origins`, `quantiles` (o, n, levels), and what came, `total` (o, n)."""
 
     origins: Sequence[int]
     quantiles: Floats
@@ -51,6 +63,10 @@ class Fitted:
     until: int
     """Periods of the table it learned from."""
 
+    def choice(self, kind: int) -> Choice:
+        """Of a class; of one that had no series when it was learned, the first class' that had."""
+        return self.choices.get(kind) or self.choices[min(self.choices)]
+
     def quantiles(self, table: DemandTable, looker: Looker | None = None) -> Floats:
         """(n, levels) of the sums from the table's end on, whose plans reach `horizon` beyond it."""
         known = (looker or Looker(table, self.horizon)).at(table.periods)
@@ -62,7 +78,7 @@ class Fitted:
             said = {name: poisson_like(found[0]) for name, found in expected.items()}
         if self.boosted is not None:
             said[BOOSTED] = self.boosted.points(known)
-        return _by_class(kinds, self.choices, said, known.scale)
+        return _by_class(kinds, self.choice, said, known.scale)
 
 
 def fit(table: DemandTable, horizon: int) -> Fitted:
@@ -82,14 +98,17 @@ def fit(table: DemandTable, horizon: int) -> Fitted:
     early = _boosted(looker, table, first - horizon)
     if early is not None:
         models[BOOSTED] = {origin: early.points(known) for origin, known in seen.items()}
-    choices = {int(kind): _choose(np.flatnonzero(kinds == kind), int(kind), seen, models, spaced) for kind in set(kinds)}
+    naive = _naive_error(table, horizon, first)
+    choices = {
+        int(kind): _choose(np.flatnonzero(kinds == kind), int(kind), seen, models, spaced, naive) for kind in set(kinds)
+    }
     chosen = {choice.model for choice in choices.values()}
     models |= _simple(table, sorted(chosen - {BOOSTED}), horizon, origins)
     return Fitted(
         horizon=horizon,
         choices=choices,
         boosted=_boosted(looker, table, last) if BOOSTED in chosen else None,
-        trial=_trial(seen, models, choices, kinds),
+        trial=_trial(seen, models, lambda kind: choices[kind], kinds),
         until=table.periods,
     )
 
@@ -121,7 +140,9 @@ def _boosted(looker: Looker, table: DemandTable, last: int) -> Boosted | None:
     return Boosted([looker.at(origin) for origin in origins])
 
 
-def _choose(rows: Ints, kind: int, seen: Mapping[int, Known], models: Said, origins: Sequence[int]) -> Choice:
+def _choose(
+    rows: Ints, kind: int, seen: Mapping[int, Known], models: Said, origins: Sequence[int], naive: Floats
+) -> Choice:
     """The model of a class with the least error over some origins; its pool is of all origins it spoke at."""
     errors: dict[str, float] = {}
     pools: dict[str, Pool] = {}
@@ -133,7 +154,39 @@ def _choose(rows: Ints, kind: int, seen: Mapping[int, Known], models: Said, orig
         points, total, scale = _gathered(rows, seen, models[name], origins)
         errors[name] = float(pinball(total, pools[name].quantiles(points, scale)).sum() / scale.sum())
     best = min(errors, key=lambda name: errors[name])
-    return Choice(best, errors[best], errors, pools[best])
+    coverage, tested = _coverage(rows, seen, models[best])
+    return Choice(best, errors, pools[best], coverage, tested, _wmase(rows, seen, models[best], naive))
+
+
+def _coverage(
+    rows: Ints, seen: Mapping[int, Known], said: Mapping[int, Points]
+) -> tuple[list[tuple[float, float]], int]:
+    origins = list(said)
+    older, newer = origins[: len(origins) // 2], origins[len(origins) // 2 :]
+    if not older:
+        return [], 0
+    points, total, scale = _gathered(rows, seen, said, newer)
+    quantiles = pool_of(*_gathered(rows, seen, said, older)).quantiles(points, scale)
+    found = [(level, float((total <= quantiles[:, LEVELS.index(level)]).mean())) for level in PUBLISHED]
+    return found, int(total.size)
+
+
+def _wmase(rows: Ints, seen: Mapping[int, Known], said: Mapping[int, Points], naive: Floats) -> float | None:
+    off = np.mean([np.abs(_total(seen[origin]) - said[origin].middle)[rows] for origin in said], axis=0)
+    size = np.mean([seen[origin].scale[rows] for origin in said], axis=0)
+    fit = naive[rows] > 0
+    return float(np.average(off[fit] / naive[rows][fit], weights=size[fit])) if fit.any() else None
+
+
+def _naive_error(table: DemandTable, horizon: int, until: int) -> Floats:
+    """(n): mean error of the sum of the last season, of sums that are past at `until`; 0 where there is none."""
+    sums_before = np.concatenate([np.zeros((len(table.series), 1)), table.demand[:, :until].cumsum(axis=1)], axis=1)
+    each = sums_before[:, horizon:] - sums_before[:, :-horizon]
+    lag = -(-horizon // table.rhythm.season) * table.rhythm.season
+    if each.shape[1] <= lag:
+        return np.zeros(len(table.series))
+    found: Floats = np.abs(each[:, lag:] - each[:, :-lag]).mean(axis=1)
+    return found
 
 
 def _gathered(
@@ -156,21 +209,20 @@ def _total(known: Known) -> Floats:
     return known.total
 
 
-def _trial(seen: Mapping[int, Known], models: Said, choices: Mapping[int, Choice], kinds: Ints) -> Trial:
+def _trial(seen: Mapping[int, Known], models: Said, choice: Callable[[int], Choice], kinds: Ints) -> Trial:
     origins = list(seen)
     found = [
-        _by_class(kinds, choices, {name: said[origin] for name, said in models.items() if origin in said}, known.scale)
+        _by_class(kinds, choice, {name: said[origin] for name, said in models.items() if origin in said}, known.scale)
         for origin, known in seen.items()
     ]
     return Trial(origins, np.stack(found), np.stack([_total(known) for known in seen.values()]))
 
 
-def _by_class(kinds: Ints, choices: Mapping[int, Choice], said: Mapping[str, Points], scale: Floats) -> Floats:
-    """(n, levels): each series by its class' choice; a class that had none when it was fitted, by the commonest."""
-    usual = choices[max(choices, key=lambda kind: int((kinds == kind).sum()))]
+def _by_class(kinds: Ints, choice: Callable[[int], Choice], said: Mapping[str, Points], scale: Floats) -> Floats:
+    """(n, levels): each series by the choice of its class."""
     found = np.empty((kinds.size, len(LEVELS)))
     for kind in set(kinds):
         rows = np.flatnonzero(kinds == kind)
-        choice = choices.get(int(kind), usual)
-        found[rows] = choice.pool.quantiles(said[choice.model].of(rows), scale[rows])
+        of = choice(int(kind))
+        found[rows] = of.pool.quantiles(said[of.model].of(rows), scale[rows])
     return found

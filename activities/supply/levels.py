@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from activities.supply.ordering import forecast_rule
 from activities.supply.pooling import at_level
-from activities.supply.simulate import Replayed, replay, up_to
+from activities.supply.simulate import Replayed, replay, whole
 from activities.supply.table import Floats
 
-GRID: Floats = np.concatenate([np.arange(0.3, 0.9, 0.02), np.arange(0.9, 0.9995, 0.005), [0.999]])
+GRID: Floats = np.concatenate([np.arange(0.3, 0.9, 0.02), np.arange(0.9, 0.9901, 0.005)])
 FLAT = 0.002
 """Of the least cost: levels that cost at most so much more are as good, and their middle is taken."""
 
@@ -39,12 +40,11 @@ def tried(quantiles: Floats, demand: Floats, level: float, lead: int) -> Replaye
 
     Begins with the level of the first period on the shelf, and counts once orders of its own arrive.
     """
-    ups = np.stack([at_level(one, level) for one in quantiles], axis=1)
-    return replay(demand, up_to(ups), lead, np.ceil(ups[:, 0])).since(lead)
+    return replay(demand, forecast_rule(quantiles, level, lead), lead, whole(at_level(quantiles[0], level))).since(lead)
 
 
 def level_for(aim: Aim, quantiles: Floats, demand: Floats, lead: int) -> float:
-    """The level of least cost, or the least one that reaches the service. Textbook's where there is too little to try."""
+    """The level of least cost, or the least one that reaches the service; textbook's where too little can be tried."""
     if demand.shape[1] <= lead + 1 or demand.size == 0 or not demand.any():
         return aim.textbook
     found = [tried(quantiles, demand, float(level), lead) for level in GRID]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from activities.supply.table import Floats, Ints
+from contracts.supply import QUANTILES
 
-LEVELS: tuple[float, ...] = (
-    0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.83, 0.86, 0.9, 0.925, 0.95, 0.975, 0.99, 0.995, 0.999,
-)  # fmt: skip
+LEVELS = QUANTILES
+MASS: Floats = np.diff(np.concatenate([[0.0], (np.asarray(LEVELS)[1:] + np.asarray(LEVELS)[:-1]) / 2, [1.0]]))
+"""What each level stands for when a mean is taken over all."""
 BINS = 5
 LEAST_POOLED = 200
 """Errors in a pool; fewer are pooled with those of all sizes."""

@@ -1,8 +1,8 @@
 """Replay: demand of many series day by day through order-up-to levels, with what is not on the shelf lost. Pure.
 
-In each period, in this order: what was ordered `lead` periods ago arrives; it is ordered up to the level of that period,
-counted from all that is on hand and on order; demand is served; what is left is held, what lacks is lost.
-So a level covers demand of lead + 1 periods when it is looked at in each.
+In each period, in this order: what was ordered `lead` periods ago arrives; an order is placed, knowing what is on hand
+and what is on order; demand is served; what is left is held, what lacks is lost. So an order placed in each period has
+to cover demand of lead + 1 periods together with what was ordered before.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,9 @@ import numpy as np
 
 from activities.supply.table import Floats
 
-OrderRule = Callable[[int, Floats], Floats]
-"""Quantities (n) to order in a period, from the positions (n) then."""
+OrderRule = Callable[[int, Floats, Floats], Floats]
+"""Quantities (n) to order in a period, from what is on hand (n) then and what will arrive (n, lead - 1) in the next
+periods, sooner ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,20 @@ class Replayed:
         return holding * float(self.left.sum()) + shortage * float(self.lost.sum())
 
 
-def replay(demand: Floats, order: OrderRule, lead: int, on_hand: Floats, on_order: Floats | None = None) -> Replayed:
+def replay(demand: Floats, order: OrderRule, lead: int, on_hand: Floats) -> Replayed:
     """Demand (n, P) served from `on_hand` (n) and from what `order` asks for, which comes `lead` periods later.
 
-    `on_order` (n, lead): what arrives in the first periods.
+    Nothing is on order in the beginning.
     """
     n, periods = demand.shape
-    due = np.zeros((n, periods + lead))
-    if on_order is not None:
-        due[:, : on_order.shape[1]] += on_order
-    shelf, waiting = on_hand.astype(np.float64).copy(), due[:, :lead].sum(axis=1)
+    due = np.zeros((n, periods + lead + 1))
+    shelf = on_hand.astype(np.float64).copy()
     left, lost, ordered = (np.empty((n, periods)) for _ in range(3))
     for period in range(periods):
-        arrived = due[:, period]
-        shelf += arrived
-        waiting -= arrived if lead else 0.0
-        quantity = order(period, shelf + waiting)
-        if lead:
-            due[:, period + lead] += quantity
-            waiting += quantity
-        else:
+        shelf += due[:, period]
+        quantity = order(period, shelf, due[:, period + 1 : period + lead])
+        due[:, period + lead] += quantity
+        if lead == 0:
             shelf += quantity
         served = np.minimum(shelf, demand[:, period])
         shelf -= served
@@ -83,10 +78,15 @@ def replay(demand: Floats, order: OrderRule, lead: int, on_hand: Floats, on_orde
 
 
 def up_to(levels: Floats) -> OrderRule:
-    """Whole units up to the period's level (n, P)."""
+    """Whole units up to the period's level (n, P), counted from all that is on hand and on order."""
 
-    def order(period: int, position: Floats) -> Floats:
-        found: Floats = np.ceil(np.maximum(levels[:, period] - position, 0.0) - 1e-9)
-        return found
+    def order(period: int, on_hand: Floats, coming: Floats) -> Floats:
+        return whole(levels[:, period] - on_hand - coming.sum(axis=1))
 
     return order
+
+
+def whole(units: Floats) -> Floats:
+    """The next whole number of units, none below 0."""
+    found: Floats = np.ceil(np.maximum(units, 0.0) - 1e-9)
+    return found

@@ -13,7 +13,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 
-class Series(NamedTuple):
+class Key(NamedTuple):
     """Where something is asked for, and what."""
 
     location: str
@@ -51,7 +51,7 @@ class DemandTable:
     common, such as location and category.
     """
 
-    series: Sequence[Series]
+    series: Sequence[Key]
     start: date
     demand: Floats
     out: Floats
@@ -91,7 +91,7 @@ class DemandTable:
             groups=self.groups[numbers],
         )
 
-    def by_series(self) -> Mapping[Series, int]:
+    def by_series(self) -> Mapping[Key, int]:
         return {one: number for number, one in enumerate(self.series)}
 
 
@@ -100,7 +100,7 @@ def plain_table(demand: Any, *, start: date = date(2026, 1, 5), rhythm: Rhythm =
     units = np.asarray(demand, dtype=np.float64)
     n, periods = units.shape
     return DemandTable(
-        series=[Series("", str(number)) for number in range(n)],
+        series=[Key("", str(number)) for number in range(n)],
         start=start,
         demand=units,
         out=np.zeros_like(units),
