@@ -38,7 +38,7 @@ PurchaseState = Literal[
 """approval: somebody has to approve it. sent: the supplier has to answer. countered: the supplier wants it otherwise,
 and we have to answer. confirmed: goods are on their way or have come in part. received: nothing more is to come, an
 invoice is. closed: goods and invoices match. rejected, expired: it was not approved. declined, silent: the supplier
-does not deliver; `successor` is the order at the next supplier, where there is one."""
+does not deliver; `successors` are the orders at the next suppliers, where there are any."""
 ENDED: frozenset[PurchaseState] = frozenset({"closed", "cancelled", "rejected", "expired", "declined", "silent"})
 AWAITED: tuple[PurchaseState, ...] = ("approval", "sent", "countered", "confirmed")
 """States in which goods are still to come: what is open counts in the position of its location, whatever its date."""
@@ -134,6 +134,9 @@ class PurchaseLine(Document):
     """Good units."""
     damaged: int = 0
     cancelled: int = 0
+    """Units that do not come any more, whoever has said so."""
+    withdrawn: int = 0
+    """Those of them that we took back before they were due."""
     late_told: int = 0
 
     @property
@@ -245,7 +248,7 @@ class Counter(Document):
 TurnKind = Literal["approval", "answer", "decision", "delivery", "invoice"]
 
 
-class Turn(Document):
+class PurchaseTurn(Document):
     """Who is waited for. `role`: of whom, inside; `remind_at` None: they were reminded."""
 
     kind: TurnKind
@@ -262,7 +265,7 @@ class Turn(Document):
         return min(known, default=None)
 
 
-class Entry(Document):
+class PurchaseEntry(Document):
     """What happened."""
 
     at: Moment
@@ -283,7 +286,8 @@ class PurchaseOrder(Document):
     proposals: list[str] = []
     """Of which it was made; none on an order at the next supplier, whose predecessor has them."""
     predecessor: str | None = None
-    successor: str | None = None
+    successors: list[str] = []
+    """Orders at the next suppliers."""
     tried: list[str] = []
     """Suppliers that were asked before and did not deliver."""
     reasons: list[str] = []
@@ -298,12 +302,12 @@ class PurchaseOrder(Document):
     sent_at: Moment | None = None
     answered_at: Moment | None = None
     """When the supplier first answered."""
-    turn: Turn | None = None
+    turn: PurchaseTurn | None = None
     counter: Counter | None = None
     notices: list[Notice] = []
     receipts: list[Receipt] = []
     invoices: list[Invoice] = []
-    timeline: list[Entry] = []
+    timeline: list[PurchaseEntry] = []
     started: bool = False
     """Whether its workflow was started."""
     next_at: Moment | None = None
@@ -327,5 +331,5 @@ class PurchaseOrder(Document):
 
 
 def successor_id(order: str, place: int) -> str:
-    """Of the order at the next supplier; `place` counts suppliers from 2."""
-    return f"{order.rsplit('.s', 1)[0]}.s{place}"
+    """Of an order in its place at another supplier; one for each such supplier, counted from 1."""
+    return f"{order}.n{place}"

@@ -50,14 +50,24 @@ class PurchaseChanged(Document):
     state: PurchaseState
     why: str | None = None
     note: str | None = None
-    successor: str | None = None
-    """The order at the next supplier."""
+    words: Bilingual
+
+
+class PurchaseElsewhere(Document):
+    """`purchase.elsewhere.v1`, to the retailer: what a supplier does not deliver is ordered of others; of `nowhere`
+    nobody else delivers these SKUs."""
+
+    order: str
+    supplier: str
+    location: str
+    orders: list[str]
+    nowhere: list[str]
     words: Bilingual
 
 
 class PurchaseWaits(Document):
-    """`purchase.waits.v1`, to the retailer: somebody of the retailer's is waited for; told again as a reminder, and when
-    it was given to the next role."""
+    """`purchase.waits.v1`, to the retailer: somebody of the retailer's is waited for; told again as a reminder,
+    and when it was given to the next role."""
 
     order: str
     kind: TurnKind
@@ -70,7 +80,7 @@ class PurchaseWaits(Document):
 
 
 class PurchaseReceived(Document):
-    """`purchase.received.v1`, to both: what came. Damaged goods are still owed; excess and wrong goods are not taken."""
+    """`purchase.received.v1`, to both: what came. Damaged goods are still owed; excess and wrong ones are not taken."""
 
     order: str
     reference: str

@@ -82,7 +82,7 @@ class SupplyItems(Request):
 
 
 class SupplyEvent(Document):
-    """The envelope of a report. The same `id` again changes nothing, whatever it holds."""
+    """The envelope of a report. What it says of a SKU replaces what was reported of it before."""
 
     specversion: Literal["1.0"]
     id: EventId

@@ -46,7 +46,7 @@ class Standing(Document):
     next_at: Moment | None = None
     unheard: bool = False
     """Whether the supplier has said more than was taken in."""
-    successor: str | None = None
+    successors: list[str] = []
     step: int = 0
 
 
@@ -58,11 +58,11 @@ class Step(Document):
     now: Moment
 
 
-class Approve(Request):
+class ApprovePurchase(Request):
     note: str | None = Field(default=None, min_length=1, max_length=500)
 
 
-class Reject(Request):
+class RejectPurchase(Request):
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -109,8 +109,8 @@ class Command(Document):
     """What somebody wants done with an order, one of seven. `by`: the key's name."""
 
     by: str
-    approve: Approve | None = None
-    reject: Reject | None = None
+    approve: ApprovePurchase | None = None
+    reject: RejectPurchase | None = None
     answer: AnswerCounter | None = None
     receive: Receive | None = None
     invoice: TakeInvoice | None = None

@@ -31,6 +31,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "ledger": [
         ([("version", 1), ("row", 1)], {}),
         ([("order", 1)], {}),
+        ([("at", 1)], {}),
         ([("slot", 1)], {"partialFilterExpression": {"slot": {"$exists": True}}}),
     ],
     "batches": [([("status", 1), ("created_at", 1)], {})],
@@ -122,6 +123,25 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("credit_code", 1)], {}),
         ([("kind", 1), ("territory", 1)], {}),
     ],
+    "purchase_orders": [
+        # A proposal is ordered once, whoever asks again.
+        (
+            [("proposals", 1)],
+            {"unique": True, "partialFilterExpression": {"proposals.0": {"$exists": True}}, "name": "of_proposals"},
+        ),
+        ([("location", 1), ("lines.sku", 1), ("state", 1)], {}),
+        ([("supplier", 1), ("created_at", -1)], {}),
+        ([("created_at", -1), ("_id", 1)], {}),
+        ([("started", 1)], {"partialFilterExpression": {"started": False}}),
+        ([("next_at", 1)], {}),
+    ],
+    "purchase_inbox": [
+        ([("order", 1)], {"partialFilterExpression": _UNREAD, "name": "unread"}),
+        ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+    ],
+    "supplier_reports": [([("supplier", 1), ("sku", 1)], {})],
+    "lead_observations": [([("supplier", 1), ("came", -1)], {})],
+    "score_disputes": [([("supplier", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
         ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),

@@ -130,11 +130,18 @@ class Mongo:
         self.lead_times: Collection = self.db["lead_times"]
         self.supply_runs: Collection = self.db["supply_runs"]
         self.supply_chunks: Collection = self.db["supply_chunks"]
+        self.demand: Collection = self.db["demand"]
+        self.demand_days: Collection = self.db["demand_days"]
         self.forecasts: Collection = self.db["forecasts"]
         self.proposals: Collection = self.db["proposals"]
         self.supply_rounds: Collection = self.db["supply_rounds"]
         self.purchase_orders: Collection = self.db["purchase_orders"]
         self.transfers: Collection = self.db["transfers"]
+        self.purchase_inbox: Collection = self.db["purchase_inbox"]
+        self.supplier_reports: Collection = self.db["supplier_reports"]
+        self.lead_observations: Collection = self.db["lead_observations"]
+        self.score_disputes: Collection = self.db["score_disputes"]
+        self.buying_terms: Collection = self.db["buying_terms"]
         self.clock = Clock(self._time)
 
     @staticmethod

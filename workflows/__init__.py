@@ -1,6 +1,7 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
 from workflows.agreement import AgreementSigning
+from workflows.buying import PurchaseOrder
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -11,6 +12,7 @@ from workflows.transfer import StockTransfer
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
+BUYING_WORKFLOWS = [PurchaseOrder]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]
 SUPPLY_WORKFLOWS = [Replenishment, SupplyOrdering, StockTransfer]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from contracts.base import milliseconds
-from contracts.buying import BuyingTerms, PurchaseLine, PurchaseOrder, PurchaseState, Turn, TurnKind
+from contracts.buying import BuyingTerms, PurchaseLine, PurchaseOrder, PurchaseState, PurchaseTurn, TurnKind
 from contracts.workdays import Day, add_workdays, day_of, end_of_day
 from contracts.worktime import OFFICE, Region, add_work_time
 
@@ -20,16 +20,16 @@ _TURNS: dict[PurchaseState, TurnKind] = {
 }
 
 
-def turn_of(order: PurchaseOrder, now: datetime) -> Turn | None:
+def turn_of(order: PurchaseOrder, now: datetime) -> PurchaseTurn | None:
     """The turn that begins now, by how the order stands; None when it has ended."""
     kind = _TURNS.get(order.state)
     if kind is None:
         return None
     if kind == "delivery":
-        return Turn(kind=kind, since=now, due=next_late(order))
+        return PurchaseTurn(kind=kind, since=now, due=next_late(order))
     if kind == "invoice":
         day = add_workdays(REGION, day_of(now, order.terms.zone), order.terms.invoice_after_days)
-        return Turn(kind=kind, since=now, due=end_of_day(day, order.terms.zone))
+        return PurchaseTurn(kind=kind, since=now, due=end_of_day(day, order.terms.zone))
     role = (roles_of(order) or [HIGHEST])[0] if kind in ("approval", "decision") else None
     return _in_work_time(kind, order.terms, now, role)
 
@@ -42,11 +42,11 @@ def roles_of(order: PurchaseOrder) -> list[str]:
     return [role for role in able or [order.terms.levels[-1].role] if role] or [HIGHEST]
 
 
-def reminded(turn: Turn) -> Turn:
+def reminded(turn: PurchaseTurn) -> PurchaseTurn:
     return turn.model_copy(update={"reminders": turn.reminders + 1, "remind_at": None})
 
 
-def escalated(order: PurchaseOrder, turn: Turn, now: datetime) -> Turn | None:
+def escalated(order: PurchaseOrder, turn: PurchaseTurn, now: datetime) -> PurchaseTurn | None:
     """The turn of the next role, with a time of its own; None when there is none above."""
     roles = roles_of(order)
     place = turn.escalated + 1
@@ -55,11 +55,11 @@ def escalated(order: PurchaseOrder, turn: Turn, now: datetime) -> Turn | None:
     return _in_work_time(turn.kind, order.terms, now, roles[place]).model_copy(update={"escalated": place})
 
 
-def _in_work_time(kind: TurnKind, terms: BuyingTerms, now: datetime, role: str | None) -> Turn:
+def _in_work_time(kind: TurnKind, terms: BuyingTerms, now: datetime, role: str | None) -> PurchaseTurn:
     seconds = {"approval": terms.approve_work_s, "answer": terms.answer_work_s, "decision": terms.decide_work_s}[kind]
     due = milliseconds(add_work_time(OFFICE, terms.zone, now, seconds))
     remind_at = milliseconds(add_work_time(OFFICE, terms.zone, now, seconds * terms.remind_after))
-    return Turn(kind=kind, since=now, remind_at=remind_at, due=due, role=role)
+    return PurchaseTurn(kind=kind, since=now, remind_at=remind_at, due=due, role=role)
 
 
 def late_at(line: PurchaseLine, terms: BuyingTerms) -> datetime:

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from activities.buying.deadlines import escalated, reminded, roles_of, turn_of
 from activities.buying.telling import Told, told_cancelled, told_changed, told_ordered, told_waits
-from contracts.buying import Entry, PurchaseOrder, PurchaseState
+from contracts.buying import PurchaseEntry, PurchaseOrder, PurchaseState
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
+from contracts.workdays import day_of
 
 TIMER = "timer"
 
@@ -40,7 +41,7 @@ class Moves:
     elsewhere: dict[int, int] = field(default_factory=dict)
 
     def note(self, what: str, note: str | None = None) -> None:
-        self.order.timeline.append(Entry(at=self.now, what=what, by=self.by, note=note))
+        self.order.timeline.append(PurchaseEntry(at=self.now, what=what, by=self.by, note=note))
 
     def enter(self, state: PurchaseState, why: str | None = None, note: str | None = None) -> None:
         """Another state, with its turn; both sides are told."""
@@ -51,9 +52,9 @@ class Moves:
 
 
 def begin(order: PurchaseOrder, now: datetime) -> Moves:
-    """A new order: sent at once when its value needs nobody."""
+    """A new order: sent at once when its value needs nobody, or when it stands in for one that was approved."""
     moves = Moves(order, now, order.asked_by)
-    if order.predecessor is not None or not roles_of(order):
+    if order.approved_by is not None or not roles_of(order):
         order.approved_by = order.approved_by or "policy"
         send(moves)
         return moves
@@ -159,6 +160,10 @@ def cancel_rest(moves: Moves, asked: CancelRest) -> None:
             )
     units = {number: line.open for number in chosen if (line := order.line_of(number)) is not None}
     moves.told += told_cancelled(order, units, asked.reason)
+    today = day_of(moves.now, order.terms.zone)
+    for line in order.lines:
+        if today <= (line.promised or line.due):
+            line.withdrawn += units.get(line.line, 0)
     _cancel(moves, units)
     moves.note("cancelled", asked.reason)
     if order.open_lines:

@@ -11,6 +11,7 @@ from contracts.buying_events import (
     OrderedItem,
     PurchaseCancelled,
     PurchaseChanged,
+    PurchaseElsewhere,
     PurchaseInvoiced,
     PurchaseLate,
     PurchaseOrdered,
@@ -78,7 +79,7 @@ def told_cancelled(order: PurchaseOrder, units: Mapping[int, int], reason: str) 
 
 
 def told_changed(order: PurchaseOrder, note: str | None = None) -> list[Told]:
-    """To the retailer, and to a supplier that was asked; the retailer alone hears where it goes next."""
+    """To the retailer, and to a supplier that was asked."""
     zh, en = _STATES[order.state]
     data = PurchaseChanged(
         order=order.id,
@@ -87,13 +88,27 @@ def told_changed(order: PurchaseOrder, note: str | None = None) -> list[Told]:
         state=order.state,
         why=order.why,
         note=note,
-        successor=order.successor,
         words=Bilingual(zh=zh, en=en),
     )
     told: list[Told] = [(RETAILER, "purchase.changed.v1", data)]
     if order.sent_at is not None:
-        told.append((order.supplier, "purchase.changed.v1", data.model_copy(update={"successor": None})))
+        told.append((order.supplier, "purchase.changed.v1", data))
     return told
+
+
+def told_elsewhere(order: PurchaseOrder, nowhere: Sequence[str]) -> list[Told]:
+    zh, en = "已改向其他供应商采购。", "It is ordered of other suppliers."
+    if nowhere:
+        zh, en = "部分商品没有其他供应商，请处理。", "For some of it there is no other supplier; see to it."
+    data = PurchaseElsewhere(
+        order=order.id,
+        supplier=order.supplier,
+        location=order.location,
+        orders=order.successors,
+        nowhere=list(nowhere),
+        words=Bilingual(zh=zh, en=en),
+    )
+    return [(RETAILER, "purchase.elsewhere.v1", data)]
 
 
 def told_waits(order: PurchaseOrder, reminder: int = 0) -> list[Told]:
