@@ -148,7 +148,9 @@ class SupplyPolicy(Document):
     transfers: bool = Field(default=True, description="Whether its series give to, and take from, other locations.")
     transfer_multiple: int = Field(default=1, ge=1, le=1_000_000)
     approve_below: int = Field(default=0, ge=0, description="Proposals of less value are approved by this policy.")
-    limits: list[ApprovalLimit] = Field(default=[ApprovalLimit()], max_length=10, description="Of purchase orders.")
+    limits: list[ApprovalLimit] = Field(
+        default=[], max_length=10, description="Of purchase orders; empty: the levels that buying has."
+    )
 
     def precision(self, division: str, category: str, demand_class: DemandClass) -> tuple[int, bool, bool] | None:
         """How precisely it names a series, greater is more; None: it does not hold."""

@@ -31,6 +31,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "ledger": [
         ([("version", 1), ("row", 1)], {}),
         ([("order", 1)], {}),
+        ([("at", 1)], {}),
         ([("slot", 1)], {"partialFilterExpression": {"slot": {"$exists": True}}}),
     ],
     "batches": [([("status", 1), ("created_at", 1)], {})],

@@ -130,6 +130,8 @@ class Mongo:
         self.lead_times: Collection = self.db["lead_times"]
         self.supply_runs: Collection = self.db["supply_runs"]
         self.supply_chunks: Collection = self.db["supply_chunks"]
+        self.demand: Collection = self.db["demand"]
+        self.demand_days: Collection = self.db["demand_days"]
         self.forecasts: Collection = self.db["forecasts"]
         self.proposals: Collection = self.db["proposals"]
         self.supply_rounds: Collection = self.db["supply_rounds"]

@@ -1,9 +1,12 @@
 """`python -m workers.supply`: the Temporal worker that replenishes: runs, what they order, and stock transfers."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from typing import Any
 
 import orjson
@@ -12,6 +15,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from activities.heartbeat import EVERY_S
 from activities.supply.carrying import Ring, SupplyActivities, TransferActivities
+from activities.supply.chunks import ForecastActivities
 from contracts.replenishing import TASK_QUEUE
 from contracts.subjects import WAKE_INBOX
 from infra.mongo import Mongo
@@ -22,13 +26,16 @@ from infra.temporal import connect, sandbox
 from workers.fulfilment import versioned
 from workflows import SUPPLY_WORKFLOWS
 
+_FORECASTERS = 2
+_CHUNKS_PER_PROCESS = 50
 Activities = list[Callable[..., Any]]
 
 
-def supply_activities(mongo: Mongo, ring: Ring) -> Activities:
-    """All but forecasts and purchase orders."""
+def supply_activities(mongo: Mongo, ring: Ring, pool: Executor) -> Activities:
+    """`pool`: processes in which forecasts are reckoned."""
     runs, transfers = SupplyActivities(mongo), TransferActivities(mongo, ring)
     return [
+        ForecastActivities(mongo, pool).forecast,
         runs.open,
         runs.transfers,
         runs.propose,
@@ -64,6 +71,13 @@ def supply_worker(
     )
 
 
+def forecasters() -> ProcessPoolExecutor:
+    """Begun anew and not forked, because a process with threads of its own may not be; each lives for so many chunks
+    that it gives back what its libraries keep."""
+    most = max(1, min(_FORECASTERS, os.cpu_count() or 1))
+    return ProcessPoolExecutor(most, mp_context=get_context("spawn"), max_tasks_per_child=_CHUNKS_PER_PROCESS)
+
+
 async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
@@ -78,10 +92,12 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with supply_worker(temporal, supply_activities(mongo, ring), deployment=versioned(settings)):
-        told = asyncio.create_task(mongo.clock.run())
-        await stop.wait()
-        told.cancel()
+    with forecasters() as pool:
+        activities = supply_activities(mongo, ring, pool)
+        async with supply_worker(temporal, activities, deployment=versioned(settings)):
+            told = asyncio.create_task(mongo.clock.run())
+            await stop.wait()
+            told.cancel()
     await nats.drain()
     mongo.close()
 

@@ -16,6 +16,7 @@ from temporalio.exceptions import (
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from contracts.buying import TASK_QUEUE as BUYING_QUEUE
     from contracts.replenishing import (
         CLOSE,
         FORECAST,
@@ -45,8 +46,9 @@ with workflow.unsafe.imports_passed_through():
         run_id,
     )
     from contracts.supply import ORDER, OrderAsked, RunState
+    from contracts.transfers import OPEN as OPEN_TRANSFER
     from contracts.transfers import WORKFLOW as TRANSFER_WORKFLOW
-    from contracts.transfers import OpenTransfer
+    from contracts.transfers import OpenTransfer, Standing
 
 from workflows.showing import show
 from workflows.waiting import UNTIL_IT_WORKS
@@ -218,11 +220,13 @@ class SupplyOrdering:
 
     async def _buy(self, asked: OrderAsked, limit: asyncio.Semaphore) -> None:
         async with limit:
-            order: str = await self._do(ORDER, asked, str, f"{asked.supplier} for {asked.location}")
+            order: str = await self._do(ORDER, asked, str, f"{asked.supplier} for {asked.location}", BUYING_QUEUE)
             await self._mark(order, [line.proposal for line in asked.lines])
 
     async def _move(self, asked: OpenTransfer, limit: asyncio.Semaphore) -> None:
         async with limit:
+            # Before its proposals are marked: at no moment is something neither approved nor under way.
+            await self._do(OPEN_TRANSFER, asked, Standing, f"{asked.source} to {asked.destination}")
             try:
                 await workflow.start_child_workflow(
                     TRANSFER_WORKFLOW,
@@ -240,10 +244,13 @@ class SupplyOrdering:
         done = OrderedAs(order=order, proposals=proposals, now=workflow.now())
         await self._do(ORDERED, done, int, order)
 
-    async def _do(self, activity: str, argument: object, result: type[Any], summary: str) -> Any:
+    async def _do(
+        self, activity: str, argument: object, result: type[Any], summary: str, queue: str | None = None
+    ) -> Any:
         return await workflow.execute_activity(
             activity,
             argument,
+            task_queue=queue,
             result_type=result,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,

@@ -7,6 +7,7 @@ from datetime import datetime
 from activities.stock.arrivals import wake_waiting
 from activities.stock.booking import Stale, book
 from contracts.ids import stock_id
+from contracts.refusals import Refusal
 from contracts.stock import Change, Movement, MovementKind
 from contracts.subjects import RETAILER
 from contracts.transfers import (
@@ -133,6 +134,7 @@ async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryO
     if what == "ship":
         asked = command.ship.lines if command.ship else None
         left = _ship(transfer, asked)
+        await _refuse_missing(mongo, session, transfer)
         shipped = [Change(sku=line.sku, on_hand=-line.shipped, reserved=-line.shipped) for line in transfer.lines]
         movements = [one for one in shipped if one.on_hand]
         await _book(mongo, session, transfer, "shipped", transfer.source, movements, step.now)
@@ -165,6 +167,24 @@ async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryO
             line.lost += line.under_way
         transfer.reason = command.lose.reason
         _close_if_all_came(transfer, step.now)
+
+
+async def _refuse_missing(mongo: Mongo, session: Session, transfer: Transfer) -> None:
+    """What a count has not found any more cannot leave. Raises Refusal."""
+    ids = {stock_id(transfer.source, line.sku): line for line in transfer.lines if line.shipped}
+    on_hand = {
+        row["_id"]: row["on_hand"]
+        async for row in mongo.stock.find({"_id": {"$in": sorted(ids)}}, {"on_hand": 1}, session=session)
+    }
+    for name, line in ids.items():
+        if on_hand.get(name, 0) < line.shipped:
+            raise Refusal(
+                "not_on_shelf",
+                f"Of {line.sku} {on_hand.get(name, 0)} are on hand at {transfer.source}, not {line.shipped}.",
+                remedy="Ship what is there: name the units of each SKU; or count the shelf anew.",
+                field="lines",
+                status=409,
+            )
 
 
 def _ship(transfer: Transfer, asked: Sequence[Moved] | None) -> dict[str, int]:

@@ -8,6 +8,7 @@ from activities.supply.closing import supersede
 from activities.supply.planned import Chunk, ChunkSeries, Key, chunk_id
 from activities.supply.position import read_backorders
 from activities.supply.reading import find_region, read_places
+from activities.supply.watching import count_days
 from contracts.partners import Location
 from contracts.refusals import Refusal
 from contracts.replenishing import CHUNK, Opened, OpenRun, Region, Run
@@ -30,6 +31,7 @@ async def open_run(mongo: Mongo, asked: OpenRun) -> Opened:
     if region is None:
         raise unknown_region(asked.region)
     places = await read_places(mongo, region)
+    await count_days(mongo, region.history_days, asked.now)
     keys = await _series(mongo, region, places, asked)
     waiting = await read_backorders(mongo, region, places, keys)
     keys |= set(waiting)
