@@ -90,13 +90,13 @@ class Moved(Request):
     damaged: Units = Field(default=0, description="Arrived, and cannot be sold; only of receipts.")
 
 
-class Ship(Request):
+class ShipTransfer(Request):
     """The goods have left the source. Left out: all that was held."""
 
     lines: list[Moved] | None = Field(default=None, min_length=1, max_length=1_000)
 
 
-class Receive(Request):
+class ReceiveTransfer(Request):
     """Goods have arrived. `reference`: of the delivery note; the same again changes nothing. Left out: all that is
     under way."""
 
@@ -112,8 +112,8 @@ class Command(Document):
     """What somebody wants done with a transfer, one of four. `lose`: what is still under way never arrives."""
 
     by: str
-    ship: Ship | None = None
-    receive: Receive | None = None
+    ship: ShipTransfer | None = None
+    receive: ReceiveTransfer | None = None
     cancel: Because | None = None
     lose: Because | None = None
 

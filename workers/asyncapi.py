@@ -15,6 +15,7 @@ from workers.agreement_catalogue import OF_AGREEMENTS
 from workers.buying_catalogue import OF_PURCHASES, PURCHASES_ANSWERED, SUPPLY_REPORTED
 from workers.catalogue import ANSWERED, COUNTED, LOCATION, TOLD
 from workers.partner_catalogue import OF_PARTNERS
+from workers.transfer_catalogue import OF_TRANSFERS
 
 VERSION = "1.1.0"
 """Of the events, not of the software: a new optional field raises the second number, anything else makes a v2."""
@@ -57,6 +58,7 @@ _COUNTING = (
     "What a location has counted on its own shelves; the goods become, or cease to be, available at once. The same id "
     "again changes nothing, and a report that was overtaken by a later one changes nothing of what that one counted."
 )
+_ALL_TOLD = (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES, *OF_TRANSFERS)
 _BUYING = "A supplier's answers about purchase orders. Each has an id of its own; the same id again changes nothing."
 _SUPPLYING = "What a supplier has, can make in a week, and how long it takes; it replaces what it reported before."
 _SENT = (ANSWERED, COUNTED, PURCHASES_ANSWERED, SUPPLY_REPORTED)
@@ -92,7 +94,7 @@ _WAYS: tuple[dict[str, Any], ...] = (
 def document() -> dict[str, Any]:
     """The document, as FastStream describes this bus, with what a partner needs besides."""
     broker = NatsBroker("nats://localhost:4222", description="The event bus; you are told its address.")
-    for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES):
+    for told in _ALL_TOLD:
         address = event_subject(told.partner, told.kind)
         broker.publisher(address, title=told.kind, description=told.meaning, schema=told.model)
 
@@ -121,7 +123,7 @@ def document() -> dict[str, Any]:
         schema_version="3.0.0",
     )
     found: dict[str, Any] = json.loads(made.to_specification().to_json())
-    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES)}
+    examples = {told.kind: told.example() for told in _ALL_TOLD}
     examples |= {one.type: one.model_dump(mode="json", exclude_none=True) for one in _SENT}
     return _completed(found, examples)
 

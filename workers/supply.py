@@ -1,4 +1,4 @@
-"""`python -m workers.supply`: the Temporal worker that replenishes: runs, what they order, and stock transfers."""
+"""`python -m workers.supply`: the Temporal workers that replenish: runs and transfers, and purchase orders."""
 
 import asyncio
 import os
@@ -23,6 +23,7 @@ from infra.nats import connect_by
 from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
+from workers.buying import PurchaseStarter, buying_worker
 from workers.fulfilment import versioned
 from workflows import SUPPLY_WORKFLOWS
 
@@ -94,10 +95,15 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with forecasters() as pool:
         activities = supply_activities(mongo, ring, pool)
-        async with supply_worker(temporal, activities, deployment=versioned(settings)):
-            told = asyncio.create_task(mongo.clock.run())
+        async with (
+            supply_worker(temporal, activities, deployment=versioned(settings)),
+            buying_worker(temporal, mongo, ring, deployment=versioned(settings)),
+        ):
+            beside = (mongo.clock.run(), PurchaseStarter(mongo, temporal).run())
+            running = [asyncio.create_task(one) for one in beside]
             await stop.wait()
-            told.cancel()
+            for one in running:
+                one.cancel()
     await nats.drain()
     mongo.close()
 

@@ -28,7 +28,7 @@ from contracts.replenishing import (
     run_id,
 )
 from contracts.supply import Proposal
-from contracts.transfers import Command, Receive, Ship
+from contracts.transfers import Command, ReceiveTransfer, ShipTransfer
 from infra.indexes import make_indexes
 from infra.invariants import check
 from infra.mongo import Mongo
@@ -192,10 +192,10 @@ async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
         return {row["location"]: (row["on_hand"], row["reserved"]) async for row in rows}
 
     assert await levels() == {"full": (900, 20), "short": (8, 0)}
-    await handle.execute_update("command", Command(by="full", ship=Ship()))
+    await handle.execute_update("command", Command(by="full", ship=ShipTransfer()))
     assert await levels() == {"full": (880, 0), "short": (8, 0)}
     lines = [{"sku": "tea", "units": 15, "damaged": 1}]
-    receipt = Command(by="short", receive=Receive.model_validate({"reference": "DN-1", "lines": lines}))
+    receipt = Command(by="short", receive=ReceiveTransfer.model_validate({"reference": "DN-1", "lines": lines}))
     await handle.execute_update("command", receipt)
     # The same delivery note again, from somebody who heard no answer.
     await handle.execute_update("command", receipt)

@@ -19,6 +19,7 @@ from workers.cli import (
     settlements,
     status,
     suppliers,
+    supply,
     versions,
     whatif,
 )
@@ -38,6 +39,7 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
+app.add_typer(supply.app, name="supply")
 app.add_typer(purchases.app, name="purchase")
 app.add_typer(suppliers.app, name="supplier")
 app.add_typer(keys.app, name="key")

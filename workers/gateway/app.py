@@ -47,6 +47,7 @@ from workers.gateway.partner import webhooks as partner_webhooks
 from workers.gateway.problems import install_problems
 from workers.gateway.rates import Rate
 from workers.gateway.services import opened
+from workers.gateway.supply import ROUTERS as SUPPLY
 
 VERSION = "1.0.0"
 _DESCRIPTION = """
@@ -71,6 +72,7 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
+    {"name": "supply", "description": "Replenishment: regions, runs, proposals, transfers between locations."},
     {"name": "purchases", "description": "Purchase orders, receipts and invoices; suppliers' scores and lead times."},
     {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
@@ -108,6 +110,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks, partner_purchases)
     for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, purchases, suppliers, codec, health):
         app.include_router(part.router)
+    for router in SUPPLY:
+        app.include_router(router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))
     app.add_middleware(Measured, metrics=metrics)

@@ -48,6 +48,7 @@ from workers.gateway.examples import placed
 from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
 from workers.gateway.security import SECURITY_SCHEMES, TOKEN_SCHEME
+from workers.gateway.supply_bodies import SUPPLY_BODIES
 from workers.gateway.views import OrderView
 
 _SCHEMAS: tuple[type[BaseModel], ...] = (
@@ -107,6 +108,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     BuyingTerms,
     ObjectToLine,
     AnswerToLine,
+    *SUPPLY_BODIES,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, TypeAdapter
 
 from activities.supply.reading import read_policies
-from contracts.base import Request as Body
 from contracts.refusals import Refusal
 from contracts.supply import Sourcing, SourcingUpsert, SupplyPolicy
 from infra.keys import Scope
@@ -23,16 +22,11 @@ from workers.gateway.results import UpsertResults, counted, refused_item
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.supply import examples
 from workers.gateway.supply.access import Cursor, Limit, Reads, Writes
+from workers.gateway.supply_bodies import SourcingBatch, SupplyPolicyDraft
 from workers.gateway.upserts import refuse_wrong_prefixes
 
 router = APIRouter(tags=["supply"])
 
-SupplyPolicyDraft = create_model(
-    "SupplyPolicyDraft",
-    __config__=ConfigDict(extra="forbid", frozen=True),
-    __doc__="A supply policy as a caller describes it. The version is given by the system.",
-    **{name: (field.annotation, field) for name, field in SupplyPolicy.model_fields.items() if name != "version"},  # type: ignore[call-overload]
-)
 _DRAFT: TypeAdapter[Any] = TypeAdapter(SupplyPolicyDraft)
 _SOURCING: TypeAdapter[SourcingUpsert] = TypeAdapter(SourcingUpsert)
 
@@ -45,12 +39,6 @@ class SupplyPolicyView(SupplyPolicy):
 
 class SupplyPolicyList(BaseModel):
     policies: list[SupplyPolicyView]
-
-
-class SourcingBatch(Body):
-    """Each row is looked at by itself; the good ones are written together."""
-
-    sourcing: list[SourcingUpsert] = Field(min_length=1, max_length=1000)
 
 
 class SourcingPage(BaseModel):

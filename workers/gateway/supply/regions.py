@@ -12,6 +12,7 @@ from contracts.refusals import Refusal
 from contracts.replenishing import Region, RegionUpsert
 from infra.keys import Scope
 from infra.mongo import DuplicateKeyError, Mongo
+from workers.gateway.access import Nothing
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
@@ -44,10 +45,6 @@ class ScheduleView(BaseModel):
 
 class ScheduleList(BaseModel):
     schedules: list[ScheduleView]
-
-
-class Nothing(BaseModel):
-    """No fields."""
 
 
 @router.put(

@@ -11,6 +11,7 @@ from contracts.refusals import Refusal
 from contracts.replenishing import TASK_QUEUE, WORKFLOW, Progress, Replenish, Run, RunAsked, run_id
 from infra.keys import Scope
 from infra.mongo import Mongo
+from workers.gateway.access import Nothing
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
@@ -20,7 +21,6 @@ from workers.gateway.security import Caller
 from workers.gateway.services import Gateway, gateway_of
 from workers.gateway.supply import examples
 from workers.gateway.supply.access import Cursor, Limit, Reads, Writes
-from workers.gateway.supply.regions import Nothing
 
 router = APIRouter(tags=["supply"])
 RunInPath = Annotated[str, Path(alias="id", max_length=120, examples=["supply-east-2026-11-23T030000Z"])]
