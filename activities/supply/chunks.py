@@ -1,7 +1,7 @@
 """Forecasts, positions and targets of one chunk of a run, and its mark, written together."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import date, timedelta
 
@@ -14,9 +14,10 @@ from activities.supply.planned import Chunk, Key, Planned
 from activities.supply.position import positions, regional
 from activities.supply.proposing import inside_of
 from activities.supply.reading import read_articles, read_places, read_policies
-from activities.supply.reckoning import Reckoned, Wanted, reckon
+from activities.supply.reckoning import AHEAD, Reckoned, Wanted, reckon
 from activities.supply.sources import Sources, Supply, read_sources
-from activities.supply.table import DemandTable, Series
+from activities.supply.table import DemandTable
+from activities.supply.table import Key as SeriesKey
 from activities.supply.uncensoring import uncensored
 from activities.supply.watching import Watched, read_demand, today_of, whole_region
 from contracts.partners import Location
@@ -26,7 +27,6 @@ from contracts.supply import REGIONAL, Position
 from contracts.workdays import is_workday
 from infra.mongo import Mongo, ReplaceOne, Session
 
-_AHEAD = 400
 _SEED = 11
 _KG = 1_000.0
 
@@ -113,18 +113,18 @@ def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray
     """With promotions of the past, days off of past and future, and what series have in common."""
     n, days = parts.sold.shape
     promoted = np.where(parts.sold > 0, parts.promoted / np.maximum(parts.sold, 1e-9), 0.0)
-    plans = np.concatenate([promoted, np.zeros((n, _AHEAD))], axis=1)[:, :, None]
+    plans = np.concatenate([promoted, np.zeros((n, AHEAD))], axis=1)[:, :, None]
     places = {name: number for number, name in enumerate(sorted({place for place, _ in parts.series}))}
     kinds = [articles[sku].category if sku in articles else "" for _, sku in parts.series]
     categories = {name: number for number, name in enumerate(sorted(set(kinds)))}
     groups = [(places[place], categories[kind]) for (place, _), kind in zip(parts.series, kinds, strict=True)]
     return DemandTable(
-        series=[Series(*key) for key in parts.series],
+        series=[SeriesKey(*key) for key in parts.series],
         start=parts.first,
         demand=demand,
         out=parts.out,
         plans=plans,
-        free=_free(parts.first, days + _AHEAD),
+        free=_free(parts.first, days + AHEAD),
         groups=np.array(groups, dtype=np.int64).reshape(n, 2),
     )
 
@@ -193,6 +193,3 @@ def _planned(
         kg=article.weight_g / _KG if article else 0.5,
         giveable=max(0, there.on_hand - there.reserved - safety),
     )
-
-
-__all__: Sequence[str] = ["ForecastActivities", "forecast_chunk", "table_of"]
