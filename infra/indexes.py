@@ -8,6 +8,7 @@ INBOX_KEPT_S = 30 * 86400
 IDEMPOTENCY_KEPT_S = 72 * 3600
 OUTBOX_KEPT_S = 14 * 86400
 NEVER_BEGUN_S = 60 * 86400
+FORECASTS_KEPT_S = 60 * 86400
 
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
@@ -30,6 +31,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "ledger": [
         ([("version", 1), ("row", 1)], {}),
         ([("order", 1)], {}),
+        ([("at", 1)], {}),
         ([("slot", 1)], {"partialFilterExpression": {"slot": {"$exists": True}}}),
     ],
     "batches": [([("status", 1), ("created_at", 1)], {})],
@@ -81,12 +83,66 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
     "agreements": [([("application", 1), ("number", -1)], {"unique": True})],
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
+    "supply_policies": [([("id", 1), ("version", -1)], {"unique": True})],
+    "sourcing": [([("sku", 1), ("active", 1)], {}), ([("supplier", 1)], {})],
+    "supply_runs": [
+        ([("region", 1), ("started_at", -1)], {}),
+        ([("started_at", -1), ("_id", 1)], {}),
+        # One at a time in a region.
+        (
+            [("region", 1)],
+            {"unique": True, "partialFilterExpression": {"state": "running"}, "name": "running"},
+        ),
+    ],
+    "supply_chunks": [([("run", 1), ("number", 1)], {}), ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S})],
+    "forecasts": [
+        ([("run", 1), ("chunk", 1)], {}),
+        ([("location", 1), ("sku", 1), ("made_at", -1)], {}),
+        ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S, "name": "kept"}),
+    ],
+    "proposals": [
+        ([("run", 1), ("state", 1), ("_id", 1)], {}),
+        ([("location", 1), ("sku", 1), ("created_at", -1)], {}),
+        ([("decision", 1)], {"partialFilterExpression": {"decision": _TEXT}, "name": "decided"}),
+        # Not ordered yet: what counts in positions, and what a later run supersedes.
+        (
+            [("sku", 1), ("location", 1)],
+            {"partialFilterExpression": {"state": {"$in": ["proposed", "approved", "changed"]}}, "name": "open"},
+        ),
+        ([("region", 1), ("state", 1)], {}),
+    ],
+    "supply_rounds": [([("run", 1)], {})],
+    "transfers": [
+        ([("destination", 1), ("state", 1)], {}),
+        ([("source", 1), ("state", 1)], {}),
+        ([("approved_at", -1), ("_id", 1)], {}),
+    ],
     "partners": [
         ([("state", 1)], {}),
         ([("kind", 1), ("state", 1)], {}),
         ([("credit_code", 1)], {}),
         ([("kind", 1), ("territory", 1)], {}),
     ],
+    "purchase_orders": [
+        # A proposal is ordered once, whoever asks again.
+        (
+            [("proposals", 1)],
+            {"unique": True, "partialFilterExpression": {"proposals.0": {"$exists": True}}, "name": "of_proposals"},
+        ),
+        ([("location", 1), ("lines.sku", 1), ("state", 1)], {}),
+        ([("supplier", 1), ("created_at", -1)], {}),
+        ([("created_at", -1), ("_id", 1)], {}),
+        ([("started", 1)], {"partialFilterExpression": {"started": False}}),
+        ([("next_at", 1)], {}),
+    ],
+    "purchase_inbox": [
+        ([("order", 1)], {"partialFilterExpression": _UNREAD, "name": "unread"}),
+        ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+    ],
+    "supplier_reports": [([("supplier", 1), ("sku", 1)], {})],
+    "supplier_rates": [([("at", 1)], {"expireAfterSeconds": 3 * 86400, "name": "kept"})],
+    "lead_observations": [([("supplier", 1), ("came", -1)], {})],
+    "score_disputes": [([("supplier", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
         ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),

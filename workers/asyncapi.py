@@ -7,12 +7,15 @@ from typing import Any
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
+from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReplyEvent, SupplyEvent
 from contracts.events import REPLY_TYPE, STOCK_TYPE, ReplyEvent, StockEvent
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 from infra.indexes import OUTBOX_KEPT_S
 from workers.agreement_catalogue import OF_AGREEMENTS
+from workers.buying_catalogue import OF_PURCHASES, PURCHASES_ANSWERED, SUPPLY_REPORTED
 from workers.catalogue import ANSWERED, COUNTED, LOCATION, TOLD
 from workers.partner_catalogue import OF_PARTNERS
+from workers.transfer_catalogue import OF_TRANSFERS
 
 VERSION = "1.1.0"
 """Of the events, not of the software: a new optional field raises the second number, anything else makes a v2."""
@@ -42,6 +45,7 @@ whichever way you hear; what is older is answered 410, with the oldest number th
 **Answering.** Publish up to 500 answers in one `{REPLY_TYPE}` to `{reply_subject(LOCATION)}`, with the event's `id`
 as header `Nats-Msg-Id`, and wait for the acknowledgement; or send the same event to `POST /v1/partner/replies`.
 Without an answer, send the same again. What you have counted on your shelves goes the same ways as `{STOCK_TYPE}`.
+Suppliers answer about purchase orders with `{PURCHASE_REPLY_TYPE}`, and report what they can do with `{SUPPLY_TYPE}`.
 An answer that cannot be taken comes back to you as `reply.refused.v1`, with the field that was wrong and what to do.
 Keep what you have answered for a day: should the bus lose some of it, `replies.again.v1` asks you to send it again
 under its old ids.
@@ -54,6 +58,10 @@ _COUNTING = (
     "What a location has counted on its own shelves; the goods become, or cease to be, available at once. The same id "
     "again changes nothing, and a report that was overtaken by a later one changes nothing of what that one counted."
 )
+_ALL_TOLD = (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES, *OF_TRANSFERS)
+_BUYING = "A supplier's answers about purchase orders. Each has an id of its own; the same id again changes nothing."
+_SUPPLYING = "What a supplier has, can make in a week, and how long it takes; it replaces what it reported before."
+_SENT = (ANSWERED, COUNTED, PURCHASES_ANSWERED, SUPPLY_REPORTED)
 _WAYS: tuple[dict[str, Any], ...] = (
     {
         "name": "http.pull",
@@ -86,7 +94,7 @@ _WAYS: tuple[dict[str, Any], ...] = (
 def document() -> dict[str, Any]:
     """The document, as FastStream describes this bus, with what a partner needs besides."""
     broker = NatsBroker("nats://localhost:4222", description="The event bus; you are told its address.")
-    for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS):
+    for told in _ALL_TOLD:
         address = event_subject(told.partner, told.kind)
         broker.publisher(address, title=told.kind, description=told.meaning, schema=told.model)
 
@@ -98,6 +106,14 @@ def document() -> dict[str, Any]:
     async def counts(event: StockEvent) -> None:
         """As above."""
 
+    @broker.subscriber(reply_subject(LOCATION), title=PURCHASE_REPLY_TYPE, description=_BUYING)
+    async def purchases(event: PurchaseReplyEvent) -> None:
+        """As above."""
+
+    @broker.subscriber(reply_subject(LOCATION), title=SUPPLY_TYPE, description=_SUPPLYING)
+    async def supplies(event: SupplyEvent) -> None:
+        """As above."""
+
     made = AsyncAPI(
         broker,
         title="Tongqu events",
@@ -107,8 +123,8 @@ def document() -> dict[str, Any]:
         schema_version="3.0.0",
     )
     found: dict[str, Any] = json.loads(made.to_specification().to_json())
-    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS)}
-    examples |= {one.type: one.model_dump(mode="json", exclude_none=True) for one in (ANSWERED, COUNTED)}
+    examples = {told.kind: told.example() for told in _ALL_TOLD}
+    examples |= {one.type: one.model_dump(mode="json", exclude_none=True) for one in _SENT}
     return _completed(found, examples)
 
 
@@ -161,7 +177,7 @@ def _operation(kind: str, action: str) -> dict[str, Any]:
 
 
 def _kinds(way: dict[str, Any]) -> list[str]:
-    return [REPLY_TYPE, STOCK_TYPE] if way["name"] == "http.replies" else [told.kind for told in TOLD]
+    return [one.type for one in _SENT] if way["name"] == "http.replies" else [told.kind for told in TOLD]
 
 
 def _way(way: dict[str, Any]) -> dict[str, Any]:

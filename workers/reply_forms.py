@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReply, SupplyItem
 from contracts.events import REPLY_TYPE, STOCK_TYPE, Reply, StockCount, StockEvent
 from contracts.refusals import Refusal
 from contracts.stock import StockUpsert
 
 REPLIES_MAX = 500
-_LISTS = {REPLY_TYPE: "replies", STOCK_TYPE: "counts"}
+_LISTS = {REPLY_TYPE: "replies", STOCK_TYPE: "counts", PURCHASE_REPLY_TYPE: "replies", SUPPLY_TYPE: "items"}
 
 
 class Unreadable(Exception):
@@ -79,12 +80,37 @@ class Counted:
         return Refused(self.partner, f"{self.event}/{index}", None, *told)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenPurchaseReply:
+    """What a supplier says about a purchase order."""
+
+    partner: str
+    at: datetime
+    reply: PurchaseReply
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSupply:
+    """What a supplier can do about SKUs, by their place in the event."""
+
+    partner: str
+    at: datetime
+    event: str
+    items: Mapping[int, SupplyItem]
+
+    def refused(self, index: int, code: str, detail: str, remedy: str) -> Refused:
+        path = f"data.items.{index}"
+        return Refused(self.partner, f"{self.event}/{index}", None, code, path, detail, remedy)
+
+
 @dataclass(slots=True)
 class Said:
     """What one message holds; what is `refused` cannot be taken, and spoils nothing else."""
 
     answers: list[GivenAnswer] = field(default_factory=list)
     reports: list[Counted] = field(default_factory=list)
+    purchases: list[GivenPurchaseReply] = field(default_factory=list)
+    supplies: list[GivenSupply] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -110,6 +136,10 @@ def read(message: Received) -> Said:
     if not isinstance(items, list) or not 0 < len(items) <= REPLIES_MAX:
         known = " or ".join(f"{kind} with 1 to {REPLIES_MAX} data.{items}" for kind, items in _LISTS.items())
         raise Unreadable("not_an_event", f"Expected type {known}.")
+    if envelope.type == PURCHASE_REPLY_TYPE:
+        return _about_purchases(message, items)
+    if envelope.type == SUPPLY_TYPE:
+        return _supply(message, envelope, items)
     return _answers(message, items) if envelope.type == REPLY_TYPE else _report(message, envelope, items)
 
 
@@ -130,6 +160,42 @@ def _answers(message: Received, replies: list[Any]) -> Said:
                 "Correct the named field and send the reply again under a new id.",
             )
             said.refused.append(refused)
+    return said
+
+
+def _about_purchases(message: Received, replies: list[Any]) -> Said:
+    said = Said()
+    for number, raw in enumerate(replies):
+        try:
+            reply = PurchaseReply.model_validate(raw)
+            said.purchases.append(GivenPurchaseReply(message.partner, message.at, reply))
+        except ValidationError as error:
+            name = _quoted(raw.get("id") if isinstance(raw, dict) else None, 60) or f"{message.place}/{number}"
+            detail = _quoted(_first(error), 300)
+            remedy = "Correct the named field and send the reply again under a new id."
+            path = f"data.replies.{number}"
+            said.refused.append(Refused(message.partner, name, None, "invalid_reply", path, detail, remedy))
+    return said
+
+
+def _supply(message: Received, envelope: _Envelope, raw_items: list[Any]) -> Said:
+    items: dict[int, SupplyItem] = {}
+    given = GivenSupply(message.partner, message.at, _quoted(envelope.id, 200), items)
+    said = Said(supplies=[given])
+    named: set[str] = set()
+    for index, raw in enumerate(raw_items):
+        try:
+            item = SupplyItem.model_validate(raw)
+        except ValidationError as error:
+            remedy = "Correct the named field and send the item again in a new report."
+            said.refused.append(given.refused(index, "invalid_item", _quoted(_first(error), 300), remedy))
+            continue
+        if item.sku in named:
+            detail = f"{item.sku} comes twice in this report."
+            said.refused.append(given.refused(index, "listed_twice", detail, "Send one item for each SKU."))
+            continue
+        named.add(item.sku)
+        items[index] = item
     return said
 
 

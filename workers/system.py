@@ -23,7 +23,7 @@ from infra.settings import EnvironmentSettings, Settings, clear_state, write_sta
 from infra.temporal import connect
 from infra.versions import make_current
 
-WORKERS = ("fulfilment", "events", "relay", "webhooks", "gateway")
+WORKERS = ("fulfilment", "supply", "events", "relay", "webhooks", "gateway")
 _SANDBOXES = {
     "payments": "workers.payment_sandbox",
     "carriers": "workers.carrier_sandbox",
@@ -76,8 +76,8 @@ _FOR_ENVIRONMENT = (
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes `payments`,
-    `carriers`, `bank` and `signatures`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `supply`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes
+    `payments`, `carriers`, `bank` and `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 

@@ -1,13 +1,18 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
 from workflows.agreement import AgreementSigning
+from workflows.buying import PurchaseOrder
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
+from workflows.replenishment import Replenishment, SupplyOrdering
 from workflows.returns import OrderReturn
 from workflows.settlement import Settlement, Settlements
+from workflows.transfer import StockTransfer
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
+BUYING_WORKFLOWS = [PurchaseOrder]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]
+SUPPLY_WORKFLOWS = [Replenishment, SupplyOrdering, StockTransfer]

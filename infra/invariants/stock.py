@@ -26,8 +26,8 @@ EXCESS = Invariant(
 )
 RESERVATIONS = Invariant(
     "stock.reservations",
-    "what is reserved is what the held, offered, accepted and packed parcels hold",
-    "Compare the level's ledger rows with the parcels of the orders they name.",
+    "what is reserved is what the held, offered, accepted and packed parcels hold, and transfers that were not shipped",
+    "Compare the level's ledger rows with the parcels of the orders, and the transfers, that they name.",
 )
 LEDGER_LEVELS = Invariant(
     "ledger.levels",
@@ -47,7 +47,7 @@ _NOTHING = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Units by stock id: on hand and reserved as kept, the same as booked, and reserved by parcels."""
+    """Units by stock id: on hand and reserved as kept, the same as booked, and reserved by parcels and transfers."""
 
     levels: _Units
     booked: _Units
@@ -75,7 +75,7 @@ def _negative(seen: _Seen) -> list[str]:
 
 def _misreserved(seen: _Seen) -> list[str]:
     return [
-        f"{level}: reserved {seen.levels.get(level, _NOTHING)[1]}, but parcels hold {seen.held.get(level, 0)}"
+        f"{level}: reserved {seen.levels.get(level, _NOTHING)[1]}, but held are {seen.held.get(level, 0)}"
         for level in sorted(seen.levels.keys() | seen.held.keys())
         if seen.levels.get(level, _NOTHING)[1] != seen.held.get(level, 0)
     ]
@@ -141,7 +141,12 @@ async def _held(mongo: Mongo, session: Session) -> dict[str, int]:
     place = {"location": "$parcels.location", "sku": "$parcels.items.sku"}
     summed = {"$group": {"_id": place, "units": {"$sum": "$parcels.items.quantity"}}}
     rows = mongo.orders.aggregate([*_unshipped_items(), summed], session=session, batchSize=10_000)
-    return {stock_id(**row["_id"]): row["units"] async for row in rows}
+    held = {stock_id(**row["_id"]): row["units"] async for row in rows}
+    async for row in mongo.transfers.find({"state": "approved"}, {"source": 1, "lines": 1}, session=session):
+        for line in row["lines"]:
+            level = stock_id(row["source"], line["sku"])
+            held[level] = held.get(level, 0) + line["held"]
+    return held
 
 
 async def _holders(mongo: Mongo, session: Session, level: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from activities.orders.moves import Moves, Tell
 from activities.returns.advance import advance_return
+from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE
 from contracts.events import REPLY_TYPE, STOCK_TYPE, CloudEvent
 from contracts.orders import ParcelState
 from contracts.returns import Return, ReturnLine, ReturnState
@@ -92,7 +93,12 @@ def test_every_way_carries_every_event(described: dict[str, Any]) -> None:
     for way in ("http.pull", "http.stream", "webhook"):
         assert set(described["channels"][way]["messages"]) == {told.kind for told in TOLD}
         assert len(described["operations"][way]["messages"]) == len(TOLD)
-    assert set(described["channels"]["http.replies"]["messages"]) == {REPLY_TYPE, STOCK_TYPE}
+    assert set(described["channels"]["http.replies"]["messages"]) == {
+        REPLY_TYPE,
+        STOCK_TYPE,
+        PURCHASE_REPLY_TYPE,
+        SUPPLY_TYPE,
+    }
 
 
 def lives() -> list[Moves]:

@@ -93,13 +93,13 @@ async def test_a_reservation_that_no_parcel_holds_is_found_both_ways(shop: Carri
     await shop.book("reserved" if units > 0 else "released", Change(sku="tea", reserved=units))
     findings = await shop.check()
     assert set(findings) == {"stock.reservations"}
-    assert findings["stock.reservations"].examples == [f"near/tea: reserved {2 + units}, but parcels hold 2"]
+    assert findings["stock.reservations"].examples == [f"near/tea: reserved {2 + units}, but held are 2"]
 
 
 async def test_a_parcel_whose_level_does_not_exist_is_found(shop: CarriedOrders) -> None:
     await shop.change(shop.accepted, **{"parcels.0.location": "elsewhere"})
     finding = (await shop.check())["stock.reservations"]
-    assert "elsewhere/tea: reserved 0, but parcels hold 2" in finding.examples
+    assert "elsewhere/tea: reserved 0, but held are 2" in finding.examples
 
 
 @pytest.mark.parametrize("field", ["on_hand", "reserved"])

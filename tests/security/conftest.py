@@ -35,6 +35,7 @@ _FREE = Rate(1e6, 1_000_000)
 _SHOP = (Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.STOCK_WRITE, Scope.STOCK_READ)
 _OPERATOR = (
     *(Scope.OPERATE, Scope.PARTNERS_OPERATE, Scope.CODEC_READ),
+    *(Scope.PURCHASES_READ, Scope.PURCHASES_WRITE, Scope.SUPPLY_READ, Scope.SUPPLY_WRITE),
     *(Scope.ORDERS_READ, Scope.STOCK_READ, Scope.SETTLEMENTS_READ),
 )
 _STATES: dict[str, PartnerState] = {"part-a": "active", "part-b": "active", "part-s": "suspended"}

@@ -15,8 +15,11 @@ from workers.cli import (
     masterdata,
     orders,
     partner,
+    purchases,
     settlements,
     status,
+    suppliers,
+    supply,
     versions,
     whatif,
 )
@@ -36,6 +39,9 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
+app.add_typer(supply.app, name="supply")
+app.add_typer(purchases.app, name="purchase")
+app.add_typer(suppliers.app, name="supplier")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")

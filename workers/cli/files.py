@@ -47,8 +47,8 @@ def _lines(file: Path) -> list[Any]:
     return items
 
 
-def load_file(api: Api, file: Path, name: str) -> int:
-    """Send everything; the exit status is 1 when an item was refused."""
+def load_file(api: Api, file: Path, name: str, *under: str) -> int:
+    """Send everything to `v1/<under>/<name>`; the exit status is 1 when an item was refused."""
     items = items_of(file, name)
     if not items:
         raise CommandFailed(f"{file} holds no {name}.")
@@ -59,7 +59,7 @@ def load_file(api: Api, file: Path, name: str) -> int:
         task = progress.add_task(name, total=len(items))
         while chunk := list(islice(left, _AT_ONCE)):
             first = outcomes.total() + 1
-            for result in api.put("v1", name, body={name: chunk})["results"]:
+            for result in api.put("v1", *under, name, body={name: chunk})["results"]:
                 problem = result.get("problem")
                 outcomes["refused" if problem else result["outcome"]] += 1
                 if problem:

@@ -17,7 +17,17 @@ from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
 from infra.outbox import outgoing, rows_of
 from workers.events.bell import Bell
-from workers.reply_forms import Counted, GivenAnswer, Received, Refused, Unreadable, read
+from workers.events.suppliers import keep_report, write_down
+from workers.reply_forms import (
+    Counted,
+    GivenAnswer,
+    GivenPurchaseReply,
+    GivenSupply,
+    Received,
+    Refused,
+    Unreadable,
+    read,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +60,8 @@ class ReplyDesk:
         outcomes: list[Unreadable | None] = []
         answers: list[GivenAnswer] = []
         reports: list[Counted] = []
+        purchases: list[GivenPurchaseReply] = []
+        supplies: list[GivenSupply] = []
         refused: list[Refused] = []
         for message in messages:
             try:
@@ -60,9 +72,14 @@ class ReplyDesk:
                 continue
             answers += said.answers
             reports += said.reports
+            purchases += said.purchases
+            supplies += said.supplies
             refused += said.refused
             outcomes.append(None)
         refused += await self._write_down(answers)
+        refused += await write_down(self._mongo, purchases)
+        for supply in supplies:
+            refused += await keep_report(self._mongo, supply)
         for report in reports:
             refused += await self._book(report)
         await self._refuse(refused, [o.reason for o in outcomes if o is not None])

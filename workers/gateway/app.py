@@ -24,12 +24,14 @@ from workers.gateway import (
     partner_documents,
     partners,
     policies,
+    purchases,
     requirements,
     returns,
     review,
     rules,
     settlements,
     stock,
+    suppliers,
     tokens,
     tracking,
     why,
@@ -40,11 +42,13 @@ from workers.gateway.limits import Limits
 from workers.gateway.metrics import Measured, Metrics
 from workers.gateway.openapi import document
 from workers.gateway.partner import events as partner_events
+from workers.gateway.partner import purchases as partner_purchases
 from workers.gateway.partner import replies as partner_replies
 from workers.gateway.partner import webhooks as partner_webhooks
 from workers.gateway.problems import install_problems
 from workers.gateway.rates import Rate
 from workers.gateway.services import opened
+from workers.gateway.supply import ROUTERS as SUPPLY
 
 VERSION = "1.0.0"
 _DESCRIPTION = """
@@ -69,6 +73,8 @@ _TAGS = [
     {"name": "carriers", "description": "Where carriers go, what they ask, how long they take."},
     {"name": "policies", "description": "How orders are routed, by channel and region; versioned."},
     {"name": "settlements", "description": "Who gets what: commission rules, and statements with partners."},
+    {"name": "supply", "description": "Replenishment: regions, runs, proposals, transfers between locations."},
+    {"name": "purchases", "description": "Purchase orders, receipts and invoices; suppliers' scores and lead times."},
     {"name": "applications", "description": "How one becomes a partner: what is asked, and applying for it."},
     {"name": "reviews", "description": "Applications to become a partner, as reviewers see and decide them."},
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
@@ -102,9 +108,11 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     of_partners = (requirements, applications, collecting, tokens, review, partners, partner_documents, agreements)
-    by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
-    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
+    by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks, partner_purchases)
+    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, purchases, suppliers, codec, health):
         app.include_router(part.router)
+    for router in SUPPLY:
+        app.include_router(router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))
     app.add_middleware(Measured, metrics=metrics)

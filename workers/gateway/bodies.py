@@ -3,6 +3,7 @@
 from pydantic import Field, RootModel
 
 from contracts.base import Request
+from contracts.buying_replies import PurchaseReplyEvent, SupplyEvent
 from contracts.carriers import CarrierUpsert, TrackingReport
 from contracts.events import ReplyEvent, StockEvent
 from contracts.orders import CommandRequest, OrderPlacement
@@ -63,8 +64,9 @@ class RerouteRequest(CommandRequest):
     parcel: str | None = Field(default=None, min_length=1, max_length=100)
 
 
-class PartnerEvent(RootModel[ReplyEvent | StockEvent]):
-    """What a partner sends: answers about parcels, or a stock report."""
+class PartnerEvent(RootModel[ReplyEvent | StockEvent | PurchaseReplyEvent | SupplyEvent]):
+    """What a partner sends: answers about parcels, or a stock report; of a supplier answers about purchase orders, or
+    what it can do."""
 
 
 class Acknowledgement(Request):

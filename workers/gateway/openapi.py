@@ -10,11 +10,22 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
+from contracts.buying import BuyingTerms, PurchaseAsked
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.purchasing import (
+    AnswerCounter,
+    ApprovePurchase,
+    CancelRest,
+    DecideInvoice,
+    Receive,
+    RejectPurchase,
+    TakeInvoice,
+)
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
+from contracts.scoring import AnswerToLine, ObjectToLine
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
@@ -37,6 +48,7 @@ from workers.gateway.examples import placed
 from workers.gateway.policybook import PolicyDraft
 from workers.gateway.results import Problem
 from workers.gateway.security import SECURITY_SCHEMES, TOKEN_SCHEME
+from workers.gateway.supply_bodies import SUPPLY_BODIES
 from workers.gateway.views import OrderView
 
 _SCHEMAS: tuple[type[BaseModel], ...] = (
@@ -85,6 +97,18 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     ReplayAsked,
     Resend,
     Cancel,
+    PurchaseAsked,
+    ApprovePurchase,
+    RejectPurchase,
+    AnswerCounter,
+    Receive,
+    TakeInvoice,
+    DecideInvoice,
+    CancelRest,
+    BuyingTerms,
+    ObjectToLine,
+    AnswerToLine,
+    *SUPPLY_BODIES,
     Problem,
 )
 _REF = "#/components/schemas/{model}"

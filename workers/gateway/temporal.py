@@ -5,7 +5,10 @@ from typing import Any
 
 from temporalio.client import (
     Client,
+    ScheduleDescription,
     WithStartWorkflowOperation,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -15,10 +18,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.failures import refusal_of
 from contracts.refusals import Refusal
+from contracts.replenishing import Region
 from infra.settings import Settings
+from infra.supply_schedules import describe_schedule, ensure_schedule, pause_schedule
 from infra.temporal import connect
 
 _WITHIN_S = 30.0
+_ANSWERED_WITHIN_S = 3.0
 
 
 class Durable:
@@ -116,6 +122,54 @@ class Durable:
                 return False
             raise _unavailable("Temporal does not answer at the moment.") from error
         return True
+
+    async def schedule_region(self, region: Region) -> None:
+        """Run a region as it says. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await ensure_schedule(client, region)
+        except RPCError as error:
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                remedy = "Send five fields, such as 0 3 * * *: minute, hour, day, month, weekday."
+                detail = f"This is no schedule: {region.cron}."
+                raise Refusal("bad_cron", detail, remedy=remedy, field="cron") from error
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
+    async def region_schedule(self, region: str) -> ScheduleDescription | None:
+        """None: there is none. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            return await describe_schedule(client, region)
+        except RPCError as error:
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
+    async def pause_region(self, region: str, *, paused: bool, note: str) -> None:
+        """Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await pause_schedule(client, region, paused=paused, note=note)
+        except RPCError as error:
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
+    async def cancel(self, workflow_id: str) -> bool:
+        """Ask a workflow to end. False: there is none, or it has ended. Raises Refusal 503."""
+        client = await self._connected()
+        try:
+            await client.get_workflow_handle(workflow_id).cancel()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _unavailable("Temporal does not answer at the moment.") from error
+        return True
+
+    async def query(self, workflow_id: str, query: str, result: type[Any]) -> Any:
+        """What a workflow answers; None when there is none, or nobody answers for it now."""
+        client = await self._connected()
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN_S):
+                return await client.get_workflow_handle(workflow_id).query(query, result_type=result)
+        except (TimeoutError, RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+            return None
 
 
 def _unavailable(detail: str) -> Refusal:

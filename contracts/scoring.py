@@ -1,0 +1,109 @@
+"""Suppliers' scores: rates with what they were made of, the lines that made them, and objections to lines."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Document, Moment, Request
+from contracts.buying import LINES_MAX
+from contracts.workdays import Day
+
+WINDOW_DAYS = 365
+RANKED_FROM = 5
+"""Lines that must have been judged before a supplier is compared with others."""
+
+
+class Rate(Document):
+    """`hits` of `n`, with the Wilson interval at 95 %. Without any there is no data, which is no rate at all."""
+
+    hits: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+Verdict = Literal["on_time_in_full", "short", "late", "never"]
+"""By what had arrived at the end of the promised day: all; some; nothing, and it came later; nothing, and it never came
+until now."""
+Left = Literal["not_due", "not_promised", "withdrawn", "disputed"]
+"""Why a line does not count: not due yet; never promised (it counts among orders that were not accepted); taken back by
+the retailer before it was due; an objection to it was accepted."""
+
+
+class ScoredLine(Document):
+    """A line of an order as the score sees it. `day`: the first day that the supplier has promised, or else the
+    order's. Good units only."""
+
+    order: str
+    line: int
+    sku: str
+    location: str
+    day: Day
+    wanted: int
+    arrived_by_day: int
+    arrived: int
+    last_came: Day | None
+    verdict: Verdict | None
+    left_out: Left | None = None
+    dispute: str | None = None
+    """State of the objection to it."""
+
+
+class Score(Document):
+    """`value`: 0 to 100, the weighted mean of the rates that have data; None: no line was judged, which is no bad score
+    but no data. `comparable`: whether enough lines were judged to compare it with others'."""
+
+    supplier: str
+    since: Day
+    until: Day
+    value: float | None
+    comparable: bool
+    lines: Rate
+    """Lines on time and in full."""
+    units: Rate
+    """Units that had arrived at their day; units of one delivery are not independent, so it has no interval."""
+    deliveries: Rate
+    """Deliveries without damaged, excess or wrong goods."""
+    answers: Rate
+    """Orders that were answered."""
+    acceptance: Rate
+    """Orders that were accepted, of those answered or given up."""
+    invoices: Rate
+    """Invoices that matched."""
+    left_out: dict[str, int] = {}
+    disputes_open: int = 0
+
+
+class LineDispute(Document):
+    """An objection to a line of a score, as it is kept in `score_disputes`."""
+
+    id: str
+    supplier: str
+    order: str
+    line: int
+    reason: str
+    by: str
+    at: Moment
+    state: Literal["open", "accepted", "rejected"] = "open"
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: Moment | None = None
+
+
+class ObjectToLine(Request):
+    """Why a line should not count."""
+
+    order: str = Field(min_length=1, max_length=120)
+    line: int = Field(ge=1, le=LINES_MAX, strict=True)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class AnswerToLine(ObjectToLine):
+    """accept: the line does not count any more. `reason` is told to the supplier."""
+
+    accept: bool
+
+
+def dispute_id(order: str, line: int) -> str:
+    return f"{order}:{line}"

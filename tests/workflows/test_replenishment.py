@@ -1,0 +1,267 @@
+"""Runs of replenishment on the time-skipping server and the real database: proposed, decided, ordered, once."""
+
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.supply.deciding import By, decide, decide_where
+from activities.supply.explaining import told
+from contracts.base import milliseconds
+from contracts.buying import TASK_QUEUE as BUYING_QUEUE
+from contracts.refusals import Refusal
+from contracts.replenishing import (
+    ORDERING_WORKFLOW,
+    TASK_QUEUE,
+    WORKFLOW,
+    Changed,
+    OrderDecision,
+    Progress,
+    Replenish,
+    Where,
+    ordering_id,
+    run_id,
+)
+from contracts.supply import Proposal
+from contracts.transfers import Command, ReceiveTransfer, ShipTransfer
+from infra.indexes import make_indexes
+from infra.invariants.stock import check_stock
+from infra.mongo import Mongo
+from infra.temporal import strict_sandbox
+from tests.supplying import SUPPLIER, Network, poisson
+from workers.buying import buying_worker
+from workers.supply import forecasters, supply_activities, supply_worker
+
+DAYS = 120
+
+
+class Desk:
+    """Runs, and what people decide on them."""
+
+    def __init__(self, mongo: Mongo, env: WorkflowEnvironment, network: Network) -> None:
+        self.mongo = mongo
+        self.env = env
+        self.network = network
+        self._runs = 0
+
+    async def start(self) -> tuple[str, WorkflowHandle[Any, Progress]]:
+        self._runs += 1
+        workflow = f"supply-east-{self.mongo.db.name.replace('_', '-')}-{self._runs}"
+        handle = await self.env.client.start_workflow(
+            WORKFLOW, Replenish(region="east"), id=workflow, task_queue=TASK_QUEUE, result_type=Progress
+        )
+        return run_id(workflow), handle
+
+    async def run(self) -> str:
+        run, handle = await self.start()
+        await handle.result()
+        return run
+
+    async def proposals(self, run: str) -> dict[tuple[str, str, str], Proposal]:
+        rows = [Proposal.from_row(row) async for row in self.mongo.proposals.find({"run": run})]
+        return {(one.kind, one.location, one.sku): one for one in rows}
+
+    async def order(self, decision: str) -> int:
+        made: int = await self.env.client.execute_workflow(
+            ORDERING_WORKFLOW,
+            OrderDecision(decision=decision),
+            id=ordering_id(decision),
+            task_queue=TASK_QUEUE,
+            result_type=int,
+        )
+        return made
+
+    def by(self, decision: str) -> By:
+        return By("planner", decision, self.network.now)
+
+    async def ordered(self) -> dict[tuple[str, str], int]:
+        """Units on purchase orders, by location and SKU."""
+        units: dict[tuple[str, str], int] = {}
+        async for row in self.mongo.purchase_orders.find({}):
+            for line in row["lines"]:
+                key = (row["location"], line["sku"])
+                units[key] = units.get(key, 0) + line["ordered"]
+        return units
+
+
+@pytest.fixture(scope="module")
+def pool() -> Any:
+    with forecasters() as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(
+    mongo_url: str, time_skipping_env: WorkflowEnvironment, pool: ProcessPoolExecutor
+) -> AsyncIterator[Desk]:
+    name = f"supply_{uuid.uuid4().hex[:8]}"
+    mongo = Mongo(mongo_url, name)
+    await make_indexes(mongo)
+    now: datetime = milliseconds(await time_skipping_env.get_current_time())
+
+    async def ring(batches: set[str]) -> None:
+        pass
+
+    client = time_skipping_env.client
+    async with (
+        supply_worker(client, supply_activities(mongo, ring, pool), runner=strict_sandbox()),
+        buying_worker(client, mongo, ring, BUYING_QUEUE, runner=strict_sandbox()),
+    ):
+        yield Desk(mongo, time_skipping_env, Network(mongo, now))
+    await mongo.client.drop_database(name)
+    mongo.close()
+
+
+async def short_and_full(desk: Desk, **policy: Any) -> None:
+    """Two stores that sell alike; one has next to nothing, the other far too much."""
+    network = desk.network
+    await network.open("full", "short")
+    await network.region()
+    await network.supplier("tea", "cup", multiple=6, minimum=12)
+    if policy:
+        await network.policy(**policy)
+    await network.stock({"full": {"tea": 900, "cup": 12}, "short": {"tea": 8, "cup": 9}})
+    demand = {
+        (store, sku): poisson(4, DAYS, n)
+        for n, (store, sku) in enumerate((s, k) for s in ("full", "short") for k in ("tea", "cup"))
+    }
+    await network.sold(demand)
+
+
+async def test_what_is_short_is_moved_from_surplus_and_the_rest_is_bought(desk: Desk) -> None:
+    await short_and_full(desk)
+    run, handle = await desk.start()
+    progress = await handle.result()
+    assert (progress.phase, progress.series, progress.forecast, progress.share) == ("done", 4, 4, 1.0)
+    found = await desk.proposals(run)
+    moved = found["transfer", "short", "tea"]
+    assert (moved.source, moved.state) == ("full", "proposed")
+    assert moved.explanation.saved is not None and moved.explanation.saved > 0
+    # The store that was short of tea gets it moved, and buys none; of cups nobody has too many.
+    assert ("purchase", "short", "tea") not in found
+    assert ("purchase", "full", "tea") not in found
+    for store in ("full", "short"):
+        bought = found["purchase", store, "cup"]
+        why = bought.explanation
+        assert bought.source == SUPPLIER
+        assert bought.quantity % 6 == 0 and bought.quantity >= 12
+        assert why.position.total + bought.quantity >= why.order_up_to > why.position.total + bought.quantity - 12
+        assert {one.level for one in why.coverage} == {0.8, 0.9, 0.95}
+    # Lead of five working days, and a week to the next look: about two weeks of four a day.
+    assert 40 < found["purchase", "short", "cup"].explanation.demand_mean < 80
+    row = await desk.mongo.supply_runs.find_one({"_id": run})
+    assert row is not None and row["state"] == "done" and row["transfer_report"]["rounds"] == 1
+
+
+async def test_what_is_approved_is_ordered_once_and_counts_in_the_next_position(desk: Desk) -> None:
+    await short_and_full(desk)
+    run = await desk.run()
+    done = await decide_where(desk.mongo, Where(run=run), "approved", desk.by("d1"))
+    count = len(await desk.proposals(run))
+    assert done.decided == count > 0
+    assert await desk.order("d1") == 3  # a transfer, and a purchase order for each store
+    first = await desk.ordered()
+    assert {one.state for one in (await desk.proposals(run)).values()} == {"ordered"}
+    # Ordered again, as after a crash whose end nobody knows: nothing new.
+    assert await desk.order("d1") == 0
+    assert await desk.ordered() == first
+    again = await desk.run()
+    assert await desk.proposals(again) == {}
+    rows = [row async for row in desk.mongo.forecasts.find({"run": again})]
+    open_units = {(row["location"], row["sku"]): row["position"]["purchases"] for row in rows}
+    assert {key: units for key, units in open_units.items() if units} == first
+
+
+async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
+    await short_and_full(desk)
+    run = await desk.run()
+    moved = (await desk.proposals(run))["transfer", "short", "tea"]
+    await decide(desk.mongo, [moved.id], "changed", desk.by("d1"), {moved.id: Changed(id=moved.id, quantity=20)})
+    await desk.order("d1")
+    kept = await desk.mongo.transfers.find_one({"run": run, "state": "approved"})
+    assert kept is not None
+    handle = desk.env.client.get_workflow_handle(kept["_id"])
+
+    async def levels() -> dict[str, tuple[int, int]]:
+        rows = desk.mongo.stock.find({"sku": "tea"})
+        return {row["location"]: (row["on_hand"], row["reserved"]) async for row in rows}
+
+    assert await levels() == {"full": (900, 20), "short": (8, 0)}
+    assert await desk.mongo.snapshot(partial(check_stock, desk.mongo)) == []
+    await handle.execute_update("command", Command(by="full", ship=ShipTransfer()))
+    assert await levels() == {"full": (880, 0), "short": (8, 0)}
+    lines = [{"sku": "tea", "units": 15, "damaged": 1}]
+    receipt = Command(by="short", receive=ReceiveTransfer.model_validate({"reference": "DN-1", "lines": lines}))
+    await handle.execute_update("command", receipt)
+    # The same delivery note again, from somebody who heard no answer.
+    await handle.execute_update("command", receipt)
+    assert await levels() == {"full": (880, 0), "short": (23, 0)}
+    await handle.execute_update("command", Command.model_validate({"by": "short", "lose": {"reason": "Never came."}}))
+    assert await handle.result() == "received"
+    kept = await desk.mongo.transfers.find_one({"run": run})
+    assert kept is not None
+    assert {name: kept["lines"][0][name] for name in ("shipped", "received", "damaged", "lost")} == {
+        "shipped": 20,
+        "received": 15,
+        "damaged": 1,
+        "lost": 4,
+    }
+    assert await desk.mongo.snapshot(partial(check_stock, desk.mongo)) == []
+
+
+async def test_a_run_supersedes_what_nobody_decided_on(desk: Desk) -> None:
+    await short_and_full(desk)
+    run = await desk.run()
+    old = await desk.proposals(run)
+    again = await desk.run()
+    assert {one.state for one in (await desk.proposals(run)).values()} == {"superseded"}
+    assert {key: one.quantity for key, one in (await desk.proposals(again)).items()} == {
+        key: one.quantity for key, one in old.items()
+    }
+    first = next(iter(old.values()))
+    done = await decide(desk.mongo, [first.id], "approved", desk.by("d1"))
+    assert done.decided == 0 and done.refused[first.id].code == "proposal_decided"
+
+
+async def test_small_values_need_nobody(desk: Desk) -> None:
+    await short_and_full(desk, id="default", version=2, approve_below=10**9)
+    run = await desk.run()
+    handle = desk.env.client.get_workflow_handle(ordering_id(f"{run}:policy"))
+    assert await handle.result() > 0
+    assert {one.state for one in (await desk.proposals(run)).values()} == {"ordered"}
+
+
+async def test_each_quantity_explains_itself_in_two_languages(desk: Desk) -> None:
+    await short_and_full(desk)
+    run = await desk.run()
+    bought = (await desk.proposals(run))["purchase", "short", "cup"]
+    found = await told(desk.mongo, bought.id)
+    assert [step.name for step in found.steps] == [
+        "demand",
+        "level",
+        "lead_time",
+        "position",
+        "target",
+        "wanted",
+        "quantity",
+    ]
+    assert sum(day.sold for day in found.history) == sum(poisson(4, DAYS, 3)[-84:])
+    assert found.forecast is not None and found.forecast.at(0.5) < found.forecast.at(0.95)
+    assert "9 on hand" in found.steps[3].words.en and "在库 9" in found.steps[3].words.zh
+    with pytest.raises(Refusal, match="unknown_proposal"):
+        await told(desk.mongo, "none")
+
+
+async def test_two_runs_of_a_region_do_not_run_at_once(desk: Desk) -> None:
+    await short_and_full(desk)
+    await desk.mongo.supply_runs.insert_one({"_id": "other", "region": "east", "state": "running"})
+    run, handle = await desk.start()
+    with pytest.raises(Exception, match="Workflow execution failed"):
+        await handle.result()
+    assert await desk.mongo.supply_runs.find_one({"_id": run}) is None

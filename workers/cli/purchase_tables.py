@@ -1,0 +1,140 @@
+"""Purchase orders and suppliers' scores at the terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Column, Table
+
+from activities.buying.history import VendorHistory
+from contracts.money import display
+from workers.cli.console import moment, plain
+
+Row = Mapping[str, Any]
+_COLOURS = {
+    **dict.fromkeys(("approval", "countered"), "yellow"),
+    **dict.fromkeys(("sent", "confirmed", "received"), "cyan"),
+    "closed": "green",
+    **dict.fromkeys(("declined", "silent", "expired", "rejected", "cancelled"), "red"),
+}
+_RATES = {
+    "lines": "lines on time and in full",
+    "units": "units there at their day",
+    "deliveries": "deliveries without fault",
+    "answers": "orders answered",
+    "acceptance": "orders accepted",
+    "invoices": "invoices that matched",
+}
+
+
+def _state(name: str) -> str:
+    return f"[{_COLOURS.get(name, 'white')}]{plain(name)}[/]"
+
+
+def orders_table(rows: Sequence[Row]) -> Table:
+    table = Table(Column("order", overflow="fold"), "state", "supplier", "location", "value", "open", "waits for")
+    for row in rows:
+        table.add_row(
+            plain(row["id"]),
+            _state(row["state"]),
+            plain(row["supplier"]),
+            plain(row["location"]),
+            display(row["total"], row["currency"]),
+            str(row["open_units"]),
+            plain(row["waits_for"]),
+        )
+    return table
+
+
+def story(row: Row) -> Iterator[RenderableType]:
+    """Facts, lines, receipts, invoices, and what happened."""
+    yield f"[bold]{plain(row['id'])}[/bold] {_state(row['state'])} {plain(row['why'])}"
+    yield f"{plain(row['supplier'])} to {plain(row['location'])}, {display(row['total'], row['currency'])}"
+    yield f"waits for {plain(row['waits_for'])}"
+    for reason in row["reasons"]:
+        yield f"  {plain(reason)}"
+    lines = Table("line", "SKU", "ordered", "confirmed", "received", "damaged", "cancelled", "price", "promised", "now")
+    for line in row["lines"]:
+        units = (line[name] for name in ("ordered", "confirmed", "received", "damaged", "cancelled"))
+        price = display(line["unit_price"], row["currency"])
+        days = (plain(line["promised"] or line["due"]), plain(line["expected"]))
+        lines.add_row(str(line["line"]), plain(line["sku"]), *(plain(one) for one in units), price, *days)
+    yield lines
+    for receipt in row["receipts"]:
+        what = ", ".join(_came(line) for line in receipt["lines"])
+        yield f"{moment(receipt['at'])} delivery {plain(receipt['reference'])}: {what}"
+    for invoice in row["invoices"]:
+        total = display(invoice["total"], row["currency"])
+        yield f"{moment(invoice['at'])} invoice {plain(invoice['number'])} of {total}: {plain(invoice['state'])}"
+        for wrong in invoice["mismatches"]:
+            yield f"  line {wrong['line']}: {wrong['code']} {wrong['invoiced']}, {wrong['right']} would be right"
+    for entry in row["timeline"]:
+        yield f"{moment(entry['at'])} {plain(entry['what'])} by {plain(entry['by'])} {plain(entry['note'])}"
+
+
+def _came(line: Row) -> str:
+    parts = [f"{line[name]} {name}" for name in ("good", "damaged", "excess", "wrong") if line[name]]
+    when = f", {abs(line['days'])} working days {'late' if line['days'] > 0 else 'early'}" if line["days"] else ""
+    return f"{plain(line['sku'])} {', '.join(parts)}{when}"
+
+
+def _rate(rate: Row) -> tuple[str, str, str]:
+    if rate["value"] is None:
+        return "no data", "", ""
+    between = "" if rate["low"] is None else f"{rate['low']:.1%} – {rate['high']:.1%}"
+    return f"{rate['value']:.1%}", f"{rate['hits']} of {rate['n']}", between
+
+
+def score_table(score: Row) -> Table:
+    value = "no data" if score["value"] is None else f"{score['value']} of 100"
+    few = "" if score["comparable"] or score["value"] is None else ", of too few lines to compare it with others"
+    title = f"{plain(score['supplier'])}: {value}{few}"
+    table = Table("", "rate", "of", "95 %", title=title, caption=f"{score['since']} to {score['until']}")
+    for name, words in _RATES.items():
+        table.add_row(words, *_rate(score[name]))
+    for why, count in score["left_out"].items():
+        table.add_row(f"lines left out: {why.replace('_', ' ')}", str(count), "", "")
+    return table
+
+
+def lines_table(rows: Sequence[Row]) -> Table:
+    table = Table(Column("order", overflow="fold"), "line", "SKU", "day", "wanted", "by then", "until now", "verdict")
+    for row in rows:
+        verdict = row["verdict"] or f"left out: {row['left_out']}"
+        dispute = f" (objection {row['dispute']})" if row["dispute"] else ""
+        counts = (str(row[name]) for name in ("wanted", "arrived_by_day", "arrived"))
+        names = (plain(row["order"]), str(row["line"]), plain(row["sku"]), plain(row["day"]))
+        table.add_row(*names, *counts, plain(verdict.replace("_", " ") + dispute))
+    return table
+
+
+def disputes_table(rows: Sequence[Row]) -> Table:
+    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), "line", "state", "reason", "answer")
+    for row in rows:
+        names = (moment(row["at"]), plain(row["supplier"]), plain(row["order"]), str(row["line"]))
+        table.add_row(*names, plain(row["state"]), plain(row["reason"]), plain(row["answer"]))
+    return table
+
+
+def lead_times_table(rows: Sequence[Row]) -> Table:
+    table = Table("supplier", "location", "mean (working days)", "deviation", "lines")
+    for row in rows:
+        where = plain(row["location"]) or "all"
+        table.add_row(plain(row["supplier"]), where, f"{row['mean']:.1f}", f"{row['deviation']:.1f}", str(row["n"]))
+    return table
+
+
+def history_table(rows: Sequence[VendorHistory]) -> Table:
+    table = Table("vendor", "rows", "lead time (working days)", "deviation", "n", "on time", "of", "95 %")
+    for row in rows:
+        lead = row.lead_time
+        days = (f"{lead.mean:.1f}", f"{lead.deviation:.1f}", str(lead.n)) if lead else ("no data", "", "0")
+        table.add_row(plain(row.vendor), str(row.rows), *days, *_rate(row.on_time.model_dump()))
+    return table
+
+
+def dirty_table(rows: Sequence[tuple[str, str, int, list[str]]]) -> Table:
+    table = Table("field", "why", "rows", "such as (row: value)")
+    for column, why, count, examples in rows:
+        table.add_row(plain(column), plain(why.replace("_", " ")), str(count), plain("; ".join(examples)))
+    return table

@@ -1,0 +1,437 @@
+"""`tongqu supply`: replenish regions, decide on what is proposed, and see why each quantity is what it is."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.cli.options import AsJson, running_api
+
+app = typer.Typer(no_args_is_help=True, help="Replenish: forecasts, transfers, purchases.")
+policies = typer.Typer(no_args_is_help=True, help="How series are replenished; versioned.")
+sourcing = typer.Typer(no_args_is_help=True, help="Which supplier supplies what to where.")
+regions = typer.Typer(no_args_is_help=True, help="What is replenished together.")
+schedules = typer.Typer(no_args_is_help=True, help="When regions are replenished.")
+transfers = typer.Typer(no_args_is_help=True, help="Goods on their way between locations.")
+app.add_typer(policies, name="policy")
+app.add_typer(sourcing, name="sourcing")
+app.add_typer(regions, name="region")
+app.add_typer(schedules, name="schedule")
+app.add_typer(transfers, name="transfer")
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file of JSON.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, supply-<region>-….")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[PROPOSAL]...", help="Their ids; or choose with --run.")]
+OfRun = Annotated[str | None, typer.Option("--run", help="All undecided of this run that fit.")]
+Kind = Annotated[str | None, typer.Option(help="purchase or transfer.")]
+Location = Annotated[str | None, typer.Option(help="Only for this location.")]
+Source = Annotated[str | None, typer.Option(help="Only from this supplier or location.")]
+Sku = Annotated[str | None, typer.Option(help="Only of this SKU.")]
+TransferId = Annotated[str, typer.Argument(metavar="ID", help="The transfer's id, st-….")]
+_LOOK_S = 0.5
+
+
+@app.command()
+def run(
+    region: Annotated[str, typer.Argument(help="The region's id.")],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show how far it is until it is done.")] = True,
+) -> None:
+    """Replenish a region now."""
+    from workers.cli.console import out, plain
+
+    api = running_api()
+    started = api.post("v1", "supply", "runs", body={"region": region}).body
+    if not wait:
+        out.print(f"{plain(started['id'])} started; see it with tongqu supply runs {plain(started['id'])}")
+        return
+    from workers.cli.supply_tables import run_facts
+
+    found = _watched(api, started["id"])
+    for name, value in run_facts(found):
+        out.print(f"{name:<20}{value}", soft_wrap=True, highlight=False)
+    if found["state"] != "done":
+        raise typer.Exit(1)
+
+
+def _watched(api: Any, run: str) -> dict[str, Any]:
+    """Its last state; a bar meanwhile."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from workers.cli.api import ApiRefused
+    from workers.cli.console import err
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("opening", total=1.0)
+        while True:
+            try:
+                found: dict[str, Any] = api.get("v1", "supply", "runs", run)
+            except ApiRefused as refused:
+                # Its first step, which writes the run down, is not done yet.
+                if refused.status != 404:
+                    raise
+            else:
+                progress = found["progress"] or {}
+                whole = max(progress.get("chunks", 0), 1)
+                share = (progress.get("chunks_forecast", 0) * 0.8 + progress.get("chunks_proposed", 0) * 0.15) / whole
+                words = f"{progress.get('phase', 'opening')}, {progress.get('series', 0)} series"
+                bar.update(task, completed=share, description=words)
+                if found["state"] != "running":
+                    return found
+            time.sleep(_LOOK_S)
+
+
+@app.command()
+def runs(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, in full.")] = None,
+    region: Annotated[str | None, typer.Option(help="Only of this region.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Most runs shown.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Runs, the newest first."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import run_facts, runs_table
+
+    api = running_api()
+    if run is not None:
+        found = api.get("v1", "supply", "runs", run)
+        if as_json:
+            print_json(found)
+            return
+        for name, value in run_facts(found):
+            out.print(f"{name:<20}{value}", soft_wrap=True, highlight=False)
+        return
+    page = api.get("v1", "supply", "runs", region=region, limit=limit)
+    if as_json:
+        print_json(page)
+    else:
+        out.print(runs_table(page["runs"]))
+
+
+@app.command()
+def cancel(run: RunId) -> None:
+    """End a run; it proposes nothing."""
+    from workers.cli.console import out, plain
+
+    running_api().post("v1", "supply", "runs", run, "cancellation", body={})
+    out.print(f"{plain(run)} is asked to end")
+
+
+@app.command()
+def proposals(
+    run: OfRun = None,
+    state: Annotated[
+        str | None, typer.Option(help="proposed, approved, changed, rejected, ordered, superseded.")
+    ] = None,
+    kind: Kind = None,
+    location: Location = None,
+    source: Source = None,
+    sku: Sku = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Most proposals shown.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """What runs propose."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import proposals_table
+
+    asked = {"run": run, "state": state, "kind": kind, "location": location, "source": source, "sku": sku}
+    page = running_api().get("v1", "supply", "proposals", **asked, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    out.print(proposals_table(page["proposals"]))
+    if page["next"]:
+        out.print("There are more; narrow the list down, or raise --limit.")
+
+
+@app.command()
+def approve(
+    ids: Ids = None,
+    run: OfRun = None,
+    kind: Kind = None,
+    location: Location = None,
+    source: Source = None,
+    sku: Sku = None,
+    value_at_most: Annotated[int | None, typer.Option(help="Only up to this value, in minor units.")] = None,
+) -> None:
+    """Approve proposals as they are: they are ordered."""
+    where = _where(run, kind, location, source, sku, value_at_most)
+    _decide("approvals", {"ids": ids} if ids else {"where": where})
+
+
+@app.command()
+def reject(
+    reason: Annotated[str, typer.Option(help="Why; it is kept with them.")],
+    ids: Ids = None,
+    run: OfRun = None,
+    kind: Kind = None,
+    location: Location = None,
+    source: Source = None,
+    sku: Sku = None,
+) -> None:
+    """Reject proposals; the next run looks at their series anew."""
+    where = _where(run, kind, location, source, sku, None)
+    _decide("rejections", {"reason": reason, **({"ids": ids} if ids else {"where": where})})
+
+
+@app.command()
+def change(
+    proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
+    quantity: Annotated[int, typer.Argument(min=1, help="So many instead.")],
+    reason: Annotated[str | None, typer.Option(help="Kept with it.")] = None,
+) -> None:
+    """Approve a proposal with another quantity."""
+    asked: dict[str, Any] = {"id": proposal, "quantity": quantity}
+    if reason:
+        asked["reason"] = reason
+    _decide("changes", {"proposals": [asked]})
+
+
+def _where(*values: Any) -> dict[str, Any]:
+    from workers.cli.console import CommandFailed
+
+    names = ("run", "kind", "location", "source", "sku", "value_at_most")
+    where = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    if where and "run" not in where:
+        raise CommandFailed("Name the run with --run, or the proposals by their ids.")
+    return where
+
+
+def _decide(what: str, body: dict[str, Any]) -> None:
+    from workers.cli.console import CommandFailed, err, out, plain
+
+    if not body.get("ids") and not body.get("where") and not body.get("proposals"):
+        raise CommandFailed("Name proposals by their ids, or a run with --run.")
+    done = running_api().post("v1", "supply", what, body=body).body
+    for one in done["refused"]:
+        problem = one["problem"]
+        err.print(
+            f"[red]{plain(one['id'])}[/red] {plain(problem['detail'])} {plain(problem['remedy'])}", soft_wrap=True
+        )
+    verb = {"approvals": "approved", "rejections": "rejected", "changes": "approved with a change"}[what]
+    out.print(f"{done['decided']} {verb}" + (f", {len(done['refused'])} refused" if done["refused"] else ""))
+    if done["refused"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def why(
+    proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
+    html: Annotated[Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write a picture of it.")] = None,
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Why this quantity: demand, lead time, position, multiple, constraint."""
+    from workers.cli.console import out, plain, print_json
+
+    if html is not None:
+        _write_plot(proposal, html, lang)
+        return
+    found = running_api().get("v1", "supply", "proposals", proposal, "why")
+    if as_json:
+        print_json(found)
+        return
+    out.print(f"[bold]{plain(found['summary'][lang])}[/bold] {found['proposal']['state']}", soft_wrap=True)
+    for step in found["steps"]:
+        out.print(f"  {step['name']:<12}{plain(step['words'][lang])}", soft_wrap=True, highlight=False)
+    for reason in found["proposal"]["explanation"]["reasons"]:
+        out.print(f"  {'source':<12}{plain(reason)}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def plot(
+    proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
+    file: Annotated[Path, typer.Option("--file", dir_okay=False, help="Where to write it.")] = Path("why.html"),
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+) -> None:
+    """Draw history, forecast band and position into one file of HTML."""
+    _write_plot(proposal, file, lang)
+
+
+def _write_plot(proposal: str, file: Path, lang: str) -> None:
+    from workers.cli.console import out, plain
+
+    page = running_api().text("v1", "supply", "proposals", proposal, "why.html", lang=lang)
+    file.write_text(page, encoding="utf-8")
+    out.print(f"written to {plain(file)}", soft_wrap=True)
+
+
+@policies.command("list")
+def list_policies(as_json: AsJson = False) -> None:
+    """The newest version of each."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import policies_table
+
+    found = running_api().get("v1", "supply", "policies")
+    if as_json:
+        print_json(found)
+    else:
+        out.print(policies_table(found["policies"]))
+
+
+@policies.command("show")
+def show_policy(policy: Annotated[str, typer.Argument(metavar="ID[@VERSION]")]) -> None:
+    """Every setting, as JSON that can be edited and set again."""
+    from workers.cli.console import print_json
+
+    name, _, version = policy.partition("@")
+    print_json(running_api().get("v1", "supply", "policies", name, version=version or None))
+
+
+@policies.command("set")
+def set_policy(file: File) -> None:
+    """Make a new version out of a file."""
+    from workers.cli.console import out, plain
+    from workers.cli.files import read_json
+
+    draft = {name: value for name, value in read_json(file).items() if name not in ("version", "at")}
+    answer = running_api().post("v1", "supply", "policies", body=draft)
+    said = "is in force for runs from now on" if answer.status == 201 else "says the same already; nothing was changed"
+    out.print(f"{plain(answer.body['id'])}@{answer.body['version']} {said}")
+
+
+@sourcing.command("list")
+def list_sourcing(
+    sku: Sku = None, supplier: Annotated[str | None, typer.Option()] = None, as_json: AsJson = False
+) -> None:
+    """Who supplies what to where."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import sourcing_table
+
+    page = running_api().get("v1", "supply", "sourcing", sku=sku, supplier=supplier, limit=500)
+    if as_json:
+        print_json(page)
+    else:
+        out.print(sourcing_table(page["sourcing"]))
+
+
+@sourcing.command("load")
+def load_sourcing(file: File) -> None:
+    """Out of a file: {"sourcing": [...]}, a list, or one JSON object a line."""
+    from workers.cli.files import load_file
+
+    raise typer.Exit(load_file(running_api(), file, "sourcing", "supply"))
+
+
+@regions.command("list")
+def list_regions(as_json: AsJson = False) -> None:
+    """Regions with their hubs."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import regions_table
+
+    found = running_api().get("v1", "supply", "regions")
+    if as_json:
+        print_json(found)
+    else:
+        out.print(regions_table(found["regions"]))
+
+
+@regions.command("set")
+def set_region(file: File) -> None:
+    """Describe a region out of a file; its schedule runs as its cron says."""
+    from workers.cli.console import out, plain
+    from workers.cli.files import read_json
+
+    draft = {name: value for name, value in read_json(file).items() if name != "version"}
+    found = running_api().put("v1", "supply", "regions", body=draft)
+    when = f"runs at {found['cron']}, {found['time_zone']}" if found["cron"] else "runs when it is asked to"
+    out.print(f"{plain(found['id'])}: version {found['version']}, {when}")
+
+
+@schedules.command("list")
+def list_schedules(as_json: AsJson = False) -> None:
+    """When each region runs next."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import schedules_table
+
+    found = running_api().get("v1", "supply", "schedules")
+    if as_json:
+        print_json(found)
+    else:
+        out.print(schedules_table(found["schedules"]))
+
+
+@schedules.command()
+def pause(region: Annotated[str, typer.Argument()]) -> None:
+    """Leave out a region's runs until it is resumed."""
+    _switch(region, "pause", "is paused")
+
+
+@schedules.command()
+def resume(region: Annotated[str, typer.Argument()]) -> None:
+    """Run again at the next time."""
+    _switch(region, "resume", "runs again")
+
+
+def _switch(region: str, command: str, said: str) -> None:
+    from workers.cli.console import out, plain
+
+    running_api().post("v1", "supply", "schedules", region, command, body={})
+    out.print(f"{plain(region)} {said}")
+
+
+@transfers.command("list")
+def list_transfers(
+    state: Annotated[str | None, typer.Option(help="approved, shipped, received or cancelled.")] = None,
+    source: Source = None,
+    destination: Annotated[str | None, typer.Option(help="Only to this location.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Transfers, the newest first."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import transfers_table
+
+    page = running_api().get("v1", "supply", "transfers", state=state, source=source, destination=destination)
+    if as_json:
+        print_json(page)
+    else:
+        out.print(transfers_table(page["transfers"]))
+
+
+@transfers.command()
+def ship(transfer: TransferId) -> None:
+    """All that is held has left the source."""
+    _move(transfer, "shipment", {})
+
+
+@transfers.command()
+def receive(
+    transfer: TransferId,
+    reference: Annotated[str, typer.Option(help="Of the delivery note; the same again changes nothing.")],
+    line: Annotated[
+        list[str] | None, typer.Option(help="SKU:units[:damaged]; left out: all that is under way.")
+    ] = None,
+) -> None:
+    """Goods have arrived."""
+    body: dict[str, Any] = {"reference": reference}
+    if line:
+        parts = [one.split(":") for one in line]
+        body["lines"] = [
+            {"sku": one[0], "units": int(one[1]), "damaged": int(one[2]) if len(one) > 2 else 0} for one in parts
+        ]
+    _move(transfer, "receipt", body)
+
+
+@transfers.command("cancel")
+def cancel_transfer(transfer: TransferId, reason: Annotated[str, typer.Option()]) -> None:
+    """Before it is shipped."""
+    _move(transfer, "cancellation", {"reason": reason})
+
+
+@transfers.command()
+def lose(transfer: TransferId, reason: Annotated[str, typer.Option()]) -> None:
+    """What is still under way will not arrive."""
+    _move(transfer, "loss", {"reason": reason})
+
+
+def _move(transfer: str, command: str, body: dict[str, Any]) -> None:
+    from workers.cli.console import out, plain
+
+    found = running_api().post("v1", "supply", "transfers", transfer, command, body=body).body
+    out.print(f"{plain(transfer)} is {found['state']}")

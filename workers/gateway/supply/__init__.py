@@ -1,0 +1,5 @@
+"""Replenishment over HTTP: master data, runs, proposals and the transfers that come of them."""
+
+from workers.gateway.supply import masterdata, proposals, regions, runs, transfers
+
+ROUTERS = (regions.router, masterdata.router, runs.router, proposals.router, transfers.router)

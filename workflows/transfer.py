@@ -1,0 +1,157 @@
+"""A stock transfer: approved, shipped, received; each move of stock is one of its steps."""
+
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.failures import failure_of
+    from contracts.refusals import Refusal
+    from contracts.transfers import (
+        CARRY_OUT,
+        OPEN,
+        REMIND,
+        REMIND_AFTER_DAYS,
+        STAND,
+        WORKFLOW,
+        CarryOut,
+        Command,
+        OpenTransfer,
+        Remind,
+        Standing,
+        Step,
+        known_receipt,
+        refuse,
+    )
+
+from workflows.asking import Asked
+from workflows.showing import show
+from workflows.waiting import UNTIL_IT_WORKS
+
+_STEP_AT_MOST = timedelta(minutes=5)
+_SILENT_AT_MOST = timedelta(seconds=30)
+_REMINDED_AT_MOST = 30
+
+
+@workflow.defn(name=WORKFLOW)
+class StockTransfer:
+    """Reserves at the source, waits until somebody says that the goods have left, then until all of them have come or
+    are lost. Everything it knows it has from the database, so that it may be started again at any point."""
+
+    @workflow.init
+    def __init__(self, start: OpenTransfer) -> None:
+        self._start = start
+        self._standing = Standing()
+        self._asked: deque[Asked[Command]] = deque()
+        self._reminders = 0
+        self._idle = False
+
+    @workflow.run
+    async def run(self, start: OpenTransfer) -> str:
+        """Ends with received or cancelled."""
+        self._standing = await self._do(OPEN, start, f"{start.source} to {start.destination}")
+        while not self._standing.over:
+            await self._next()
+        self._show("nothing any more")
+        while not workflow.all_handlers_finished():
+            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
+            if self._asked:
+                await self._take(self._asked.popleft())
+        return self._standing.state
+
+    async def _next(self) -> None:
+        """One command, or a reminder when goods should have moved."""
+        until, waits = self._moment()
+        self._show(waits)
+        left = None if until is None else max(until - workflow.now(), timedelta(0))
+        self._idle = True
+        try:
+            await workflow.wait_condition(lambda: bool(self._asked), timeout=left, timeout_summary=waits[:200])
+        except TimeoutError:
+            self._idle = False
+            self._reminders += 1
+            step = Remind(**self._step(), reminder=self._reminders)
+            self._standing = await self._do(REMIND, step, f"reminder {self._reminders}")
+            return
+        self._idle = False
+        await self._take(self._asked.popleft())
+
+    def _moment(self) -> tuple[datetime | None, str]:
+        waiting = self._standing.state == "approved"
+        due = self._start.ship_by if waiting else self._start.arrive_by
+        who = f"{self._start.source} to ship" if waiting else f"{self._start.destination} to receive"
+        if self._reminders >= _REMINDED_AT_MOST:
+            return None, who
+        remind = due + timedelta(days=REMIND_AFTER_DAYS) * (self._reminders + 1)
+        return remind, f"{who} by {due:%Y-%m-%d %H:%M} UTC; reminded at {remind:%Y-%m-%d %H:%M} UTC"
+
+    async def _take(self, asked: Asked[Command]) -> None:
+        before = self._standing.state
+        try:
+            refuse(self._standing, asked.command)
+            if not known_receipt(self._standing, asked.command):
+                step = CarryOut(**self._step(), command=asked.command)
+                self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}")
+        except Refusal as refusal:
+            asked.refused = failure_of(refusal)
+        except ActivityError as error:
+            if not isinstance(error.cause, ApplicationError):
+                raise
+            asked.refused = error.cause
+            # It stands otherwise than was thought here: look at it anew.
+            self._standing = await self._do(STAND, Step(**self._step()), "look again")
+        if self._standing.state != before:
+            self._reminders = 0
+        asked.done = True
+
+    def _step(self) -> dict[str, Any]:
+        return {"transfer": self._start.id, "number": self._standing.step + 1, "now": workflow.now()}
+
+    async def _do(self, activity: str, argument: object, summary: str) -> Standing:
+        done: Standing = await workflow.execute_activity(
+            activity,
+            argument,
+            result_type=Standing,
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
+            retry_policy=UNTIL_IT_WORKS,
+            summary=summary[:200],
+        )
+        return done
+
+    @workflow.update
+    async def command(self, command: Command) -> Standing:
+        """Ship, receive, cancel, or say that the rest is lost."""
+        asked = Asked(command)
+        self._asked.append(asked)
+        await workflow.wait_condition(lambda: asked.done)
+        if asked.refused is not None:
+            raise asked.refused
+        return self._standing
+
+    @command.validator
+    def _may_be(self, command: Command) -> None:
+        """Refuse at once what cannot be; while a step is under way it is looked at after that."""
+        try:
+            if self._idle:
+                refuse(self._standing, command)
+        except Refusal as refusal:
+            raise failure_of(refusal) from refusal
+
+    @workflow.query
+    def standing(self) -> Standing:
+        return self._standing
+
+    def _show(self, waits: str) -> None:
+        start, standing = self._start, self._standing
+        rows = [
+            ("from", start.source),
+            ("to", start.destination),
+            ("state", standing.state),
+            ("held", sum(standing.held.values())),
+            ("under way", sum(standing.under_way.values())),
+        ]
+        show(rows, waits)
