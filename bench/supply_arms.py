@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from activities.supply.forecasting import Fitted, fit
-from activities.supply.levels import Aim, level_for
+from activities.supply.levels import Aim, Pace, level_of_trial
 from activities.supply.ordering import forecast_rule
 from activities.supply.simulate import OrderRule, Replayed, replay, up_to, whole
 from activities.supply.table import Floats
@@ -147,8 +147,8 @@ def ours(world: World, aims: Mapping[str, Aim]) -> Ours:
             if (period - world.first) % world.refit == 0:
                 fits.append((period, fit(past, horizon)))
                 trial = fits[-1][1].trial
-                known = past.demand[:, trial.origins[0] : trial.origins[-1] + 1]
-                found = {name: level_for(aim, trial.quantiles, known, world.lead) for name, aim in aims.items()}
+                tried = {name: level_of_trial(aim, trial, past, Pace(world.lead)) for name, aim in aims.items()}
+                found = {name: level for name, level in tried.items() if level is not None}
             quantiles.append(fits[-1][1].quantiles(past))
         for name in aims:
             levels[name].append(found[name])

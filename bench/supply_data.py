@@ -20,7 +20,7 @@ from activities.supply.table import DAYS, WEEKS, Bools, DemandTable, Floats, Int
 from activities.supply.uncensoring import uncensored
 
 Part = Literal["tuning", "reported"]
-SERIES = 500
+SERIES = 1_000
 """Of a sample: one chunk, as a run takes them."""
 KNOWN_WEEKS = 26
 LEAST_WEEKLY = 20

@@ -17,7 +17,7 @@ from activities.supply.table import Bools, Floats
 from bench.supply_arms import Ours
 from bench.supply_data import World
 
-SCORED = 200
+SCORED = 100
 """Series of a sample; the slow ones of the models take 10 ms and more for each series and origin."""
 SPACING = 3
 TRIED = 5

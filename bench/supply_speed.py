@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from activities.supply.levels import Aim, level_for
+from activities.supply.levels import Aim, Pace, level_of_trial
 from activities.supply.pooling import at_level
 from activities.supply.series import forecast_series
 from bench.supply_data import SERIES, drawn
@@ -23,9 +23,8 @@ def chunk(seed: int) -> tuple[int, int]:
     past = world.table.until(world.table.periods - AHEAD, AHEAD)
     found = forecast_series(past, [AHEAD] * SERIES)
     [fitted] = found.fits.values()
-    trial = fitted.trial
-    known = past.demand[:, trial.origins[0] : trial.origins[-1] + 1]
-    level = level_for(Aim("cost"), trial.quantiles, known, LEAD)
+    level = level_of_trial(Aim("cost"), fitted.trial, past, Pace(LEAD))
+    assert level is not None
     at_level(np.stack([one.quantiles for one in found.series]), level)
     return len(found.series), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -85,7 +85,7 @@ def fit(table: DemandTable, horizon: int) -> Fitted:
     """Learns from a table. Raises ValueError for one too short to try anything on: two horizons and a season."""
     rhythm = table.rhythm
     last = table.periods - horizon
-    trial = min(rhythm.trial, max(last // 3, 1))
+    trial = min(max(rhythm.trial, 2 * horizon), max(last // 3, 1))
     first = last - trial + 1
     if first - horizon < rhythm.season or first <= horizon:
         raise ValueError(f"{table.periods} periods are too few for sums of {horizon}")

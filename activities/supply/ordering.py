@@ -11,6 +11,7 @@ import numpy as np
 from activities.supply.pooling import LEVELS, MASS, at_level
 from activities.supply.simulate import OrderRule, whole
 from activities.supply.table import Floats
+from contracts.supply import Forecast
 
 _MIDDLE = LEVELS.index(0.5)
 
@@ -24,30 +25,34 @@ def stretched(quantiles: Floats, share: float | Floats) -> Floats:
     return found
 
 
-def expected_loss(quantiles: Floats, on_hand: Floats, coming: Floats, lead: int) -> Floats:
+def expected_loss(quantiles: Floats, there: Floats, share: float | Floats) -> Floats:
     """Units (n) that will be asked for and not be there before an order of now arrives.
 
-    `quantiles` (n, levels) of the sum over the interval of lead + 1 periods; `coming` (n, lead - 1): what arrives
-    before the second period's demand, the third's, and so on. What lacks at the end of a period was lost by then, so
-    the largest of these is taken.
+    `quantiles` (n, levels) of the sum over lead time and review, of which the lead time is `share`; `there` (n): on
+    hand and coming in that time. What comes late in it is taken as if it were there at once, so that rather too little
+    is reckoned as lost.
     """
-    there = on_hand[:, None] + np.concatenate([np.zeros((on_hand.size, 1)), coming.cumsum(axis=1)], axis=1)
-    worst = np.zeros(on_hand.size)
-    for period in range(lead):
-        asked = stretched(quantiles, (period + 1) / (lead + 1))
-        lacking = (np.maximum(asked - there[:, period : period + 1], 0.0) * MASS).sum(axis=1)
-        worst = np.maximum(worst, lacking)
-    return worst
+    asked = stretched(quantiles, share)
+    found: Floats = (np.maximum(asked - there[:, None], 0.0) * MASS).sum(axis=1)
+    return found
 
 
-def forecast_rule(quantiles: Floats, level: float | Floats, lead: int) -> OrderRule:
-    """Orders up to a level of each period's forecast (P, n, levels), less what is lost before it comes. `level` may be
-    each period's own (P)."""
+def lost_before(forecast: Forecast, there: float, lead_days: float) -> float:
+    """The same of one forecast, with the position `there`."""
+    share = min(lead_days / forecast.protection_days, 1.0)
+    return float(expected_loss(np.array([forecast.quantiles]), np.array([float(there)]), share)[0])
+
+
+def forecast_rule(quantiles: Floats, level: float | Floats, lead: int, review: int = 1, phase: int = 0) -> OrderRule:
+    """Orders up to a level of each period's forecast (P, n, levels), less what is lost before it comes; once in
+    `review` periods, from `phase` on. `level` may be each period's own (P)."""
     levels = np.broadcast_to(np.asarray(level, dtype=np.float64), quantiles.shape[:1])
+    share = lead / (lead + review)
 
     def order(period: int, on_hand: Floats, coming: Floats) -> Floats:
-        now = quantiles[period]
-        lost = expected_loss(now, on_hand, coming, lead) if lead else 0.0
-        return whole(at_level(now, float(levels[period])) - on_hand - coming.sum(axis=1) - lost)
+        if period % review != phase:
+            return np.zeros_like(on_hand)
+        now, there = quantiles[period], on_hand + coming.sum(axis=1)
+        return whole(at_level(now, float(levels[period])) - there - expected_loss(now, there, share))
 
     return order

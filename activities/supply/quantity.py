@@ -17,13 +17,16 @@ class Quantity:
     multiple: int
 
 
-def quantity(position: Position, target: Target, policy: SupplyPolicy, sourcing: Sourcing, moved: int = 0) -> Quantity:
+def quantity(
+    position: Position, target: Target, policy: SupplyPolicy, sourcing: Sourcing, moved: int = 0, lost: float = 0.0
+) -> Quantity:
     """Nothing above the reorder point; else up to order-up-to, at least the minimum, in whole multiples, and never more
-    than the shelf holds. `moved`: what transfers of the same run bring."""
+    than the shelf holds. `moved`: what transfers of the same run bring; `lost`: what is expected to be
+    asked for in vain before the goods come, which takes nothing off the shelf (activities/supply/ordering.py)."""
     there = position.total + moved
     minimum = max(policy.minimum_quantity, sourcing.minimum)
     multiple = lcm(policy.order_multiple, sourcing.multiple)
-    wanted = max(0.0, target.order_up_to - there)
+    wanted = max(0.0, target.order_up_to - there - lost)
     if there > target.reorder_point or wanted <= 0:
         return Quantity(0, wanted, "none", minimum, multiple)
     exact = ceil(round(wanted, 9))
