@@ -11,12 +11,15 @@ from pydantic import Field, StringConstraints
 
 from contracts.applications import Language
 from contracts.base import Document, Moment, Request
-from contracts.caseclock import ClockState, Priority
+from contracts.caseclock import CaseClocks, Priority
 from contracts.divisions import DivisionCode
 from contracts.ids import OrderId, Sku, sortable
 from contracts.money import Amount, Currency
 from contracts.partnership import Category
 from contracts.personal import PersonalText, PersonName, Phone
+from contracts.service_policy import STANDARD, Tier
+from contracts.service_policy import Standing as Ladder
+from contracts.service_teams import AgentId, Dialect, TeamId
 
 WORKFLOW = "ServiceCase"
 TASK_QUEUE = "service"
@@ -28,13 +31,8 @@ LOOK = "look"
 BELL = "bell"
 
 CaseId = Annotated[str, StringConstraints(pattern=r"^case-[0-9a-hjkmnp-tv-z]{18}$")]
-TeamId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-"""A member of a team: also the name of the key with which they work."""
 Words = Annotated[PersonalText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-Tier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")]
-PLAIN_TIER = "standard"
 
 CaseKind = Literal[
     "order_status",
@@ -86,7 +84,7 @@ class CustomerOf(Document):
     reference: str | None = None
     name: PersonName | None = None
     phone: Phone | None = None
-    tier: str = PLAIN_TIER
+    tier: str = STANDARD
 
 
 class CaseMessage(Document):
@@ -182,16 +180,18 @@ class CaseRecord(Document):
     """Category of goods, for the choice of a team."""
     priority: Priority = "normal"
     state: CaseState = "bot"
-    level: int = 0
-    """Of the ladder: 0 is the first level of people."""
+    ladder: Ladder | None = None
+    """Null: people have not got it yet."""
     team: str | None = None
     assignee: str | None = None
     assigned_at: Moment | None = None
-    acted_at: Moment | None = None
-    """When the assignee last did something."""
     passed: list[str] = []
-    """Assignees that were silent on this level."""
-    clocks: list[ClockState] = []
+    """Those who had it and were silent."""
+    wants: bool = False
+    """Whether somebody is to be chosen who takes it."""
+    choose_at: Moment | None = None
+    """When somebody comes on duty who may, while nobody can."""
+    clocks: CaseClocks = CaseClocks()
     policy: str | None = None
     """`<id>@<version>` by which targets were taken."""
     messages: int = 0
@@ -202,6 +202,8 @@ class CaseRecord(Document):
     """The last message that the bot has dealt with."""
     dialogue: dict[str, Any] | None = None
     """What the bot knows of the conversation."""
+    partners_told: list[str] = []
+    """Those that know of it."""
     causes: list[str] = []
     """Ids of the events that opened it, or were merged into it."""
     same: str | None = None
@@ -212,19 +214,37 @@ class CaseRecord(Document):
     opened_at: Moment
     opened_by: str
     resolved_at: Moment | None = None
-    closes_at: Moment | None = None
-    """Resolved, it may be reopened until then; waiting for the customer, it is given up then."""
+    ends_at: Moment | None = None
+    """Until when its state waits: resolved, it may be reopened; a customer or a partner may answer."""
     reopened: int = 0
     compensations: list[Compensation] = []
     corrections: list[Correction] = []
     outcome: Outcome | None = None
     satisfaction: Satisfaction | None = None
     timeline: list[CaseEntry] = []
-    checked_at: Moment | None = None
-    """When it was last carried."""
+    taken_up: bool = False
+    """Whether its first step was done."""
+    look_at: Moment | None = None
+    """When something outside is looked at again: an answer of the bot, a correction, a payment."""
+    looks: int = 0
+    """How often in a row that came to nothing."""
     due: Moment | None = None
     """When something must happen without anybody doing anything."""
     version: int = 0
+
+    @property
+    def level(self) -> int:
+        return self.ladder.level if self.ladder is not None else 0
+
+    @property
+    def weight(self) -> int:
+        """What it counts in the hands of whoever has it."""
+        return 2 if self.priority == "urgent" else 1
+
+    @property
+    def held(self) -> tuple[str, int] | None:
+        """Who has it in hand, and what it counts there."""
+        return (self.assignee, self.weight) if self.assignee is not None and self.state in PEOPLE else None
 
 
 class Opening(Request):
@@ -233,12 +253,12 @@ class Opening(Request):
     kind: CaseKind | None = Field(default=None, description="Left out: the bot finds out.")
     region: DivisionCode | None = Field(default=None, description="Left out: the order's.")
     language: Language = "zh"
-    dialect: str | None = Field(default=None, pattern=r"^[a-z]{2,20}$", description="Such as cantonese.")
+    dialect: Dialect | None = None
     channel: str = Field(default="app", pattern=r"^[a-z0-9_-]{1,40}$")
     customer: str | None = Field(default=None, min_length=1, max_length=64, description="Your own id of the customer.")
     name: PersonName | None = None
     phone: Phone | None = None
-    tier: Tier = PLAIN_TIER
+    tier: Tier = STANDARD
     order: OrderId | None = None
     sku: Sku | None = None
     product: Category | None = None
@@ -349,6 +369,7 @@ class Found(Request):
 
     kind: CaseKind
     cause: str
+    priority: Priority = "normal"
     note: Reason | None = None
 
 
@@ -356,6 +377,31 @@ Doing = Literal[
     "say", "reply", "note", "assign", "escalate", "prioritise", "ask_partner", "compensate", "decide", "correct",
     "resolve", "reopen", "merge", "rate", "partner_says", "found", "recount",
 ]  # fmt: skip
+
+
+class Recount(Request):
+    """Reckon the clocks anew, by the policy and calendar that hold now."""
+
+
+REQUESTS: dict[Doing, type[Request]] = {
+    "say": Say,
+    "reply": Reply,
+    "note": Note,
+    "assign": Assign,
+    "escalate": Escalate,
+    "prioritise": Prioritise,
+    "ask_partner": AskPartner,
+    "compensate": Compensate,
+    "decide": Decide,
+    "correct": Correct,
+    "resolve": Resolve,
+    "reopen": Reopen,
+    "merge": Merge,
+    "rate": Rate,
+    "partner_says": PartnerSays,
+    "found": Found,
+    "recount": Recount,
+}
 
 
 class CaseEvent(Document):
