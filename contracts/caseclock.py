@@ -5,7 +5,7 @@ is the one at which its target has passed in working time while it ran, so that 
 that was stopped, each stop anew. Pure; moments are UTC, spans are seconds of working time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -65,6 +65,11 @@ class CaseClocks(Document):
     resolution: ClockState | None = None
     level: ClockState | None = None
     silence: ClockState | None = None
+
+    @classmethod
+    def of(cls, clocks: Iterable[ClockState]) -> "CaseClocks":
+        """Out of a list in which each kind stands once, as `each` gives it."""
+        return cls.model_validate({one.kind: one for one in clocks})
 
     def each(self) -> list[ClockState]:
         every = (self.first_response, self.next_response, self.resolution, self.level, self.silence)

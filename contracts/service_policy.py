@@ -9,11 +9,12 @@ from contracts.base import Document, Moment, Request
 from contracts.carriers import DivisionPrefix
 from contracts.case_limits import Limits
 from contracts.caseclock import PRIORITIES, TARGET_MAX_S, ClockKind, Priority
+from contracts.money import Amount
 from contracts.requirements import Words
 from contracts.service_calendar import CalendarId
 from contracts.service_teams import AgentId, TeamId
 
-Tier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
+Tier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")]
 """Of a customer, as the retailer names them; whoever has none is `standard`."""
 STANDARD = "standard"
 ServicePolicyId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -64,6 +65,9 @@ class LadderLevel(Request):
     )
     silent_s: Span | None = Field(default=None, description="An assignee who does nothing for so long loses the case.")
     silences: int = Field(default=2, ge=1, le=20, description="With so many silences the case leaves the level.")
+    compensation_limit: Amount = Field(
+        default=0, description="What its assignee may give in all without approval, in minor units."
+    )
     message: Words = Field(
         description="To whom it is given, when a case arrives here. {case} and {because} are put in."
     )
@@ -84,7 +88,8 @@ class ServicePolicyDraft(Request):
         default="continue", description="What a case that is reopened has for its resolution: the rest, or all anew."
     )
     reopen_within_s: int = Field(default=7 * 86400, ge=0, le=366 * 86400, description="By the clock, once resolved.")
-    ladder: list[LadderLevel] = Field(min_length=1, max_length=9)
+    approval_s: Span = Field(default=4 * 3600, description="What waits for approval lapses after so long.")
+    ladder: list[LadderLevel] = Field(min_length=1, max_length=9, description="The first is level 1; 0 is the bot.")
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -154,7 +159,7 @@ class Step(Document):
     message: Words
 
 
-class Standing(Document):
+class OnLadder(Document):
     """Where a case is on the ladder. `since`: of the level; `silences`: of assignees there."""
 
     level: int = 1
@@ -184,6 +189,7 @@ DEFAULT = ServicePolicy(
             target_s=6 * 3600,
             before_due_s=3600,
             silent_s=1800,
+            compensation_limit=2_000,
             message=Words(zh="工单 {case} 分配给您：{because}。", en="Case {case} is yours: {because}."),
         ),
         LadderLevel(
@@ -192,6 +198,7 @@ DEFAULT = ServicePolicy(
             before_due_s=0,
             on_breach=["resolution"],
             silent_s=3600,
+            compensation_limit=10_000,
             message=Words(
                 zh="工单 {case} 升级到专家组：{because}。请优先处理。",
                 en="Case {case} has come up to the specialists: {because}. Please see to it first.",
@@ -200,6 +207,7 @@ DEFAULT = ServicePolicy(
         LadderLevel(
             title=Words(zh="值班主管", en="Lead on duty"),
             assignee=AssigneeRule(kind="lead"),
+            compensation_limit=50_000,
             message=Words(
                 zh="工单 {case} 升级到值班主管：{because}。请亲自联系顾客。",
                 en="Case {case} has come up to the lead: {because}. Please speak to the customer yourself.",

@@ -59,11 +59,11 @@ def promise(
     priority: Priority,
     tier: str,
 ) -> Promise:
-    """Out of all versions that are kept the newest count; the longest beginning of the region, then the smallest id.
-    A calendar that is gone is the one around the clock: a promise is never without an end."""
-    fitting = [(one.precision(region), one) for one in newest([DEFAULT, *policies])]
+    """The newest versions that are kept count, before what is built in; the longest beginning of the region, then the
+    smallest id. A calendar that is gone is the one around the clock: a promise is never without an end."""
+    fitting = [(one.precision(region), one) for one in newest([*policies, DEFAULT])]
     best = max((one for one in fitting if one[0] is not None), key=lambda one: one[0] or 0, default=(0, DEFAULT))[1]
-    known = {one.id: one for one in newest([*BUILTIN_CALENDARS.values(), *calendars])}
+    known = {one.id: one for one in newest([*calendars, *BUILTIN_CALENDARS.values()])}
     calendar = known.get(best.calendar) or BUILTIN_CALENDARS["around-the-clock"]
     return Promise(best, calendar, best.targets_for(priority, tier, region))
 

@@ -16,10 +16,10 @@ _FIRST_LOOK_S, _LONGEST_LOOK_S = 5.0, 3600.0
 
 
 def compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
-    case, limits = work.case, work.given.policy.limits
+    case, policy = work.case, work.given.policy
     if by != BOT:
         acted(work, by, at)
-    most = limits.compensation_bot if by == BOT else limits.compensation
+    most = policy.limits.compensation_bot if by == BOT else policy.level(case.level).compensation_limit
     given = sum(one.amount for one in case.compensations if one.state in _COUNTS)
     free = given + asked.amount <= most
     number = len(case.compensations) + 1
@@ -31,7 +31,7 @@ def compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
         by=by,
         at=at,
         state="approved" if free else "waits",
-        due=None if free else work_time_after(work, at, limits.approval_work_s),
+        due=None if free else work_time_after(work, at, policy.approval_s),
         key=f"{case.id}:compensation:{number}",
     )
     case.compensations = [*case.compensations, made]

@@ -10,7 +10,7 @@ from datetime import datetime
 from activities.service.clocks import Promise, arrived
 from contracts.caseclock import CaseClocks, ClockState, before_due
 from contracts.requirements import Words
-from contracts.service_policy import Because, Standing, Step
+from contracts.service_policy import Because, OnLadder, Step
 
 _KINDS: dict[str, Words] = {
     "first_response": Words(zh="首次响应", en="first response"),
@@ -26,30 +26,30 @@ _WHY: dict[Because, Words] = {
 }
 
 
-def ladder_step(given: Promise, standing: Standing, clocks: CaseClocks, now: datetime) -> Step | None:
+def ladder_step(given: Promise, standing: OnLadder, clocks: CaseClocks, now: datetime) -> Step | None:
     """The earliest step that has come about by `now`, to be taken before asking again; None: the case stays."""
     step = _earliest(given, standing, clocks)
     return step if step is not None and step.at <= now else None
 
 
-def next_step_at(given: Promise, standing: Standing, clocks: CaseClocks) -> datetime | None:
+def next_step_at(given: Promise, standing: OnLadder, clocks: CaseClocks) -> datetime | None:
     """When the next step comes about as the clocks run now; None: never, as long as nothing happens."""
     step = _earliest(given, standing, clocks)
     return step.at if step is not None else None
 
 
-def asked_to_rise(given: Promise, standing: Standing, at: datetime) -> Step | None:
+def asked_to_rise(given: Promise, standing: OnLadder, at: datetime) -> Step | None:
     """By a person; None: there is no level above."""
     return _rise(given, standing, "asked", at) if standing.level < len(given.policy.ladder) else None
 
 
-def taken(given: Promise, standing: Standing, clocks: CaseClocks, step: Step) -> tuple[Standing, CaseClocks]:
+def taken(given: Promise, standing: OnLadder, clocks: CaseClocks, step: Step) -> tuple[OnLadder, CaseClocks]:
     """Where the case is after a step. Whoever gets it then has their silence counted from there on (`assigned`)."""
     if step.kind == "replace":
         return standing.model_copy(update={"silences": standing.silences + 1}), clocks.model_copy(
             update={"silence": None}
         )
-    return Standing(level=step.to_level, since=step.at), arrived(clocks, given, step.to_level, step.at)
+    return OnLadder(level=step.to_level, since=step.at), arrived(clocks, given, step.to_level, step.at)
 
 
 def message(step: Step, case: str) -> Words:
@@ -62,14 +62,14 @@ def message(step: Step, case: str) -> Words:
     )
 
 
-def _earliest(given: Promise, standing: Standing, clocks: CaseClocks) -> Step | None:
+def _earliest(given: Promise, standing: OnLadder, clocks: CaseClocks) -> Step | None:
     if clocks.resolution is None or clocks.resolution.met_at is not None:
         return None
     # min() keeps the first of equals: a breach says more than a level's target that passes in the same moment.
     return min(_steps(given, standing, clocks), key=lambda one: one.at, default=None)
 
 
-def _steps(given: Promise, standing: Standing, clocks: CaseClocks) -> Iterator[Step]:
+def _steps(given: Promise, standing: OnLadder, clocks: CaseClocks) -> Iterator[Step]:
     level = given.policy.level(standing.level)
     if standing.level < len(given.policy.ladder):
         yield from _rises(given, standing, clocks)
@@ -91,7 +91,7 @@ def _steps(given: Promise, standing: Standing, clocks: CaseClocks) -> Iterator[S
         )
 
 
-def _rises(given: Promise, standing: Standing, clocks: CaseClocks) -> Iterator[Step]:
+def _rises(given: Promise, standing: OnLadder, clocks: CaseClocks) -> Iterator[Step]:
     """What came about before the case was here has brought it here, and counts no more."""
     level = given.policy.level(standing.level)
     for clock in clocks.promised():
@@ -110,7 +110,7 @@ def _breach(clock: ClockState) -> datetime | None:
     return clock.breached_at or (clock.due if clock.met_at is None else None)
 
 
-def _rise(given: Promise, standing: Standing, because: Because, at: datetime, clock: ClockState | None = None) -> Step:
+def _rise(given: Promise, standing: OnLadder, because: Because, at: datetime, clock: ClockState | None = None) -> Step:
     above = given.policy.level(standing.level + 1)
     return Step(
         kind="rise",
