@@ -17,8 +17,7 @@ from contracts.ids import OrderId, Sku, sortable
 from contracts.money import Amount, Currency
 from contracts.partnership import Category
 from contracts.personal import PersonalText, PersonName, Phone
-from contracts.service_policy import STANDARD, Tier
-from contracts.service_policy import Standing as Ladder
+from contracts.service_policy import STANDARD, OnLadder, Tier
 from contracts.service_teams import AgentId, Dialect, TeamId
 
 WORKFLOW = "ServiceCase"
@@ -120,7 +119,7 @@ class Compensation(Document):
     code: str | None = None
 
 
-Action = Literal["reroute", "cancel", "reship", "refund"]
+Action = Literal["reroute", "cancel", "reship", "refund", "take_back"]
 
 
 class Correction(Document):
@@ -180,7 +179,7 @@ class CaseRecord(Document):
     """Category of goods, for the choice of a team."""
     priority: Priority = "normal"
     state: CaseState = "bot"
-    ladder: Ladder | None = None
+    ladder: OnLadder | None = None
     """Null: people have not got it yet."""
     team: str | None = None
     assignee: str | None = None
@@ -327,7 +326,8 @@ class Decide(Request):
 
 
 class Correct(Request):
-    """reship: what was lost is sent again. refund: a return is opened, or what was lost is paid back."""
+    """reroute, cancel: what has not been shipped. reship, refund: a parcel that is lost is sent again, or paid back.
+    take_back: its goods are to come back."""
 
     action: Action
     parcel: str | None = Field(default=None, min_length=1, max_length=100)

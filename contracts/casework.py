@@ -7,7 +7,7 @@ from contracts.refusals import Refusal
 
 _IN_ANY_STATE: frozenset[Doing] = frozenset({"rate", "note", "found", "partner_says", "recount"})
 _OF_RESOLVED: frozenset[Doing] = _IN_ANY_STATE | {"say", "reopen"}
-_NEEDS_PARCEL = frozenset({"reship", "refund"})
+_NEEDS_PARCEL = frozenset({"reship", "refund", "take_back"})
 
 
 def standing_of(case: CaseRecord, due: datetime | None) -> Standing:

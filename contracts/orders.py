@@ -181,14 +181,14 @@ class Cancellation(Document):
 
 class Goodwill(Document):
     """Money that the customer is given back for what went wrong, once for a key; minor units. refused: the order had
-    not so much left to give."""
+    not so much left to give; paid: and nothing of it is owed any more."""
 
     key: str
     amount: int
     reason: str
     by: str
     at: Moment
-    state: Literal["given", "refused"]
+    state: Literal["given", "paid", "refused"]
 
 
 class OrderState(Document):

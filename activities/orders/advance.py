@@ -15,6 +15,7 @@ from activities.orders.money import (
     balance,
     declined_for_good,
     needs_authorisation,
+    note_goodwill,
     settled,
     take_goodwill,
     take_outcome,
@@ -242,6 +243,7 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.payment.method == "later" and (order.cancelled or not order.awaits_payment):
         order.hold_ended = True
     balance(order)
+    note_goodwill(order)
     plan_labels(order)
     order.label_at = next_label_at(order, now)
     order.stage = _stage(order)

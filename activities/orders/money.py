@@ -59,8 +59,15 @@ def take_goodwill(moves: Moves, event: InboxEvent, at: datetime) -> None:
     moves.note(f"goodwill.{state}", at, reason=reason, by=event.by)
 
 
+def note_goodwill(order: OrderState) -> None:
+    """Paid, as soon as nothing that was given back is owed any more."""
+    if order.goodwill and owes_nothing(order):
+        paid: list[Goodwill] = [one.model_copy(update={"state": "paid"}) for one in order.goodwill]
+        order.goodwill = [old if old.state == "refused" else new for old, new in zip(order.goodwill, paid, strict=True)]
+
+
 def _less_goodwill(order: OrderState, value: int) -> int:
-    return max(value - sum(one.amount for one in order.goodwill if one.state == "given"), 0)
+    return max(value - sum(one.amount for one in order.goodwill if one.state != "refused"), 0)
 
 
 def owes_nothing(order: OrderState) -> bool:

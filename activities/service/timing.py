@@ -8,7 +8,7 @@ from activities.service.work import Work
 from contracts.base import milliseconds
 from contracts.caseclock import CaseClocks, Moved
 from contracts.cases import PEOPLE, CaseState
-from contracts.service_policy import Standing, Step, Waiting
+from contracts.service_policy import OnLadder, Step, Waiting
 from contracts.worktime import add_work_time
 
 _WAITING: dict[CaseState, Waiting] = {
@@ -22,7 +22,7 @@ def to_people(work: Work, at: datetime, why: str) -> None:
     """From the first level, which the bot is, to people: somebody is to be chosen, and has to answer."""
     case = work.case
     case.state, case.ends_at, case.wants, case.choose_at = "open", None, True, None
-    case.ladder = Standing(since=at)
+    case.ladder = OnLadder(since=at)
     case.clocks = clocks.opened(work.given, at)
     work.note(at, "to_people", note=why)
 

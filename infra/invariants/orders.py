@@ -174,7 +174,7 @@ def kept_value() -> dict[str, Any]:
     worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, kept]}
     share = {"$floor": {"$divide": [worth, "$$line.quantity"]}}
     goods = {"$sum": {"$map": {"input": "$lines", "as": "line", "in": share}}}
-    given = {"$filter": {"input": _GOODWILL, "as": "one", "cond": {"$eq": ["$$one.state", "given"]}}}
+    given = {"$filter": {"input": _GOODWILL, "as": "one", "cond": {"$ne": ["$$one.state", "refused"]}}}
     less = {"$sum": {"$map": {"input": given, "as": "one", "in": "$$one.amount"}}}
     return {"$toLong": {"$max": [{"$subtract": [goods, less]}, 0]}}
 

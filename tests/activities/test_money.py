@@ -420,8 +420,9 @@ class TestGoodwill:
         give(shop, 70, 40)
         give(shop, 80, 40)
         assert intents(shop)[-1] == ("refund", 40, "todo")
+        assert [one.state for one in the(shop).goodwill] == ["given"]
         pay(shop, 90)
-        assert (money(shop), [one.state for one in the(shop).goodwill]) == ((0, 300, 40), ["given"])
+        assert (money(shop), [one.state for one in the(shop).goodwill]) == ((0, 300, 40), ["paid"])
         ship(shop, 100, kind="delivered")
         assert the(shop).stage is Stage.CLOSED and settled(the(shop))
 
@@ -437,7 +438,7 @@ class TestGoodwill:
         shop = authorised(("tea", 3))
         give(shop, 30, 200, "first")
         give(shop, 31, 101, "second")
-        assert [one.state for one in the(shop).goodwill] == ["given", "refused"]
+        assert [one.state for one in the(shop).goodwill] == ["paid", "refused"]
 
     def test_goods_that_come_back_are_paid_back_as_far_as_they_were_paid(self) -> None:
         shop = placed(("tea", 3), method="prepaid")
