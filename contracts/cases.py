@@ -166,7 +166,8 @@ class CaseRecord(Document):
 
     id: str
     kind: CaseKind
-    region: DivisionCode
+    region: str
+    """Division code; empty when neither the customer nor an order has told it."""
     language: Language = "zh"
     dialect: str | None = None
     channel: str
