@@ -41,6 +41,12 @@ class TeamDraft(Request):
     products: list[Category] = Field(default=[], max_length=50, description="Empty: everything.")
     agents: list[Agent] = Field(min_length=1, max_length=500)
     lead: AgentId | None = None
+    dialect_ahead: int = Field(
+        default=4,
+        ge=0,
+        le=1000,
+        description="A dialect's speakers get its cases until they had so many more than others.",
+    )
 
     @model_validator(mode="after")
     def _agents_once(self) -> "TeamDraft":
