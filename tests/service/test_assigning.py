@@ -28,7 +28,9 @@ def a_rota(team: Team, *, begins: str = "08:00", minutes: int = 720) -> Rota:
 
 
 def a_desk(*teams: Team, loads: dict[str, Load] | None = None, **rotas: Rota) -> Desk:
-    return Desk(list(teams), {one.id: rotas.get(one.id) or a_rota(one) for one in teams}, {}, {} if loads is None else loads)
+    return Desk(
+        list(teams), {one.id: rotas.get(one.id) or a_rota(one) for one in teams}, {}, {} if loads is None else loads
+    )
 
 
 def need(**changes: Any) -> Need:
