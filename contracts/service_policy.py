@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.carriers import DivisionPrefix
+from contracts.case_limits import Limits
 from contracts.caseclock import PRIORITIES, TARGET_MAX_S, ClockKind, Priority
 from contracts.money import Amount
 from contracts.requirements import Words
@@ -89,6 +90,7 @@ class ServicePolicyDraft(Request):
     reopen_within_s: int = Field(default=7 * 86400, ge=0, le=366 * 86400, description="By the clock, once resolved.")
     approval_s: Span = Field(default=4 * 3600, description="What waits for approval lapses after so long.")
     ladder: list[LadderLevel] = Field(min_length=1, max_length=9, description="The first is level 1; 0 is the bot.")
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _whole(self) -> "ServicePolicyDraft":

@@ -124,6 +124,15 @@ class Mongo:
         self.requirement_sets: Collection = self.db["requirement_sets"]
         self.bus_accounts: Collection = self.db["bus_accounts"]
         self.credentials: Collection = self.db["credentials"]
+        self.cases: Collection = self.db["cases"]
+        self.case_messages: Collection = self.db["case_messages"]
+        self.case_inbox: Collection = self.db["case_inbox"]
+        self.partner_cases: Collection = self.db["partner_cases"]
+        self.service_policies: Collection = self.db["service_policies"]
+        self.service_calendars: Collection = self.db["service_calendars"]
+        self.service_teams: Collection = self.db["service_teams"]
+        self.service_rotas: Collection = self.db["service_rotas"]
+        self.service_loads: Collection = self.db["service_loads"]
         self.clock = Clock(self._time)
 
     @staticmethod

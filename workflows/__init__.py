@@ -1,6 +1,7 @@
 """The durable processes. Each module reads as the process itself; nothing here does any I/O."""
 
 from workflows.agreement import AgreementSigning
+from workflows.case import ServiceCase
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -10,4 +11,5 @@ from workflows.settlement import Settlement, Settlements
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
+SERVICE_WORKFLOWS = [ServiceCase]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]

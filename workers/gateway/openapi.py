@@ -12,7 +12,14 @@ from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
-from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.orders import (
+    AddressChange,
+    CancelRequest,
+    CommandRequest,
+    GoodwillRequest,
+    OrderPlacement,
+    PaymentReport,
+)
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.settling import Answer as DisputeAnswer
@@ -47,6 +54,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     RerouteRequest,
     PaymentReport,
     AddressChange,
+    GoodwillRequest,
     ReturnRequest,
     ReturnSending,
     ReturnReceipt,
