@@ -22,6 +22,9 @@ from contracts.orders import (
 )
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
+from contracts.service_calendar import CalendarDraft
+from contracts.service_policy import ServicePolicyDraft
+from contracts.service_teams import RotaDraft, TeamDraft
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
@@ -64,6 +67,10 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     CarrierBatch,
     TrackingBatch,
     PolicyDraft,
+    ServicePolicyDraft,
+    CalendarDraft,
+    TeamDraft,
+    RotaDraft,
     RuleBatch,
     SettlementsAsked,
     Approve,
