@@ -12,7 +12,8 @@ from contracts.cases import CaseEvent, CaseRecord, Doing, Opening
 from contracts.requirements import Words
 from contracts.service_policy import ServicePolicy
 from contracts.service_teams import Agent, Duty, Rota, Team
-from infra.mongo import Mongo
+from infra.mongo import Mongo, Session
+from infra.service_book import ROTAS, TEAMS, keep
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """Ten o'clock in Shanghai, on a day like any other."""
@@ -87,7 +88,9 @@ def always(of: Team) -> Rota:
 
 
 async def hire(mongo: Mongo, *teams: Team) -> None:
-    for one in teams:
-        rota = always(one)
-        await mongo.service_teams.insert_one({"_id": f"{one.id}@1", **one.model_dump(mode="json")})
-        await mongo.service_rotas.insert_one({"_id": f"{rota.team}@1", **rota.model_dump(mode="json")})
+    async def work(session: Session) -> None:
+        for one in teams:
+            await keep(mongo, TEAMS, one, MONDAY, session)
+            await keep(mongo, ROTAS, always(one), MONDAY, session)
+
+    await mongo.transaction(work)
