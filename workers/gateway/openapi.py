@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
+from contracts.cases import REQUESTS, Opening
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import (
@@ -100,6 +101,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     ReplayAsked,
     Resend,
     Cancel,
+    Opening,
+    *REQUESTS.values(),
     Problem,
 )
 _REF = "#/components/schemas/{model}"
