@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,12 +51,14 @@ class Minutes:
     def __init__(self, calendar: ServiceCalendar, begun: datetime) -> None:
         self.begun = begun.astimezone(UTC).replace(second=0, microsecond=0)
         here = ZoneInfo(calendar.zone)
-        works = []
+        works: list[bool] = []
+        by_day: dict[date, list[tuple[int, int]]] = {}
         for number in range(_DAYS * 1440):
             local = (self.begun + number * _MINUTE).astimezone(here)
-            clock = f"{local:%H:%M}"
-            periods = calendar.work.on(local.date())
-            works.append(any(f"{opens:%H:%M}" <= clock < _closing(f"{closes:%H:%M}") for opens, closes in periods))
+            day, clock = local.date(), local.hour * 60 + local.minute
+            if day not in by_day:
+                by_day[day] = [(_minute(opens), _closing(closes)) for opens, closes in calendar.work.on(day)]
+            works.append(any(opens <= clock < closes for opens, closes in by_day[day]))
         self.works = works
         self.so_far = [0, *accumulate(works)]
 
@@ -76,8 +78,13 @@ class Minutes:
         return self.begun + timedelta(seconds=missing)
 
 
-def _closing(clock: str) -> str:
-    return "24:00" if clock == "23:59" else clock
+def _minute(clock: time) -> int:
+    return clock.hour * 60 + clock.minute
+
+
+def _closing(clock: time) -> int:
+    """One minute before midnight is midnight."""
+    return 1440 if _minute(clock) == 1439 else _minute(clock)
 
 
 def check(records: Sequence[CaseRecord], told: Sequence[Told], book: Book, expected: int) -> Row:
