@@ -37,7 +37,7 @@ from contracts.cases import (
     CaseRecord,
     Compensate,
     Correct,
-    Decide,
+    DecideMoney,
     Doing,
     Escalate,
     Found,
@@ -45,9 +45,9 @@ from contracts.cases import (
     Note,
     PartnerSays,
     Prioritise,
-    Rate,
+    Rating,
     Reopen,
-    Reply,
+    ReplyToCustomer,
     Resolve,
     Say,
 )
@@ -131,7 +131,7 @@ def _say(work: Work, asked: Say, by: str, at: datetime) -> None:
         work.wind(lambda old, given: clocks.customer_wrote(old, given, level, at))
 
 
-def _reply(work: Work, asked: Reply, by: str, at: datetime) -> None:
+def _reply(work: Work, asked: ReplyToCustomer, by: str, at: datetime) -> None:
     case = work.case
     acted(work, by, at)
     work.say(at, "agent", by, asked.text)
@@ -223,7 +223,7 @@ def _compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
     compensate(work, asked, by, at)
 
 
-def _decide(work: Work, asked: Decide, by: str, at: datetime) -> None:
+def _decide(work: Work, asked: DecideMoney, by: str, at: datetime) -> None:
     decide(work, asked, by, at)
 
 
@@ -246,7 +246,7 @@ def _merge(work: Work, asked: Merge, by: str, at: datetime) -> None:
     merge(work, asked.into, by, at)
 
 
-def _rate(work: Work, asked: Rate, by: str, at: datetime) -> None:
+def _rate(work: Work, asked: Rating, by: str, at: datetime) -> None:
     rate(work, asked, by, at)
 
 
