@@ -79,8 +79,10 @@ def conclude(work: Work) -> Work:
 
 
 def pass_time(work: Work, now: datetime) -> None:
-    """Everything that has come about by now, in its order."""
+    """Everything that has come about by now, in its order; by the policy and calendar that count now."""
     case = work.case
+    if case.state in LIVE and case.policy not in (None, work.given.pinned):
+        count_anew(work, now)
     while True:
         lapsing = [one.due for one in case.compensations if one.state == "waits" and one.due is not None]
         ends = [one for one in (case.ends_at, *lapsing) if one is not None and one <= now]
@@ -96,7 +98,7 @@ def _take_up(work: Work) -> None:
     """What is no matter for the bot goes to people at once; the clocks run from the opening."""
     case = work.case
     case.taken_up = True
-    case.policy = f"{work.given.policy.pinned} {work.given.calendar.pinned}"
+    case.policy = work.given.pinned
     if case.state == "open" or case.kind in FOUND_BY_SYSTEM:
         to_people(work, case.opened_at, case.kind)
         if case.kind in ("late_missed", "late_predicted", "partner_silent"):

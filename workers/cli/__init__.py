@@ -15,6 +15,7 @@ from workers.cli import (
     masterdata,
     orders,
     partner,
+    service,
     settlements,
     status,
     versions,
@@ -36,6 +37,9 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
+case = typer.Typer(no_args_is_help=True, help="Customer service: what is promised, and by whom.")
+service.mount(case)
+app.add_typer(case, name="case")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
