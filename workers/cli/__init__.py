@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from workers.cli import (
+    bot,
     bus,
     check,
     importing,
@@ -36,6 +37,7 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
+app.add_typer(bot.app, name="bot")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
@@ -59,6 +61,7 @@ _IN_THEIR_WORDS = {
     "ServerTooOld",
     "StreamUnreadable",
     "VersionUnknown",
+    "WeightsUnreadable",
 }
 """Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
 _IN_OUR_WORDS = {
