@@ -166,7 +166,8 @@ class CaseRecord(Document):
 
     id: str
     kind: CaseKind
-    region: DivisionCode
+    region: str
+    """Division code; empty when neither the customer nor an order has told it."""
     language: Language = "zh"
     dialect: str | None = None
     channel: str
@@ -236,14 +237,9 @@ class CaseRecord(Document):
         return self.ladder.level if self.ladder is not None else 0
 
     @property
-    def weight(self) -> int:
-        """What it counts in the hands of whoever has it."""
-        return 2 if self.priority == "urgent" else 1
-
-    @property
-    def held(self) -> tuple[str, int] | None:
-        """Who has it in hand, and what it counts there."""
-        return (self.assignee, self.weight) if self.assignee is not None and self.state in PEOPLE else None
+    def holder(self) -> str | None:
+        """In whose hands it is and counts."""
+        return self.assignee if self.state in PEOPLE else None
 
 
 class Opening(Request):

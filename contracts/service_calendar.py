@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
-from contracts.base import Request
+from contracts.base import Moment, Request
 from contracts.hours import TIME_ZONE, Hours, Period, TimeZone
 from contracts.requirements import Words
 from contracts.worktime import OFFICE, WorkCalendar
@@ -22,17 +22,21 @@ class CalendarDraft(Request):
     zone: TimeZone = TIME_ZONE
     work: WorkCalendar
 
-    @model_validator(mode="after")
-    def _has_hours(self) -> "CalendarDraft":
-        if not any(getattr(self.work.hours, day) for day in _DAYS):
-            raise ValueError("work.hours has no period at all, so that nothing would ever be due; add one")
-        return self
+    @field_validator("work")
+    @classmethod
+    def _has_hours(cls, work: WorkCalendar) -> WorkCalendar:
+        if not any(getattr(work.hours, day) for day in _DAYS):
+            raise ValueError("hours has no period at all, so that nothing would ever be due; add one")
+        return work
 
 
 class ServiceCalendar(CalendarDraft):
     """One version of it, which never changes."""
 
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
     version: int = Field(default=1, ge=1, le=999_999)
+    at: Moment | None = Field(default=None, description="When it was made; null: the system brings it with it.")
 
     @property
     def pinned(self) -> str:

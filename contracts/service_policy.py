@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.carriers import DivisionPrefix
@@ -40,13 +40,14 @@ class AssigneeRule(Request):
 
     kind: Literal["skilled", "lead", "named", "keep"] = "skilled"
     team: TeamId | None = Field(default=None, description="Of this team alone.")
-    agent: AgentId | None = None
+    agent: AgentId | None = Field(default=None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _named(self) -> "AssigneeRule":
-        if (self.kind == "named") != (self.agent is not None):
-            raise ValueError("agent is written with kind named, and with no other; add it or leave it out")
-        return self
+    @field_validator("agent")
+    @classmethod
+    def _named(cls, agent: str | None, info: ValidationInfo) -> str | None:
+        if (info.data.get("kind") == "named") != (agent is not None):
+            raise ValueError("an agent is written with kind named, and with no other; add it or leave it out")
+        return agent
 
 
 class LadderLevel(Request):
@@ -92,24 +93,28 @@ class ServicePolicyDraft(Request):
     ladder: list[LadderLevel] = Field(min_length=1, max_length=9, description="The first is level 1; 0 is the bot.")
     limits: Limits = Limits()
 
-    @model_validator(mode="after")
-    def _whole(self) -> "ServicePolicyDraft":
-        plain = [one.priority for one in self.targets if not one.tiers and not one.regions]
+    @field_validator("targets")
+    @classmethod
+    def _whole(cls, targets: list[Targets]) -> list[Targets]:
+        plain = [one.priority for one in targets if not one.tiers and not one.regions]
         missing = [name for name in PRIORITIES if name not in plain]
         if missing:
             raise ValueError(
-                f"targets: none for {missing[0]} without tiers and regions; add one, so that all have some"
+                f"none is for {missing[0]} without tiers and regions; add one, so that all cases have some"
             )
         twice = [name for name in PRIORITIES if plain.count(name) > 1]
         if twice:
-            raise ValueError(f"targets: {twice[0]} has two without tiers and regions; leave one out")
-        return self
+            raise ValueError(f"{twice[0]} has two without tiers and regions; leave one out")
+        return targets
 
 
 class ServicePolicy(ServicePolicyDraft):
     """One version of it, which never changes."""
 
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
     version: int = Field(default=1, ge=1, le=999_999)
+    at: Moment | None = Field(default=None, description="When it was made; null: the system brings it with it.")
 
     @property
     def pinned(self) -> str:

@@ -1,9 +1,9 @@
 """Teams of customer service: who is in them, what they can do, and when they are on duty. Data, in versions."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.carriers import ClockTime, DivisionPrefix
@@ -41,20 +41,37 @@ class TeamDraft(Request):
     products: list[Category] = Field(default=[], max_length=50, description="Empty: everything.")
     agents: list[Agent] = Field(min_length=1, max_length=500)
     lead: AgentId | None = None
+    dialect_ahead: int = Field(
+        default=4,
+        ge=0,
+        le=1000,
+        description="A dialect's speakers get its cases until they had so many more than others.",
+    )
 
-    @model_validator(mode="after")
-    def _agents_once(self) -> "TeamDraft":
-        ids = [one.id for one in self.agents]
+    @field_validator("agents")
+    @classmethod
+    def _agents_once(cls, agents: list[Agent]) -> list[Agent]:
+        ids = [one.id for one in agents]
         twice = sorted({one for one in ids if ids.count(one) > 1})
         if twice:
-            raise ValueError(f"agents: {twice[0]} is listed twice; list each once")
-        if self.lead is not None and self.lead not in ids:
-            raise ValueError(f"lead: {self.lead} is none of its agents; add them, or name another")
-        return self
+            raise ValueError(f"{twice[0]} is listed twice; list each once")
+        return agents
+
+    @field_validator("lead")
+    @classmethod
+    def _one_of_them(cls, lead: str | None, info: ValidationInfo) -> str | None:
+        if lead is not None and lead not in {one.id for one in info.data.get("agents", [])}:
+            raise ValueError(f"{lead} is none of its agents; add them, or name another")
+        return lead
 
 
 class Team(TeamDraft):
+    """One version of it, which never changes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
     version: int = Field(default=1, ge=1, le=999_999)
+    at: Moment | None = Field(default=None, description="When it was made; null: the system brings it with it.")
 
 
 class Duty(Request):
@@ -74,11 +91,12 @@ class DutyChange(Request):
     end: Moment
     on: bool = Field(default=False, description="true: on duty in this time; false: away.")
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "DutyChange":
-        if self.start >= self.end:
-            raise ValueError("end must be later than start")
-        return self
+    @field_validator("end")
+    @classmethod
+    def _in_order(cls, end: datetime, info: ValidationInfo) -> datetime:
+        if "start" in info.data and end <= info.data["start"]:
+            raise ValueError("it must be later than start; correct one of them")
+        return end
 
 
 class RotaDraft(Request):
@@ -97,18 +115,33 @@ class RotaDraft(Request):
     changes: list[DutyChange] = Field(default=[], max_length=2000)
     whole: bool = Field(default=False, description="Whether somebody must be on duty at any time; gaps are refused.")
 
-    @model_validator(mode="after")
-    def _fits_its_cycle(self) -> "RotaDraft":
-        late = next((one for one in self.duties if one.day >= self.cycle_days), None)
+    @field_validator("calendar")
+    @classmethod
+    def _in_weeks(cls, calendar: str | None, info: ValidationInfo) -> str | None:
+        begun = info.data.get("anchor")
+        if calendar is not None and (info.data.get("cycle_days") != 7 or begun is None or begun.weekday() != 0):
+            raise ValueError("a rota that keeps holidays has seven days from a Monday; correct anchor and cycle_days")
+        return calendar
+
+    @field_validator("duties")
+    @classmethod
+    def _in_the_cycle(cls, duties: list[Duty], info: ValidationInfo) -> list[Duty]:
+        days = info.data.get("cycle_days", 366)
+        late = next((one for one in duties if one.day >= days), None)
         if late is not None:
-            raise ValueError(f"duties: day {late.day} is not in a cycle of {self.cycle_days} days, which begins with 0")
-        if self.calendar is not None and (self.cycle_days != 7 or self.anchor.weekday() != 0):
-            raise ValueError("calendar: a rota that keeps holidays has seven days from a Monday; correct anchor")
-        return self
+            raise ValueError(
+                f"day {late.day} is not in a cycle of {days} days, which begins with 0; correct one of them"
+            )
+        return duties
 
 
 class Rota(RotaDraft):
+    """One version of it, which never changes; of each team the newest counts."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
     version: int = Field(default=1, ge=1, le=999_999)
+    at: Moment | None = Field(default=None, description="When it was made; null: the system brings it with it.")
 
 
 class Need(Document):

@@ -4,6 +4,7 @@ Days of China come from contracts/data/workdays.json. A year whose notice is not
 `provisional`: what is counted in it may come out otherwise when the table has it, but it is always counted.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ def _table() -> dict[int, tuple[bool, frozenset[str], frozenset[str]]]:
         int(year): (days["provisional"], frozenset(days["off"]), frozenset(days["work"]))
         for year, days in kept["years"].items()
     }
+
+
+@cache
+def edition() -> str:
+    """Tells one table of days from another: what was reckoned by an older one may come out otherwise."""
+    return hashlib.sha256(files("contracts").joinpath("data/workdays.json").read_bytes()).hexdigest()[:12]
 
 
 def day_kind(region: Region | None, day: date) -> DayKind:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
+from statistics import median_low
 
 from activities.service.rota import OnDuty, next_duty, on_duty
 from contracts.caseclock import Priority
@@ -116,28 +116,38 @@ def _misfit(
 
 
 def _chosen(
-    team: Team, able: Sequence[Agent], need: Need, turns: Mapping[str, float], looked: list[Looked]
+    team: Team, able: Sequence[Agent], need: Need, turns: Mapping[str, tuple[float, bool]], looked: list[Looked]
 ) -> Assignment:
-    """Of those with the dialect, if there are any. Equal turns go by chance that is the same for the same case."""
+    """Whose turn it is; of the dialect's speakers, if there are any and the cases that only they get have not put them
+    too far ahead. Equal turns go by chance that is the same for the same case."""
+
+    def turn(one: Agent) -> tuple[float, bool, int, str]:
+        return *turns[one.id], _chance(need.case, one.id), one.id
+
+    best, why = min(able, key=turn), "their turn"
     speaking = [one for one in able if need.dialect is not None and need.dialect in one.dialects]
-    best = min(speaking or able, key=lambda one: (turns[one.id], _chance(need.case, one.id), one.id))
-    why = f"speaks {need.dialect}; their turn" if speaking else "their turn"
+    if speaking:
+        speaker = min(speaking, key=turn)
+        if turns[speaker.id][0] - turns[best.id][0] <= team.dialect_ahead:
+            best, why = speaker, f"speaks {need.dialect}; their turn"
+        elif best.id not in {one.id for one in speaking}:
+            why = f"their turn; who speaks {need.dialect} is more than {team.dialect_ahead} cases ahead"
     rest = [Looked(team=team.id, agent=one.id, because="another's turn") for one in able if one.id != best.id]
     return Assignment(
         team=team.id,
         agent=best.id,
-        turn=turns[best.id] + need.weight / best.share,
+        turn=turns[best.id][0] + need.weight / best.share,
         looked=[Looked(team=team.id, agent=best.id, because=why), *rest, *looked],
     )
 
 
-def _turns(loads: Mapping[str, Load], there: Mapping[str, OnDuty]) -> dict[str, float]:
-    """Where each on duty stands. Who has had nothing since they came joins in the middle of those who have; in the
-    first moment of a day all begin alike."""
+def _turns(loads: Mapping[str, Load], there: Mapping[str, OnDuty]) -> dict[str, tuple[float, bool]]:
+    """Where each on duty stands, and before whom of equals: who has had nothing since they came joins in the middle of
+    those who have, and is the first there; else chance could pass them over while the middle moves on."""
     known = {one: loads[one] for one in there if one in loads}
     settled = {one: load.turn for one, load in known.items() if load.turned_at and load.turned_at >= there[one].start}
-    middle = median(settled.values()) if settled else max((load.turn for load in known.values()), default=0.0)
-    return {one: settled.get(one, middle) for one in there}
+    joined = median_low(settled.values()) if settled else max((load.turn for load in known.values()), default=0.0)
+    return {one: (settled[one], True) if one in settled else (joined, False) for one in there}
 
 
 def _comes(desk: Desk, team: Team, agents: Sequence[Agent], at: datetime) -> datetime | None:

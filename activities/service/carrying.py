@@ -22,6 +22,7 @@ from contracts.service_teams import Assignment
 from infra.cases import Cases, Stale
 from infra.mongo import Session
 from infra.order_api import NotNow
+from infra.service_book import Book, ServiceBook
 
 log = logging.getLogger(__name__)
 _EVENTS_AT_ONCE = 100
@@ -43,6 +44,7 @@ class CaseActivities:
     def __init__(self, cases: Cases, desk: OrderDesk, first_level: FirstLevel | None = None) -> None:
         self._cases = cases
         self._mongo = cases.mongo
+        self._book = ServiceBook(cases.mongo)
         self._desk = desk
         self._first_level = first_level
 
@@ -71,9 +73,9 @@ class CaseActivities:
             late = before.due is not None and before.due <= now
             if not events and not late and before.taken_up:
                 return before
-            given = await promise_for(self._mongo, before, session)
-            done = step(before, events, now, given)
-            return await self._write(done, now, session)
+            book = await self._book.current(session)
+            done = step(before, events, now, promise_for(book, before))
+            return await self._write(done, book, now, session)
 
         return await self._again_when_stale(work)
 
@@ -82,18 +84,19 @@ class CaseActivities:
 
         async def work(session: Session) -> CaseRecord:
             before = await self._read(case, session)
-            done = begin(before, await promise_for(self._mongo, before, session))
+            book = await self._book.current(session)
+            done = begin(before, promise_for(book, before))
             pass_time(done, now)
             change(done)
-            return await self._write(done, now, session)
+            return await self._write(done, book, now, session)
 
         return await self._again_when_stale(work)
 
-    async def _write(self, work: Work, now: datetime, session: Session) -> CaseRecord:
+    async def _write(self, work: Work, book: Book, now: datetime, session: Session) -> CaseRecord:
         case, turn = work.case, None
         if case.wants and (case.choose_at is None or case.choose_at <= now or case.level != work.before.level):
             rule = work.given.policy.level(case.level).assignee
-            found = await whose(self._mongo, case, rule, now, session)
+            found = await whose(self._mongo, book, case, rule, now, session)
             turn = chosen(work, found, now)
         if case.look_at is not None and not under_way(case):
             case.look_at = None

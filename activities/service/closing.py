@@ -6,7 +6,7 @@ from activities.service import clocks
 from activities.service.telling import resolved_words
 from activities.service.timing import clock_time_after, give, go_on, to_people
 from activities.service.work import SYSTEM, Work
-from contracts.cases import Outcome, Rate, Resolve, Satisfaction
+from contracts.cases import CaseEvent, Outcome, Rate, Resolve, Satisfaction
 
 
 def resolve(work: Work, asked: Resolve, by: str, at: datetime) -> None:
@@ -73,6 +73,9 @@ def merge(work: Work, into: str, by: str, at: datetime) -> None:
     case.outcome = Outcome(code="merged", by=by, at=at, note=into)
     case.resolved_at = case.resolved_at or at
     work.note(at, "merged", by, into)
+    text = f"工单 {case.id} 已并入本工单。 Case {case.id} was merged into this one."
+    told = CaseEvent(id=f"merged:{case.id}", case=into, at=at, by=by, what="note", text=text)
+    work.passed_on.append(told)
 
 
 def _at_rest(work: Work, at: datetime) -> None:

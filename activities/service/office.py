@@ -1,38 +1,30 @@
-"""What the database knows of promises and people: what counts for a case, and who takes it."""
+"""What counts for a case by the book, and who takes it."""
 
 from datetime import datetime
 
-from activities.service.assigning import Desk, assign
+from activities.service.assigning import Desk, assign, weight
 from activities.service.clocks import Promise, promise
 from contracts.cases import CaseRecord
-from contracts.service_calendar import BUILTIN, ServiceCalendar
-from contracts.service_policy import AssigneeRule, ServicePolicy
-from contracts.service_teams import Assignment, Load, Need, Rota, Team
-from contracts.versions import newest
+from contracts.service_policy import AssigneeRule
+from contracts.service_teams import Assignment, Load, Need
 from infra.mongo import Mongo, Session
+from infra.service_book import Book
 
 
-async def promise_for(mongo: Mongo, case: CaseRecord, session: Session) -> Promise:
+def promise_for(book: Book, case: CaseRecord) -> Promise:
     """By the newest versions."""
-    policies = [ServicePolicy.model_validate(row) async for row in mongo.service_policies.find({}, session=session)]
-    calendars = await _calendars(mongo, session)
+    policies, calendars = book.policies.values(), book.calendars.values()
     return promise(policies, calendars, case.region, case.priority, case.customer.tier)
 
 
-async def whose(mongo: Mongo, case: CaseRecord, rule: AssigneeRule, now: datetime, session: Session) -> Assignment:
-    """Who is to have it. Read in the session that writes it: of two cases that are given to the same person in the
-    same moment, one is given again."""
-    teams = [Team.model_validate(row) async for row in mongo.service_teams.find({}, session=session)]
-    rotas = [Rota.model_validate(row) async for row in mongo.service_rotas.find({}, session=session)]
-    newest_rotas: dict[str, Rota] = {}
-    for rota in sorted(rotas, key=lambda one: one.version):
-        newest_rotas[rota.team] = rota
-    loads = {
-        row["_id"]: Load(agent=row["_id"], **_without_id(row))
-        async for row in mongo.service_loads.find({}, session=session)
-    }
-    calendars = {one.id: one for one in [*BUILTIN.values(), *newest(await _calendars(mongo, session))]}
-    desk = Desk(teams=newest(teams), rotas=newest_rotas, calendars=calendars, loads=loads)
+async def whose(
+    mongo: Mongo, book: Book, case: CaseRecord, rule: AssigneeRule, now: datetime, session: Session
+) -> Assignment:
+    """Who is to have it. Loads are read in the session that writes them: of two cases that are given to the same
+    person in the same moment, one is given again."""
+    rows = mongo.service_loads.find({}, session=session)
+    loads = {row["_id"]: Load.model_validate({"agent": row["_id"], **row}) async for row in rows}
+    desk = Desk(teams=list(book.teams.values()), rotas=book.rotas, calendars=book.calendars, loads=loads)
     return assign(desk, need_of(case), rule, now)
 
 
@@ -44,7 +36,7 @@ def need_of(case: CaseRecord) -> Need:
         language=case.language,
         dialect=case.dialect,
         product=case.product,
-        weight=case.weight,
+        weight=weight(case.priority),
         avoid=case.passed,
         holder=case.assignee,
     )
@@ -55,9 +47,9 @@ async def keep_loads(
 ) -> None:
     """What agents have in hand from now on; `turn`: of the one who has just been given the case."""
     changes: dict[str, int] = {}
-    for held, sign in ((before.held, -1), (after.held, 1)):
-        if held is not None:
-            changes[held[0]] = changes.get(held[0], 0) + sign * held[1]
+    for case, sign in ((before, -1), (after, 1)):
+        if case.holder is not None:
+            changes[case.holder] = changes.get(case.holder, 0) + sign * weight(case.priority)
     given = after.assignee if turn is not None else None
     for agent in sorted({*changes, *([given] if given else [])}):
         update: dict[str, dict[str, object]] = {"$inc": {"open": changes.get(agent, 0)}}
@@ -65,11 +57,3 @@ async def keep_loads(
             update["$set"] = {"turn": turn, "turned_at": now}
         if changes.get(agent) or agent == given:
             await mongo.service_loads.update_one({"_id": agent}, update, upsert=True, session=session)
-
-
-async def _calendars(mongo: Mongo, session: Session) -> list[ServiceCalendar]:
-    return [ServiceCalendar.model_validate(row) async for row in mongo.service_calendars.find({}, session=session)]
-
-
-def _without_id(row: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name != "_id"}

@@ -31,8 +31,6 @@ _PRIORITIES: dict[CaseKind, Priority] = {
     "partner_silent": "normal",
     "late_predicted": "normal",
 }
-_ANYWHERE = "000000"
-"""Of a case that names neither region nor order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def record_of(case: str, asked: Opening, by: str, at: datetime, order: dict[str,
     return CaseRecord(
         id=case,
         kind=kind,
-        region=asked.region or (order or {}).get("division") or _ANYWHERE,
+        region=asked.region or (order or {}).get("division") or "",
         language=asked.language,
         dialect=asked.dialect,
         channel=asked.channel,

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from activities.service.clocks import Promise
 from contracts.caseclock import CaseClocks
-from contracts.cases import CaseEntry, CaseMessage, CaseRecord, Sender
+from contracts.cases import CaseEntry, CaseEvent, CaseMessage, CaseRecord, Sender
 from contracts.refusals import Refusal
 
 SYSTEM = "tongqu"
@@ -30,6 +30,8 @@ class Work:
     told: list[Told] = field(default_factory=list)
     verdicts: dict[str, Refusal | None] = field(default_factory=dict)
     """By event that was taken: why it was not carried out."""
+    passed_on: list[CaseEvent] = field(default_factory=list)
+    """What another case is to hear."""
     why: list[str] = field(default_factory=list)
     """Codes of what happened, for those who hear that the case has changed."""
 

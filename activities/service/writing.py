@@ -20,6 +20,7 @@ async def write(cases: Cases, work: Work, turn: float | None, now: datetime, ses
     written = await cases.replace(case, session)
     await cases.add_messages(work.messages, session)
     await cases.take(work.verdicts, now, session)
+    await cases.write_events(work.passed_on, session)
     await keep_loads(cases.mongo, before, case, turn, now, session)
     await count_for_partner(cases, before, case, session)
     events = [

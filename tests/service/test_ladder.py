@@ -225,5 +225,5 @@ def test_a_message_says_in_both_languages_what_happened() -> None:
 
 
 def test_a_level_that_names_somebody_says_whom() -> None:
-    with pytest.raises(ValueError, match="agent is written with kind named"):
+    with pytest.raises(ValueError, match="an agent is written with kind named"):
         AssigneeRule(kind="named")

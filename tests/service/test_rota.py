@@ -130,7 +130,7 @@ def test_it_is_what_looking_at_each_duty_gives(rota: Rota, minute: int) -> None:
 def test_a_rota_that_keeps_holidays_begins_on_a_monday() -> None:
     with pytest.raises(ValueError, match="correct anchor"):
         Rota(team="t", anchor=date(2026, 1, 6), calendar="cn-office", duties=[])
-    with pytest.raises(ValueError, match="a cycle of 4 days"):
+    with pytest.raises(ValueError, match="day 4 is not in a cycle of 4 days"):
         Rota(
             team="t", anchor=date(2026, 1, 6), cycle_days=4, duties=[Duty(agent="a", day=4, begins="08:00", minutes=60)]
         )

@@ -13,6 +13,7 @@ from workers.gateway import (
     articles,
     availability,
     carriers,
+    cases,
     codec,
     collecting,
     commands,
@@ -28,6 +29,7 @@ from workers.gateway import (
     returns,
     review,
     rules,
+    service,
     settlements,
     stock,
     tracking,
@@ -73,7 +75,9 @@ _TAGS = [
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
     {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
+    {"name": "service", "description": "What customer service goes by: promises, calendars, teams, rotas; versioned."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
+    {"name": "cases", "description": "What went wrong, until it is put right: channels, people, queues."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -102,7 +106,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     of_partners = (requirements, applications, collecting, review, partners, partner_documents, agreements)
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks)
-    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, codec, health):
+    for part in (*parts, policies, rules, settlements, service, cases, *of_partners, *by_partners, codec, health):
         app.include_router(part.router)
     app.add_middleware(Door, limits=bounds, traffic=traffic)
     app.add_middleware(Headed, ui_origin=origin_of(settings.temporal_ui_url))

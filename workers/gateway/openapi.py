@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
+from contracts.cases import REQUESTS, Opening
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
 from contracts.orders import (
@@ -22,6 +23,9 @@ from contracts.orders import (
 )
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
+from contracts.service_calendar import CalendarDraft
+from contracts.service_policy import ServicePolicyDraft
+from contracts.service_teams import RotaDraft, TeamDraft
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
@@ -64,6 +68,10 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     CarrierBatch,
     TrackingBatch,
     PolicyDraft,
+    ServicePolicyDraft,
+    CalendarDraft,
+    TeamDraft,
+    RotaDraft,
     RuleBatch,
     SettlementsAsked,
     Approve,
@@ -93,6 +101,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     ReplayAsked,
     Resend,
     Cancel,
+    Opening,
+    *REQUESTS.values(),
     Problem,
 )
 _REF = "#/components/schemas/{model}"
