@@ -71,7 +71,10 @@ def queue_tables(found: Mapping[str, Any]) -> Iterator[RenderableType]:
         broken = f"[red]{one['breached']}[/]" if one["breached"] else "0"
         counts = (str(one["level"] or "bot"), str(one["open"]), str(one["waiting"]), str(one["urgent"]), broken)
         made.add_row(
-            plain(one["team"] or "(none)"), *counts, plain(one["oldest_case"]), age(datetime.fromisoformat(one["oldest"]))
+            plain(one["team"] or "(none)"),
+            *counts,
+            plain(one["oldest_case"]),
+            age(datetime.fromisoformat(one["oldest"])),
         )
     yield made
     load = Table("agent", "in hand", "last given (UTC)")

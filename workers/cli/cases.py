@@ -148,7 +148,9 @@ def escalate(case: CaseId, reason: Reason) -> None:
 
 
 @app.command()
-def priority(case: CaseId, to: Annotated[str, typer.Option(help="urgent, high, normal or low.")], reason: Reason) -> None:
+def priority(
+    case: CaseId, to: Annotated[str, typer.Option(help="urgent, high, normal or low.")], reason: Reason
+) -> None:
     """Change a case's priority; what is not broken is due anew."""
     _command(case, "priority", {"priority": to, "reason": reason})
 
