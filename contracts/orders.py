@@ -179,6 +179,18 @@ class Cancellation(Document):
     kept, the rest is cancelled; refused: everything had been shipped or is kept."""
 
 
+class Goodwill(Document):
+    """Money that the customer is given back for what went wrong, once for a key; minor units. refused: the order had
+    not so much left to give; paid: and nothing of it is owed any more."""
+
+    key: str
+    amount: int
+    reason: str
+    by: str
+    at: Moment
+    state: Literal["given", "paid", "refused"]
+
+
 class OrderState(Document):
     """The working state of an order: everything `advance` reads and changes. Kept in the order's document."""
 
@@ -204,6 +216,7 @@ class OrderState(Document):
     refusals: int = 0
     attention: Attention | None = None
     cancellation: Cancellation | None = None
+    goodwill: list[Goodwill] = []
     reason: str | None = None
     backordered_at: Moment | None = None
     retry_at: Moment | None = None
@@ -275,6 +288,7 @@ class InboxEvent(Document):
         "command.reroute",
         "command.release",
         "command.address",
+        "command.goodwill",
         "payment.outcome",
         "payment.received",
         "label.outcome",
@@ -305,6 +319,7 @@ URGENT = frozenset(
         "command.reroute",
         "command.release",
         "command.address",
+        "command.goodwill",
         "payment.outcome",
         "payment.received",
         "label.outcome",
@@ -315,7 +330,7 @@ URGENT = frozenset(
 """Kinds for which the bell rings at once; for the rest it may wait a little and ring for many."""
 
 
-REOPENS = frozenset({"payment.received", "reply.lost", "return.received", "tracking"})
+REOPENS = frozenset({"command.goodwill", "payment.received", "reply.lost", "return.received", "tracking"})
 """Kinds that also move an order that has ended: it is carried again until its money is right, or a person told."""
 
 
@@ -330,6 +345,15 @@ class AddressChange(Request):
     """Where the order is to go instead, as long as nothing of it has been shipped."""
 
     ship_to: ShipTo
+
+
+class GoodwillRequest(Request):
+    """Money back for what went wrong. It is taken off what the customer pays; what was paid already is given back. The
+    same `key` again changes nothing."""
+
+    key: str = Field(min_length=1, max_length=100, pattern=r"^[!-~]+$", description="Your own id of it.")
+    amount: Amount = Field(ge=1, description="Minor units of the order's currency.")
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class CommandRequest(Request):

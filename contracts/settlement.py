@@ -17,6 +17,7 @@ from contracts.refusals import Refusal
 CUSTOMER = "customer"
 RETAILER_ACCOUNT = "retailer"
 COMMISSION = "commission"
+COMPENSATION = "compensation"
 FREIGHT = "freight"
 HANDLING = "handling"
 DISCOUNT = "discount"

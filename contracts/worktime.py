@@ -4,6 +4,7 @@ Days of China come from contracts/data/workdays.json. A year whose notice is not
 `provisional`: what is counted in it may come out otherwise when the table has it, but it is always counted.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ DayKind = Literal["plain", "holiday", "make_up"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 _DAYS_LOOKED_AHEAD = 2_000
+_LAST_MINUTE = time(23, 59)
 _OFFICE = [Period(opens="09:00", closes="12:00"), Period(opens="13:30", closes="18:30")]
 
 
@@ -100,6 +102,12 @@ def _table() -> dict[int, tuple[bool, frozenset[str], frozenset[str]]]:
     }
 
 
+@cache
+def edition() -> str:
+    """Tells one table of days from another: what was reckoned by an older one may come out otherwise."""
+    return hashlib.sha256(files("contracts").joinpath("data/workdays.json").read_bytes()).hexdigest()[:12]
+
+
 def day_kind(region: Region | None, day: date) -> DayKind:
     """What the region's public holidays make of a day. A year that no table has is plain."""
     known = _table().get(day.year) if region == "CN" else None
@@ -154,7 +162,9 @@ def work_between(calendar: WorkCalendar, zone: str, start: datetime, end: dateti
 def work_from(calendar: WorkCalendar, zone: str, moment: datetime) -> Iterator[Counted]:
     """Stretches of work that end after `moment`, the running one from `moment` on; for some five years.
 
-    Periods that touch or overlap are one. Reckoned in UTC, so that an hour is an hour when clocks are put forward.
+    Periods that touch or overlap are one. One that closes at 23:59 lasts until midnight, since no later time of the day
+    can be written: so a night in two periods has no gap, and a day may be whole. Reckoned in UTC, so that an hour is an
+    hour when clocks are put forward.
     """
     here = ZoneInfo(zone)
     today = moment.astimezone(here).date()
@@ -164,7 +174,13 @@ def work_from(calendar: WorkCalendar, zone: str, moment: datetime) -> Iterator[C
         kind, provisional = day_kind(calendar.holidays, day), is_provisional(calendar.holidays, day)
         for opens, closes in calendar.on(day):
             start = max(until, datetime.combine(day, opens, here).astimezone(UTC))
-            end = datetime.combine(day, closes, here).astimezone(UTC)
+            end = _closing(day, closes, here)
             if end > start:
                 until = end
                 yield Counted(start, end, kind, provisional)
+
+
+def _closing(day: date, closes: time, here: ZoneInfo) -> datetime:
+    if closes == _LAST_MINUTE:
+        return datetime.combine(day + timedelta(days=1), time(0), here).astimezone(UTC)
+    return datetime.combine(day, closes, here).astimezone(UTC)

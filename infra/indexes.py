@@ -166,6 +166,25 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
             },
         ),
     ],
+    "cases": [
+        # One live case of a matter: whoever opens another finds it.
+        ([("same", 1)], {"unique": True, "partialFilterExpression": {"same": _TEXT}, "name": "same"}),
+        ([("state", 1), ("team", 1), ("priority", 1), ("opened_at", 1)], {"name": "queue"}),
+        ([("due", 1)], {"partialFilterExpression": {"due": {"$type": "date"}}, "name": "due"}),
+        ([("order", 1)], {"partialFilterExpression": {"order": _TEXT}, "name": "of_order"}),
+        ([("partner", 1), ("opened_at", -1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
+        (
+            [("customer.reference", 1), ("opened_at", -1)],
+            {"partialFilterExpression": {"customer.reference": _TEXT}, "name": "of_customer"},
+        ),
+        ([("assignee", 1), ("state", 1)], {"partialFilterExpression": {"assignee": _TEXT}, "name": "in_hand"}),
+        ([("causes", 1)], {}),
+    ],
+    "case_messages": [([("case", 1), ("number", 1)], {"unique": True})],
+    "case_inbox": [
+        ([("case", 1), ("at", 1)], {"partialFilterExpression": {"taken": None}, "name": "unread"}),
+        ([("taken", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+    ],
     "bus_accounts": [([("streams", 1)], {}), ([("telling.at", 1)], {"sparse": True})],
     "credentials": [
         ([("partner", 1)], {}),

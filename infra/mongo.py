@@ -143,6 +143,15 @@ class Mongo:
         self.score_disputes: Collection = self.db["score_disputes"]
         self.supplier_rates: Collection = self.db["supplier_rates"]
         self.buying_terms: Collection = self.db["buying_terms"]
+        self.cases: Collection = self.db["cases"]
+        self.case_messages: Collection = self.db["case_messages"]
+        self.case_inbox: Collection = self.db["case_inbox"]
+        self.partner_cases: Collection = self.db["partner_cases"]
+        self.service_policies: Collection = self.db["service_policies"]
+        self.service_calendars: Collection = self.db["service_calendars"]
+        self.service_teams: Collection = self.db["service_teams"]
+        self.service_rotas: Collection = self.db["service_rotas"]
+        self.service_loads: Collection = self.db["service_loads"]
         self.clock = Clock(self._time)
 
     @staticmethod

@@ -8,16 +8,18 @@ from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
 from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReplyEvent, SupplyEvent
+from contracts.case_events import CASE_REPLY_TYPE, CaseReplyEvent
 from contracts.events import REPLY_TYPE, STOCK_TYPE, ReplyEvent, StockEvent
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 from infra.indexes import OUTBOX_KEPT_S
 from workers.agreement_catalogue import OF_AGREEMENTS
 from workers.buying_catalogue import OF_PURCHASES, PURCHASES_ANSWERED, SUPPLY_REPORTED
+from workers.case_catalogue import CASE_ANSWERED, OF_CASES
 from workers.catalogue import ANSWERED, COUNTED, LOCATION, TOLD
 from workers.partner_catalogue import OF_PARTNERS
 from workers.transfer_catalogue import OF_TRANSFERS
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Of the events, not of the software: a new optional field raises the second number, anything else makes a v2."""
 
 _CLOUD_EVENTS = "application/cloudevents+json"
@@ -44,7 +46,8 @@ whichever way you hear; what is older is answered 410, with the oldest number th
 
 **Answering.** Publish up to 500 answers in one `{REPLY_TYPE}` to `{reply_subject(LOCATION)}`, with the event's `id`
 as header `Nats-Msg-Id`, and wait for the acknowledgement; or send the same event to `POST /v1/partner/replies`.
-Without an answer, send the same again. What you have counted on your shelves goes the same ways as `{STOCK_TYPE}`.
+Without an answer, send the same again. What you have counted on your shelves goes the same ways as `{STOCK_TYPE}`,
+what you say about service cases as `{CASE_REPLY_TYPE}`.
 Suppliers answer about purchase orders with `{PURCHASE_REPLY_TYPE}`, and report what they can do with `{SUPPLY_TYPE}`.
 An answer that cannot be taken comes back to you as `reply.refused.v1`, with the field that was wrong and what to do.
 Keep what you have answered for a day: should the bus lose some of it, `replies.again.v1` asks you to send it again
@@ -58,10 +61,11 @@ _COUNTING = (
     "What a location has counted on its own shelves; the goods become, or cease to be, available at once. The same id "
     "again changes nothing, and a report that was overtaken by a later one changes nothing of what that one counted."
 )
-_ALL_TOLD = (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES, *OF_TRANSFERS)
+_ALL_TOLD = (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_PURCHASES, *OF_TRANSFERS, *OF_CASES)
 _BUYING = "A supplier's answers about purchase orders. Each has an id of its own; the same id again changes nothing."
 _SUPPLYING = "What a supplier has, can make in a week, and how long it takes; it replaces what it reported before."
-_SENT = (ANSWERED, COUNTED, PURCHASES_ANSWERED, SUPPLY_REPORTED)
+_SENT = (ANSWERED, COUNTED, PURCHASES_ANSWERED, SUPPLY_REPORTED, CASE_ANSWERED)
+_CASES = "What a partner says about service cases that it was told of. The same id again changes nothing."
 _WAYS: tuple[dict[str, Any], ...] = (
     {
         "name": "http.pull",
@@ -112,6 +116,10 @@ def document() -> dict[str, Any]:
 
     @broker.subscriber(reply_subject(LOCATION), title=SUPPLY_TYPE, description=_SUPPLYING)
     async def supplies(event: SupplyEvent) -> None:
+        """As above."""
+
+    @broker.subscriber(reply_subject(LOCATION), title=CASE_REPLY_TYPE, description=_CASES)
+    async def of_cases(event: CaseReplyEvent) -> None:
         """As above."""
 
     made = AsyncAPI(

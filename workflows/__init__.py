@@ -2,6 +2,7 @@
 
 from workflows.agreement import AgreementSigning
 from workflows.buying import PurchaseOrder
+from workflows.case import ServiceCase
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -14,5 +15,6 @@ WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
 BUYING_WORKFLOWS = [PurchaseOrder]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
+SERVICE_WORKFLOWS = [ServiceCase]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]
 SUPPLY_WORKFLOWS = [Replenishment, SupplyOrdering, StockTransfer]

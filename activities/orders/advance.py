@@ -11,7 +11,15 @@ from activities.orders.address import change_address
 from activities.orders.cancelling import cancel, resolve, silence
 from activities.orders.commands import release, reroute, retry, take_short
 from activities.orders.labels import labels_settled, next_label_at, plan_labels, take_label
-from activities.orders.money import balance, declined_for_good, needs_authorisation, settled, take_outcome
+from activities.orders.money import (
+    balance,
+    declined_for_good,
+    needs_authorisation,
+    note_goodwill,
+    settled,
+    take_goodwill,
+    take_outcome,
+)
 from activities.orders.moves import Moves, begin, in_state, residual
 from activities.orders.offering import announce, end_hold, hold, offer, sell_out, take_payment
 from activities.orders.replies import expire, take_reply
@@ -100,6 +108,8 @@ def _take(moves: Moves, event: InboxEvent, at: datetime, policy: Policy) -> None
     elif event.kind == "command.cancel":
         reason = str(event.data.get("reason") or "requested")
         cancel(moves, reason, event.by, at, policy, force=bool(event.data.get("force")))
+    elif event.kind == "command.goodwill":
+        take_goodwill(moves, event, at)
     elif event.kind == "command.address":
         change_address(moves, event, at)
     elif order.cancelled and event.kind != "command.retry":
@@ -233,6 +243,7 @@ def conclude(moves: Moves, now: datetime, policy: Policy) -> Moves:
     if order.payment.method == "later" and (order.cancelled or not order.awaits_payment):
         order.hold_ended = True
     balance(order)
+    note_goodwill(order)
     plan_labels(order)
     order.label_at = next_label_at(order, now)
     order.stage = _stage(order)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from activities.orders.moves import Moves, residual
 from contracts.ids import payment_key
@@ -11,6 +12,8 @@ from contracts.orders import (
     UNSHIPPED,
     Attention,
     Charge,
+    Goodwill,
+    InboxEvent,
     OrderState,
     ParcelState,
     Payment,
@@ -24,19 +27,47 @@ _DONE = {"authorise": "authorised", "capture": "captured", "void": "voided", "re
 
 def kept_value(order: OrderState) -> int:
     """Minor units of the goods that left and did not come back: each line's share of the total, by units, rounded
-    down."""
-    return _value(order, _units(order, GONE))
+    down; less what the customer was given for what went wrong."""
+    return _less_goodwill(order, _value(order, _units(order, GONE)))
+
+
+def goodwill(order: OrderState) -> int:
+    """Minor units of what was given of that which is kept: never more than its value."""
+    return _value(order, _units(order, GONE)) - kept_value(order)
 
 
 def wanted_value(order: OrderState) -> int:
     """What the order will have cost when everything has come that is still wanted; more than that is given back."""
     if order.cancelled:
-        return _value(order, _units(order, SPOKEN_FOR))
+        return _less_goodwill(order, _value(order, _units(order, SPOKEN_FOR)))
     returned = {line.line: 0 for line in order.lines}
     for parcel in order.parcels:
         for item in parcel.items:
             returned[item.line] += item.returned
-    return _value(order, {line.line: line.quantity - returned[line.line] for line in order.lines})
+    return _less_goodwill(order, _value(order, {one.line: one.quantity - returned[one.line] for one in order.lines}))
+
+
+def take_goodwill(moves: Moves, event: InboxEvent, at: datetime) -> None:
+    """Once for a key. Refused when the customer pays less than that, whatever was captured by now."""
+    order = moves.order
+    key, amount = str(event.data["key"]), int(event.data["amount"])
+    if any(one.key == key for one in order.goodwill):
+        return
+    state: Literal["given", "refused"] = "given" if amount <= wanted_value(order) else "refused"
+    reason = str(event.data["reason"])
+    order.goodwill = [*order.goodwill, Goodwill(key=key, amount=amount, reason=reason, by=event.by, at=at, state=state)]
+    moves.note(f"goodwill.{state}", at, reason=reason, by=event.by)
+
+
+def note_goodwill(order: OrderState) -> None:
+    """Paid, as soon as nothing that was given back is owed any more."""
+    if order.goodwill and owes_nothing(order):
+        paid: list[Goodwill] = [one.model_copy(update={"state": "paid"}) for one in order.goodwill]
+        order.goodwill = [old if old.state == "refused" else new for old, new in zip(order.goodwill, paid, strict=True)]
+
+
+def _less_goodwill(order: OrderState, value: int) -> int:
+    return max(value - sum(one.amount for one in order.goodwill if one.state != "refused"), 0)
 
 
 def owes_nothing(order: OrderState) -> bool:

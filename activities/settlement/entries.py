@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from activities.orders.money import goodwill
 from activities.settlement.rates import SELLER, Rates, part
 from contracts.money import share
 from contracts.orders import GONE, Item, OrderState, Parcel
 from contracts.settlement import (
     COMMISSION,
+    COMPENSATION,
     CUSTOMER,
     DISCOUNT,
     FREIGHT,
@@ -69,7 +71,8 @@ def entries_for(
 ) -> list[Entry]:
     """The entries of one step. `booked`: those of the causes `<parcel>:shipped` of the parcels in `reversing`.
 
-    Their ids are made of their cause: `<parcel>:shipped`, `<parcel>:returned:<units>`, `<order>:captured:<sum>`.
+    Their ids are made of their cause: `<parcel>:shipped`, `<parcel>:returned:<units>`, `<order>:captured:<sum>`,
+    `<order>:compensation:<version>`.
     Raises ValueError for a parcel that came back without having been booked, or whose units return to the customer.
     """
     book = _Book(after, at)
@@ -82,6 +85,7 @@ def entries_for(
             _of_order(book, shipped_cause(parcel.id), parcel.id, kept, _units(parcel.items))
         if parcel.id in kept and kept_units(parcel) != kept[parcel.id]:
             _come_back(book, parcel, kept, first)
+    _goodwill(book, before)
     _payments(book, before)
     return book.entries
 
@@ -260,6 +264,14 @@ def _left(amount: int, kept: int, of: int) -> int:
     """The part of an amount that goes by so many kept units of all; what is left and what is not make the whole."""
     left = share(abs(amount), [kept, of - kept])[0]
     return left if amount > 0 else -left
+
+
+def _goodwill(book: _Book, before: OrderState) -> None:
+    """What the customer does not pay because something went wrong: the retailer bears it."""
+    amount = goodwill(book.order) - goodwill(before)
+    cause = f"{book.order.id}:compensation:{book.order.version}"
+    book.add(cause, CUSTOMER, "sale", amount)
+    book.add(cause, COMPENSATION, "discount", -amount)
 
 
 def _payments(book: _Book, before: OrderState) -> None:

@@ -52,6 +52,8 @@ INVARIANTS = [CARRIED, WAITING, ITEMS, ENDED, MONEY, REFUNDED, LABELS, TRACKING]
 
 WAITING_LONGEST = timedelta(seconds=60)
 
+_GOODWILL = {"$ifNull": ["$goodwill", []]}
+"""Orders of an earlier day know of none."""
 _TERMINAL = [str(stage) for stage in TERMINAL]
 _SPOKEN_FOR = [str(state) for state in SPOKEN_FOR]
 _UNSHIPPED = [str(state) for state in UNSHIPPED]
@@ -162,7 +164,8 @@ async def _unsettled(mongo: Mongo, session: Session) -> list[Finding]:
 
 
 def kept_value() -> dict[str, Any]:
-    """Minor units of what was shipped and did not come back, as an expression over an order's document.
+    """Minor units of what was shipped and did not come back, less what was given for what went wrong, as an expression
+    over an order's document.
 
     Worked out here for itself, in decimals on the server, so that a mistake of the order path is not
     repeated by its check.
@@ -170,7 +173,10 @@ def kept_value() -> dict[str, Any]:
     kept = {"$subtract": [_units_of_line(_GONE), _units_of_line(_GONE, "returned")]}
     worth = {"$multiply": [{"$toDecimal": "$$line.amount"}, kept]}
     share = {"$floor": {"$divide": [worth, "$$line.quantity"]}}
-    return {"$toLong": {"$sum": {"$map": {"input": "$lines", "as": "line", "in": share}}}}
+    goods = {"$sum": {"$map": {"input": "$lines", "as": "line", "in": share}}}
+    given = {"$filter": {"input": _GOODWILL, "as": "one", "cond": {"$ne": ["$$one.state", "refused"]}}}
+    less = {"$sum": {"$map": {"input": given, "as": "one", "in": "$$one.amount"}}}
+    return {"$toLong": {"$max": [{"$subtract": [goods, less]}, 0]}}
 
 
 def _units_of_line(states: list[str], count: str = "quantity") -> dict[str, Any]:

@@ -404,3 +404,59 @@ class TestLapsedAuthorisation:
             (0, 0, 0),
             ("void", 300, "dropped"),
         )
+
+
+def give(shop: Shop, seconds: float, amount: int, key: str = "g1") -> None:
+    at = later(seconds)
+    given = event("command.goodwill", the(shop).id, by="service", at=at, key=key, amount=amount, reason="late")
+    shop.step(at, given)
+
+
+class TestGoodwill:
+    def test_what_was_captured_is_given_back_once(self) -> None:
+        shop = authorised(("tea", 3))
+        ship(shop, 60)
+        pay(shop, 61)
+        give(shop, 70, 40)
+        give(shop, 80, 40)
+        assert intents(shop)[-1] == ("refund", 40, "todo")
+        assert [one.state for one in the(shop).goodwill] == ["given"]
+        pay(shop, 90)
+        assert (money(shop), [one.state for one in the(shop).goodwill]) == ((0, 300, 40), ["paid"])
+        ship(shop, 100, kind="delivered")
+        assert the(shop).stage is Stage.CLOSED and settled(the(shop))
+
+    def test_what_is_not_captured_yet_is_captured_without_it(self) -> None:
+        shop = authorised(("tea", 3))
+        give(shop, 30, 40)
+        ship(shop, 60)
+        assert intents(shop)[-1] == ("capture", 260, "todo")
+        pay(shop, 61)
+        assert intents(shop)[-1] == ("void", 40, "todo")
+
+    def test_more_than_is_paid_is_refused(self) -> None:
+        shop = authorised(("tea", 3))
+        give(shop, 30, 200, "first")
+        give(shop, 31, 101, "second")
+        assert [one.state for one in the(shop).goodwill] == ["paid", "refused"]
+
+    def test_goods_that_come_back_are_paid_back_as_far_as_they_were_paid(self) -> None:
+        shop = placed(("tea", 3), method="prepaid")
+        ship(shop, 60)
+        give(shop, 70, 40)
+        pay(shop, 71)
+        shop.step(later(80), reply("lost", the(shop).parcels[0], at=later(80)))
+        assert intents(shop)[-1] == ("refund", 260, "todo")
+        pay(shop, 90)
+        assert (money(shop), the(shop).stage) == ((0, 300, 300), Stage.CLOSED)
+
+    def test_the_books_balance_in_every_step(self) -> None:
+        shop = authorised(("tea", 3))
+        ship(shop, 60)
+        pay(shop, 61)
+        give(shop, 70, 40)
+        pay(shop, 71)
+        entries = list(shop.entries.values())
+        assert sum(entry.amount for entry in entries) == 0
+        assert sum(entry.amount for entry in entries if entry.account == "customer") == 0
+        assert sum(entry.amount for entry in entries if entry.account == "compensation") == -40

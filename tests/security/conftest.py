@@ -32,11 +32,14 @@ from workers.webhooks.signing import new_secret
 TOKENS = {one: new_token() for one in ("mine", "theirs")}
 SIGNATURE_SECRET = base64.b64encode(os.urandom(32)).decode()
 _FREE = Rate(1e6, 1_000_000)
-_SHOP = (Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.STOCK_WRITE, Scope.STOCK_READ)
+_SHOP = (
+    *(Scope.ORDERS_WRITE, Scope.ORDERS_READ, Scope.STOCK_WRITE, Scope.STOCK_READ),
+    *(Scope.CASES_WRITE, Scope.CASES_READ),
+)
 _OPERATOR = (
     *(Scope.OPERATE, Scope.PARTNERS_OPERATE, Scope.CODEC_READ),
     *(Scope.PURCHASES_READ, Scope.PURCHASES_WRITE, Scope.SUPPLY_READ, Scope.SUPPLY_WRITE),
-    *(Scope.ORDERS_READ, Scope.STOCK_READ, Scope.SETTLEMENTS_READ),
+    *(Scope.ORDERS_READ, Scope.STOCK_READ, Scope.SETTLEMENTS_READ, Scope.CASES_READ, Scope.SERVICE),
 )
 _STATES: dict[str, PartnerState] = {"part-a": "active", "part-b": "active", "part-s": "suspended"}
 

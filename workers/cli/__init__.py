@@ -7,7 +7,9 @@ import typer
 from rich.text import Text
 
 from workers.cli import (
+    bot,
     bus,
+    cases,
     check,
     importing,
     keys,
@@ -16,6 +18,7 @@ from workers.cli import (
     orders,
     partner,
     purchases,
+    service,
     settlements,
     status,
     suppliers,
@@ -42,6 +45,9 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(supply.app, name="supply")
 app.add_typer(purchases.app, name="purchase")
 app.add_typer(suppliers.app, name="supplier")
+service.mount(cases.app)
+app.add_typer(cases.app, name="case")
+app.add_typer(bot.app, name="bot")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
@@ -65,6 +71,7 @@ _IN_THEIR_WORDS = {
     "ServerTooOld",
     "StreamUnreadable",
     "VersionUnknown",
+    "WeightsUnreadable",
 }
 """Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
 _IN_OUR_WORDS = {

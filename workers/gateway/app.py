@@ -13,6 +13,7 @@ from workers.gateway import (
     articles,
     availability,
     carriers,
+    cases,
     codec,
     collecting,
     commands,
@@ -29,6 +30,7 @@ from workers.gateway import (
     returns,
     review,
     rules,
+    service,
     settlements,
     stock,
     suppliers,
@@ -80,7 +82,9 @@ _TAGS = [
     {"name": "partners", "description": "Partners: suspend, resume, renew, terminate; their keys."},
     {"name": "agreements", "description": "Agreements with partners: who has signed, the files, new links."},
     {"name": "partner", "description": "What a partner hears and answers on its own streams."},
+    {"name": "service", "description": "What customer service goes by: promises, calendars, teams, rotas; versioned."},
     {"name": "codec", "description": "For the tools that operators look into workflows with."},
+    {"name": "cases", "description": "What went wrong, until it is put right: channels, people, queues."},
     {"name": "health", "description": "For those who run the system."},
 ]
 
@@ -109,7 +113,20 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     of_partners = (requirements, applications, collecting, tokens, review, partners, partner_documents, agreements)
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks, partner_purchases)
-    for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, purchases, suppliers, codec, health):
+    of_buying = (purchases, suppliers)
+    of_service = (service, cases)
+    for part in (
+        *parts,
+        policies,
+        rules,
+        settlements,
+        *of_service,
+        *of_partners,
+        *by_partners,
+        *of_buying,
+        codec,
+        health,
+    ):
         app.include_router(part.router)
     for router in SUPPLY:
         app.include_router(router)

@@ -5,6 +5,7 @@ from pydantic import Field, RootModel
 from contracts.base import Request
 from contracts.buying_replies import PurchaseReplyEvent, SupplyEvent
 from contracts.carriers import CarrierUpsert, TrackingReport
+from contracts.case_events import CaseReplyEvent
 from contracts.events import ReplyEvent, StockEvent
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
@@ -64,9 +65,9 @@ class RerouteRequest(CommandRequest):
     parcel: str | None = Field(default=None, min_length=1, max_length=100)
 
 
-class PartnerEvent(RootModel[ReplyEvent | StockEvent | PurchaseReplyEvent | SupplyEvent]):
-    """What a partner sends: answers about parcels, or a stock report; of a supplier answers about purchase orders, or
-    what it can do."""
+class PartnerEvent(RootModel[ReplyEvent | StockEvent | CaseReplyEvent | PurchaseReplyEvent | SupplyEvent]):
+    """What a partner sends: answers about parcels or service cases, or a stock report; of a supplier answers about
+    purchase orders, or what it can do."""
 
 
 class Acknowledgement(Request):

@@ -1,11 +1,13 @@
-"""Routes of what happens on a customer's side after an order was placed: it is paid, and goes to another address."""
+"""Routes of what happens on a customer's side after an order was placed: it is paid, goes to another address, and what
+went wrong is made good for."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
-from contracts.orders import LIVE, UNSHIPPED, AddressChange, InboxEvent, PaymentReport
+from activities.orders.money import wanted_value
+from contracts.orders import LIVE, UNSHIPPED, AddressChange, GoodwillRequest, InboxEvent, OrderState, PaymentReport
 from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway import examples
@@ -18,13 +20,14 @@ from workers.gateway.faults import Fault, refused
 from workers.gateway.openapi import PREFER_WAIT, operation
 from workers.gateway.orders import OrderIdInPath, Writes, find_order
 from workers.gateway.outcome import ANSWERS, written_down
-from workers.gateway.security import Caller
+from workers.gateway.security import Caller, Operates
 from workers.gateway.services import Gateway
 
 router = APIRouter(tags=["commands"])
 
 _PAYMENT: TypeAdapter[PaymentReport] = TypeAdapter(PaymentReport)
 _ADDRESS: TypeAdapter[AddressChange] = TypeAdapter(AddressChange)
+_GOODWILL: TypeAdapter[GoodwillRequest] = TypeAdapter(GoodwillRequest)
 
 
 @router.post(
@@ -102,6 +105,55 @@ def _address(request: Request, caller: Caller, order_id: str) -> Work:
         return await written_down(gateway, request, order, event, goes_there)
 
     return work
+
+
+@router.post(
+    "/v1/orders/{id}/goodwill",
+    **operation(
+        "Give money back for what went wrong",
+        ANSWERS,
+        scope=Scope.OPERATE,
+        body=GoodwillRequest,
+        examples={"a late parcel": examples.GOODWILL},
+        parameters=[PREFER_WAIT],
+        problems=[404],
+    ),
+)
+async def give_goodwill(request: Request, caller: Operates, order_id: OrderIdInPath) -> Response:
+    """The customer pays so much less of what is kept: less is captured, or some of it is given back, once for a `key`.
+    Never more than the customer pays. Goods that come back are paid back as far as they were paid."""
+    return await carried_out(request, caller, _goodwill(request, caller, order_id))
+
+
+def _goodwill(request: Request, caller: Caller, order_id: str) -> Work:
+    async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
+        asked = parse(_GOODWILL, body)
+        order = await find_order(gateway, order_id)
+        if not any(one["key"] == asked.key for one in order.get("goodwill") or []):
+            refuse_goodwill(order, asked)
+        event = InboxEvent(
+            id=f"goodwill:{order_id}:{asked.key}",
+            order=order_id,
+            kind="command.goodwill",
+            received_at=gateway.mongo.clock.now(),
+            by=caller.name,
+            data=asked.model_dump(),
+        )
+        return await written_down(gateway, request, order, event)
+
+    return work
+
+
+def refuse_goodwill(order: OrderDocument, asked: GoodwillRequest) -> None:
+    """Raises Refusal when the customer pays less than that."""
+    left = wanted_value(OrderState.from_row(order))
+    if asked.amount > left:
+        raise Refusal(
+            "over_what_is_paid",
+            f"Of order {order['_id']} the customer pays {left}, and {asked.amount} cannot be given back.",
+            remedy=f"Send {left} or less." if left else "There is nothing left to give back.",
+            field="amount",
+        )
 
 
 def refuse_address(order: OrderDocument) -> None:

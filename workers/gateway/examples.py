@@ -44,6 +44,7 @@ CARD_ORDER: dict[str, Any] = {
 }
 LATER_ORDER: dict[str, Any] = {**ORDER, "id": "shop-100043", "payment": {"method": "later"}, "customer": "c-20481"}
 PAYMENT: dict[str, Any] = {"amount": 18000, "reference": "wx-4200002811"}
+GOODWILL: dict[str, Any] = {"key": "case-01kjt3w9x8c4m2p7q5:1", "amount": 1000, "reason": "two days late"}
 ADDRESS: dict[str, Any] = {
     "ship_to": {
         "name": "王芳",

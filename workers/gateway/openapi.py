@@ -11,9 +11,17 @@ from pydantic.json_schema import models_json_schema
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
 from contracts.buying import BuyingTerms, PurchaseAsked
+from contracts.cases import REQUESTS, Opening
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
-from contracts.orders import AddressChange, CancelRequest, CommandRequest, OrderPlacement, PaymentReport
+from contracts.orders import (
+    AddressChange,
+    CancelRequest,
+    CommandRequest,
+    GoodwillRequest,
+    OrderPlacement,
+    PaymentReport,
+)
 from contracts.purchasing import (
     AnswerCounter,
     ApprovePurchase,
@@ -26,6 +34,9 @@ from contracts.purchasing import (
 from contracts.requirements import RequirementSet
 from contracts.returns import ReturnReceipt, ReturnRequest, ReturnSending
 from contracts.scoring import AnswerToLine, ObjectToLine
+from contracts.service_calendar import CalendarDraft
+from contracts.service_policy import ServicePolicyDraft
+from contracts.service_teams import RotaDraft, TeamDraft
 from contracts.settling import Answer as DisputeAnswer
 from contracts.settling import Approve, Object, Paid, SettlementsAsked
 from contracts.webhooks import ReplayAsked, SecretRotation, WebhookPlacement
@@ -59,6 +70,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     RerouteRequest,
     PaymentReport,
     AddressChange,
+    GoodwillRequest,
     ReturnRequest,
     ReturnSending,
     ReturnReceipt,
@@ -68,6 +80,10 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     CarrierBatch,
     TrackingBatch,
     PolicyDraft,
+    ServicePolicyDraft,
+    CalendarDraft,
+    TeamDraft,
+    RotaDraft,
     RuleBatch,
     SettlementsAsked,
     Approve,
@@ -109,6 +125,8 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     ObjectToLine,
     AnswerToLine,
     *SUPPLY_BODIES,
+    Opening,
+    *REQUESTS.values(),
     Problem,
 )
 _REF = "#/components/schemas/{model}"

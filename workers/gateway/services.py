@@ -16,6 +16,7 @@ from activities.stock.desk import StockDesk
 from infra.access import PartnerAccess
 from infra.agreements import Agreements
 from infra.applications import Applications
+from infra.cases import Cases
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
@@ -73,6 +74,7 @@ class Gateway:
     sealing: Sealing
     applications: Applications
     agreements: Agreements
+    cases: Cases
     book: RequirementBook
     inspector: Inspector
     uploads: OneAtATime
@@ -153,6 +155,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         sealing=sealing,
         applications=Applications(mongo, sealing),
         agreements=Agreements(mongo, sealing),
+        cases=Cases(mongo, sealing),
         access=PartnerAccess(mongo, settings),
         signature_secret=settings.signature_secret,
         ui_origin=origin_of(settings.temporal_ui_url),

@@ -12,11 +12,12 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.failures import refusal_of
+from contracts.fulfilment import REGION
 from contracts.refusals import Refusal
 from contracts.replenishing import Region
 from infra.settings import Settings
@@ -87,6 +88,30 @@ class Durable:
                 )
         except WorkflowUpdateFailedError as error:
             raise refusal_of(error.cause) or error.cause or error from error
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise _unavailable("The outcome is not known yet.") from error
+        except RPCError as error:
+            raise _unavailable("Temporal does not answer at the moment.") from error
+
+    async def wake(
+        self, workflow: str, argument: object, workflow_id: str, task_queue: str, update: str, region: str
+    ) -> None:
+        """Update a workflow, which is started if it does not run, and wait until that is done. Raises Refusal 503 when
+        the outcome is not known in time."""
+        client = await self._connected()
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            workflow,
+            argument,
+            id=workflow_id,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(REGION, [region] if region else [])]),
+        )
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await client.execute_update_with_start_workflow(update, start_workflow_operation=start)
+        except WorkflowUpdateFailedError as error:
+            raise error.cause or error from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise _unavailable("The outcome is not known yet.") from error
         except RPCError as error:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from contracts.base import Moment
-from contracts.orders import Attention, Cancellation, OrderLine, Parcel, Stage, TimelineEntry
+from contracts.orders import Attention, Cancellation, Goodwill, OrderLine, Parcel, Stage, TimelineEntry
 from contracts.routing import Decision
 
 _MONEY = ("method", "reference", "receipt", "authorised", "captured", "refunded")
@@ -30,7 +30,9 @@ _WHOLE = (
     *_SUMMARY,
     "lines",
     "ship_to",
+    "customer",
     "cancellation",
+    "goodwill",
     "backordered_at",
     "excluded",
     "held",
@@ -86,8 +88,10 @@ class OrderView(OrderSummary):
 
     lines: list[OrderLine]
     ship_to: dict[str, Any]
+    customer: str | None = Field(default=None, description="Your own id of the customer.")
     payment: PaymentSums
     cancellation: Cancellation | None
+    goodwill: list[Goodwill] = Field(description="Money given for what went wrong; the customer pays so much less.")
     backordered_at: Moment | None
     excluded: list[str] = Field(description="Locations that are not asked again.")
     held: bool
@@ -130,6 +134,7 @@ def order_view(document: Mapping[str, Any], workflows: Workflows) -> dict[str, A
     return {
         "id": document["_id"],
         **_picked(document, _WHOLE),
+        "goodwill": document.get("goodwill") or [],
         "decisions": [Decision.model_validate(one).model_dump() for one in document["decisions"]],
         "payment": payment,
         "links": _links(document, workflows),

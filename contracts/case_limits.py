@@ -1,0 +1,19 @@
+"""How far service goes by itself, and how long it waits for others. Part of a service policy."""
+
+from pydantic import Field
+
+from contracts.base import Request
+
+
+class Limits(Request):
+    """`_work_s` are seconds of working time, `_s` seconds by the clock."""
+
+    compensation_bot: int = Field(
+        default=0, ge=0, description="What the bot gives of a case in all by itself, in minor units."
+    )
+    partner_work_s: int = Field(default=8 * 3600, ge=60, description="So long a partner may take to answer.")
+    customer_s: int = Field(default=3 * 86_400, ge=60, description="A customer's silence for so long ends a case.")
+    bot_quiet_s: int = Field(default=1800, ge=60, description="So long after the bot's answer a case is resolved.")
+    repeat_within_s: int = Field(
+        default=30 * 86_400, ge=0, description="A second complaint within so long is a repeated one."
+    )

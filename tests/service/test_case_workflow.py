@@ -1,0 +1,161 @@
+"""A case on the time-skipping server: nothing is forgotten, whoever is silent."""
+
+import asyncio
+from typing import Any
+
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.service.opening import found_by_system, open_case
+from contracts.cases import Found, Opening, new_case_id
+from tests.service.casemaking import hire, team
+from tests.service.world import Floor
+from tests.support import eventually
+
+FIRST = team("first-east", 1, "lin", "wang")
+SECOND = team("experts", 2, "chen")
+THIRD = team("leads", 3, "zhao")
+
+
+class TestLife:
+    async def test_it_is_given_to_somebody_answered_resolved_rated_and_closed(self, floor: Floor) -> None:
+        await hire(floor.mongo, FIRST)
+        case = await floor.open(customer="c-1", text="包裹破损了")
+        record = await floor.record(case)
+        assert record.assignee in ("lin", "wang") and record.team == "first-east"
+        assert record.messages == 1
+        by = record.assignee
+        assert not await floor.happens(case, "reply", by, text="非常抱歉，马上处理。")
+        assert (await floor.record(case)).state == "waiting_customer"
+        assert not await floor.happens(case, "say", "app", text="好的")
+        assert not await floor.happens(case, "resolve", by, text="已补发")
+        assert not await floor.happens(case, "rate", "app", score=5)
+        process = floor.env.client.get_workflow_handle(case)
+        await floor.passes(days=8)
+        assert await process.result() == "closed"
+        words = [one.text for one in await floor.cases.messages(case)]
+        assert words[:4] == ["包裹破损了", "非常抱歉，马上处理。", "好的", "已补发"]
+        loads = {row["_id"]: row["open"] async for row in floor.mongo.service_loads.find({})}
+        assert loads == {by: 0}
+
+    async def test_words_are_sealed_and_in_no_history(self, floor: Floor) -> None:
+        case = await floor.open(customer="c-1", name="王小明", phone="13800001111", text="我叫王小明，手机13800001111")
+        await floor.happens(case, "note", text="王小明的投诉")
+        rows = [row async for row in floor.mongo.db["case_messages"].find({})]
+        rows += [row async for row in floor.mongo.db["case_inbox"].find({})]
+        rows += [row async for row in floor.mongo.db["cases"].find({})]
+        rows += [row async for row in floor.mongo.db["outbox"].find({})]
+        history = await floor.env.client.get_workflow_handle(case).fetch_history()
+        for found in (str(rows), history.to_json()):
+            assert "王小明" not in found and "13800001111" not in found
+
+    async def test_one_that_nobody_touches_climbs_to_the_top_and_every_breach_is_told(self, floor: Floor) -> None:
+        await hire(floor.mongo, FIRST, SECOND, THIRD)
+        case = await floor.open(customer="c-1")
+        await floor.passes(days=4)
+
+        async def at_the_top() -> bool:
+            return (await floor.record(case)).level == 3
+
+        await eventually(at_the_top, timeout=60)
+        record = await floor.record(case)
+        assert record.assignee == "zhao"
+        breached = {data["clock"] for data in await floor.told(case, "case.clock.v1") if data["percent"] == 100}
+        assert breached >= {"first_response", "resolution"}
+        assert record.clocks.resolution is not None and record.clocks.resolution.breached_at is not None
+
+    async def test_silence_gives_it_to_somebody_else(self, floor: Floor) -> None:
+        await hire(floor.mongo, FIRST)
+        case = await floor.open(priority="low", customer="c-1")
+        first = (await floor.record(case)).assignee
+        await floor.passes(hours=24)
+
+        async def moved() -> bool:
+            return first in (await floor.record(case)).passed
+
+        await eventually(moved, timeout=60)
+        assert first != (await floor.record(case)).assignee
+
+    async def test_a_refusal_changes_nothing_and_says_what_to_do(self, floor: Floor) -> None:
+        case = await floor.open(customer="c-1")
+        refused = await floor.happens(case, "compensate", amount=100, reason="late")
+        assert (refused["code"], refused["status"]) == ("no_order", 409)
+        assert (await floor.record(case)).compensations == []
+
+
+class TestSameMatter:
+    async def test_duplicates_merge_also_in_a_race(self, floor: Floor) -> None:
+        asked = Opening.model_validate({"kind": "complaint", "customer": "c-7", "person": True, "text": "催"})
+        now = await floor.now()
+        opened = await asyncio.gather(*(open_case(floor.cases, new_case_id(), asked, "app", now) for _ in range(8)))
+        (case,) = {one.case for one in opened}
+        assert [one.merged for one in opened].count(False) == 1
+        await floor.look(case)
+        assert (await floor.record(case)).messages == 8
+
+    async def test_a_request_that_is_repeated_opens_one_case(self, floor: Floor) -> None:
+        asked = Opening.model_validate({"kind": "complaint", "person": True, "text": "催"})
+        case, now = new_case_id(), await floor.now()
+        for _ in range(3):
+            assert (await open_case(floor.cases, case, asked, "app", now)).case == case
+        await floor.look(case)
+        assert (await floor.record(case)).messages == 1
+
+    async def test_a_second_complaint_after_the_first_was_closed_is_a_repeated_one(self, floor: Floor) -> None:
+        first = await floor.open(customer="c-9", text="坏了")
+        await floor.happens(first, "resolve")
+        await floor.passes(days=8)
+        second = await floor.open(customer="c-9", text="又坏了")
+        record = await floor.record(second)
+        assert (record.kind, record.follows, record.priority) == ("repeat_complaint", first, "high")
+
+    async def test_what_the_system_finds_joins_the_customers_case(self, floor: Floor) -> None:
+        order: dict[str, Any] = {"_id": "order-5", "division": "330106", "customer": "c-5", "parcels": []}
+        await floor.mongo.orders.insert_one(order)
+        case = await floor.open("order_status", order="order-5", priority="low")
+        found = Found(kind="late_missed", cause="evt-1", priority="high", note="2 days")
+        for _ in range(2):
+            told = await found_by_system(
+                floor.cases, new_case_id(), found, "order-5", await floor.now(), parcel="order-5.p1", partner="near"
+            )
+            assert told is None or told.case == case
+        await floor.look(case)
+        record = await floor.record(case)
+        assert (record.causes, record.priority) == (["evt-1"], "high")
+
+
+class TestSurvival:
+    async def test_a_workflow_that_is_gone_is_started_again_and_goes_on(self, floor: Floor) -> None:
+        await hire(floor.mongo, FIRST)
+        case = await floor.open(customer="c-1", text="?")
+        before = await floor.record(case)
+        process = floor.env.client.get_workflow_handle(case)
+        await process.terminate("lost")
+        assert not await floor.happens(case, "reply", before.assignee or "", text="…")
+        after = await floor.record(case)
+        assert (after.messages, after.state, after.clocks.resolution and after.clocks.resolution.started_at) == (
+            2,
+            "waiting_customer",
+            before.clocks.resolution and before.clocks.resolution.started_at,
+        )
+
+    async def test_a_closed_case_can_still_be_rated(self, floor: Floor) -> None:
+        case = await floor.open(customer="c-1")
+        await floor.happens(case, "resolve")
+        await floor.passes(days=8)
+        process = floor.env.client.get_workflow_handle(case)
+
+        async def over() -> bool:
+            return (await process.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+        await eventually(over, timeout=60)
+        assert not await floor.happens(case, "rate", "app", score=2)
+        assert (await floor.happens(case, "say", "app", text="?"))["code"] == "case_closed"
+
+
+async def test_cases_that_come_at_once_are_spread_and_counted(floor: Floor) -> None:
+    await hire(floor.mongo, team("first-east", 1, "a", "b", "c", "d"))
+    cases = await asyncio.gather(*(floor.open(customer=f"c-{number}") for number in range(12)))
+    held = [(await floor.record(case)).assignee for case in cases]
+    loads = {row["_id"]: row["open"] async for row in floor.mongo.service_loads.find({})}
+    assert loads == {one: held.count(one) for one in ("a", "b", "c", "d")}
+    assert max(loads.values()) - min(loads.values()) <= 3

@@ -1,0 +1,128 @@
+"""A service case: carried when something comes in and when a deadline comes, until it is closed for good."""
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.cases import BELL, CARRY, LOOK, WORKFLOW, Carry, Live, Standing
+    from contracts.fulfilment import ATTENTION, STAGE
+
+from workflows.showing import show
+from workflows.waiting import UNTIL_IT_WORKS
+
+_STEP_AT_MOST = timedelta(minutes=5)
+_SILENT_AT_MOST = timedelta(seconds=20)
+
+
+@workflow.defn(name=WORKFLOW)
+class ServiceCase:
+    """One activity does all there is to do; here it is decided when. All that is known is in the database, so that a
+    case may be started again at any point, also a closed one: it looks at what has come in, and ends."""
+
+    @workflow.init
+    def __init__(self, start: Live) -> None:
+        self._start = start
+        self._standing: Standing | None = None
+        self._asked = 0
+        self._seen = 0
+        self._shown: tuple[str, int] = ("", 0)
+
+    @workflow.run
+    async def run(self, start: Live) -> str:
+        """Ends with `closed`."""
+        while True:
+            await self._carry()
+            if self._asked > self._seen:
+                continue
+            if self._known.state == "closed" and self._known.until is None:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if self._asked == self._seen:
+                    return self._known.state
+                continue
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if self._asked == self._seen:
+                    workflow.continue_as_new(start)
+                continue
+            await self._wait()
+
+    @property
+    def _known(self) -> Standing:
+        assert self._standing is not None
+        return self._standing
+
+    async def _carry(self) -> None:
+        asked = self._asked
+        self._standing = await workflow.execute_activity(
+            CARRY,
+            Carry(case=self._start.case, now=workflow.now()),
+            result_type=Standing,
+            start_to_close_timeout=_STEP_AT_MOST,
+            heartbeat_timeout=_SILENT_AT_MOST,
+            retry_policy=UNTIL_IT_WORKS,
+        )
+        self._seen = asked
+        self._show()
+
+    async def _wait(self) -> None:
+        """Until something comes in, or the next deadline. Deadlines are rounded up to the grid: those that fall
+        together are one timer and one step; what is written of them is the exact moment."""
+        timeout = None
+        if self._known.until is not None:
+            until = on_grid(self._known.until, self._start.grid_s)
+            timeout = max(until - workflow.now(), timedelta(0))
+        try:
+            await workflow.wait_condition(
+                lambda: self._asked > self._seen, timeout=timeout, timeout_summary=self._known.waits[:200] or None
+            )
+        except TimeoutError:
+            return
+
+    @workflow.update(name=LOOK)
+    async def look(self) -> None:
+        """Something has come in; returns when it was taken."""
+        self._asked += 1
+        mine = self._asked
+        await workflow.wait_condition(lambda: self._seen >= mine)
+
+    @workflow.signal(name=BELL)
+    def bell(self) -> None:
+        """The same, for those who do not wait."""
+        self._asked += 1
+
+    @workflow.query
+    def standing(self) -> Standing | None:
+        return self._standing
+
+    def _show(self) -> None:
+        """Keep the Temporal UI telling, and its lists."""
+        known = self._known
+        clocks = "; ".join(
+            f"{kind} {f'until {due:%Y-%m-%d %H:%M} UTC' if due else 'stands'}{' (breached)' if breached else ''}"
+            for kind, due, breached in known.clocks
+        )
+        rows = [
+            ("case", known.case),
+            ("about", known.kind),
+            ("state", known.state),
+            ("priority", known.priority),
+            ("region", known.region),
+            ("order", known.order or "none"),
+            ("partner", known.partner or "none"),
+            ("level", known.level),
+            ("team", known.team or "none"),
+            ("assignee", known.assignee or "nobody"),
+            ("clocks", clocks or "none run"),
+        ]
+        show(rows, known.waits)
+        breached = sum(broken for _, _, broken in known.clocks)
+        if self._shown != (known.state, breached):
+            self._shown = (known.state, breached)
+            workflow.upsert_search_attributes([STAGE.value_set([known.state]), ATTENTION.value_set(breached)])
+
+
+def on_grid(moment: datetime, grid_s: int) -> datetime:
+    """The next moment that is a multiple of the grid, or the moment itself."""
+    seconds = -(-moment.timestamp() // grid_s) * grid_s
+    return datetime.fromtimestamp(seconds, UTC)
