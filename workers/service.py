@@ -12,9 +12,13 @@ from temporalio.client import Client
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from activities.heartbeat import EVERY_S
+from activities.service.bot.answering import Answering
+from activities.service.bot.level import Bot
+from activities.service.bot.understanding import Mind
 from activities.service.carrying import CaseActivities
 from activities.service.firstlevel import FirstLevel
 from contracts.cases import TASK_QUEUE
+from infra.bot_api import HttpBotApi
 from infra.cases import Cases
 from infra.keyring import keyring
 from infra.mongo import Mongo
@@ -40,9 +44,10 @@ Activities = list[Callable[..., Any]]
 async def case_activities(
     settings: Settings, cases: Cases, first_level: FirstLevel | None = None
 ) -> AsyncIterator[Activities]:
-    """With orders over the API of the settings. `first_level`: null where people answer from the beginning."""
-    async with HttpOrderDesk(settings.require("gateway_url"), settings.require("service_key")) as desk:
-        yield [CaseActivities(cases, desk, first_level).carry]
+    """With orders over the API of the settings. `first_level`: left out, the bot; its model is loaded once."""
+    url, key = settings.require("gateway_url"), settings.require("service_key")
+    async with HttpOrderDesk(url, key) as desk, HttpBotApi(url, key) as api:
+        yield [CaseActivities(cases, desk, first_level or Bot(Mind(), Answering(api))).carry]
 
 
 def service_worker(

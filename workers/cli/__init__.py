@@ -7,7 +7,9 @@ import typer
 from rich.text import Text
 
 from workers.cli import (
+    bot,
     bus,
+    cases,
     check,
     importing,
     keys,
@@ -37,9 +39,9 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
-case = typer.Typer(no_args_is_help=True, help="Customer service: what is promised, and by whom.")
-service.mount(case)
-app.add_typer(case, name="case")
+service.mount(cases.app)
+app.add_typer(cases.app, name="case")
+app.add_typer(bot.app, name="bot")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")
 app.add_typer(letters.app, name="dlq")
@@ -63,6 +65,7 @@ _IN_THEIR_WORDS = {
     "ServerTooOld",
     "StreamUnreadable",
     "VersionUnknown",
+    "WeightsUnreadable",
 }
 """Errors that say themselves what is wrong and what to do; by name, so that none is imported for it."""
 _IN_OUR_WORDS = {

@@ -30,6 +30,7 @@ _WHOLE = (
     *_SUMMARY,
     "lines",
     "ship_to",
+    "customer",
     "cancellation",
     "goodwill",
     "backordered_at",
@@ -87,6 +88,7 @@ class OrderView(OrderSummary):
 
     lines: list[OrderLine]
     ship_to: dict[str, Any]
+    customer: str | None = Field(default=None, description="Your own id of the customer.")
     payment: PaymentSums
     cancellation: Cancellation | None
     goodwill: list[Goodwill] = Field(description="Money given for what went wrong; the customer pays so much less.")
