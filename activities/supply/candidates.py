@@ -28,7 +28,7 @@ def models_of(names: Sequence[str], rhythm: Rhythm, periods: int) -> list[Any]:
 
     window = min(rhythm.level, periods)
     seasons = max(1, min(4, periods // rhythm.season))
-    makers: dict[str, Callable[[], Any]] = {
+    makers: Mapping[str, Callable[[], Any]] = {
         "WindowAverage": lambda: models.WindowAverage(window, alias="WindowAverage"),
         "SES": lambda: models.SimpleExponentialSmoothingOptimized(alias="SES"),
         "SeasonalWindow": lambda: models.SeasonalWindowAverage(rhythm.season, seasons, alias="SeasonalWindow"),
