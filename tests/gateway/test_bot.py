@@ -1,4 +1,4 @@
-"""The first level on a real gateway, with a key of its own: answers from live data; what was confirmed is done once."""
+"""The first level on a real gateway, with a key of its own: live data, and what was confirmed done once."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
