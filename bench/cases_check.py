@@ -129,7 +129,7 @@ def _breach(clock: ClockState, minutes: Minutes, said: Sequence[Told]) -> tuple[
     for stop, on in [*((one.start, one.end) for one in clock.pauses), (clock.met_at, None)]:
         end = stop or begin
         ran = minutes.counted_s(begin, end)
-        if ran > left:
+        if ran >= left:
             full = minutes.after(begin, left)
             break
         left -= ran

@@ -20,7 +20,6 @@ from rich.console import Console
 from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from activities.service.carrying import CaseActivities
 from activities.service.opening import open_case
@@ -37,8 +36,8 @@ from infra.order_api import HttpOrderDesk
 from infra.sealing import Sealing
 from infra.service_book import ROTAS, TEAMS, keep, read_book
 from infra.settings import EnvironmentSettings, Settings
-from infra.temporal import DATA_CONVERTER, register_search_attributes, sandbox
-from workflows import SERVICE_WORKFLOWS
+from infra.temporal import DATA_CONVERTER, register_search_attributes
+from workers.service import service_worker
 
 CASES = 5_000
 EVEN_WITHIN, TOLD_WITHIN_S = 0.1, 90.0
@@ -253,14 +252,7 @@ async def measure(cases: int, seed: int, data_dir: Path, console: Console) -> Ro
         kept = Cases(mongo, Sealing(keyring(settings)))
         async with (
             HttpOrderDesk("http://127.0.0.1:9", "tq_none") as desk,
-            Worker(
-                env.client,
-                task_queue=name,
-                workflows=SERVICE_WORKFLOWS,
-                activities=[CaseActivities(kept, desk).carry],
-                workflow_runner=sandbox(),
-                max_cached_workflows=6_000,
-            ),
+            service_worker(env.client, [CaseActivities(kept, desk).carry], name),
         ):
             result = await _day(Floor(kept, env, name, random.Random(seed)), cases, console)
         mongo.close()

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from rich.console import Console
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from activities.service.carrying import CaseActivities
 from bench.measuring import resident_mib
@@ -35,9 +34,9 @@ from infra.order_api import HttpOrderDesk
 from infra.sealing import Sealing
 from infra.service_book import POLICIES, keep
 from infra.settings import EnvironmentSettings, Settings
-from infra.temporal import connect, register_search_attributes, sandbox
+from infra.temporal import connect, register_search_attributes
 from workers.report import percentile
-from workflows import SERVICE_WORKFLOWS
+from workers.service import service_worker
 from workflows.case import on_grid
 
 CASES, FIRE_SHARE, WINDOW_S, GRID_S = 100_000, 0.02, 300.0, 60
@@ -257,13 +256,7 @@ async def machine(data_dir: Path, grid_s: int) -> AsyncIterator[Bench]:
         bench = Bench(servers, cases, client, data_dir, grid_s)
         async with (
             HttpOrderDesk("http://127.0.0.1:9", "tq_none") as desk,
-            Worker(
-                client,
-                task_queue=TASK_QUEUE,
-                workflows=SERVICE_WORKFLOWS,
-                activities=[Watched(cases, desk, bench.steps).carry],
-                workflow_runner=sandbox(),
-            ),
+            service_worker(client, [Watched(cases, desk, bench.steps).carry]),
         ):
             yield bench
         mongo.close()

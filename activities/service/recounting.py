@@ -1,51 +1,32 @@
-"""When a policy, a calendar or the table of holidays has changed: every open case that goes by an older one is woken,
-and reckons its clocks anew. What it writes down says from when to when each deadline moved."""
+"""When a policy, a calendar or the table of holidays has changed: every open case that goes by an older one is told to
+reckon its clocks anew. What it writes down says from when to when each deadline moved."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from activities.service.clocks import promise
 from contracts.cases import LIVE, CaseEvent
 from contracts.worktime import edition
 from infra.cases import Cases
-from infra.service_book import Book, read_book, stamp_of
+from infra.service_book import Book, read_book
 
-log = logging.getLogger(__name__)
-Ring = Callable[[str], Awaitable[None]]
-"""Tells a case's workflow that something has come in."""
-_AT_ONCE = 200
-_LOOK_S = 2.0
+_AT_ONCE = 500
 
 
-async def recount_open(cases: Cases, ring: Ring) -> int:
-    """How many were woken. Whoever is stopped in the middle may begin again: a case that has reckoned goes by what
-    counts, and is not found any more."""
-    book, now = await read_book(cases.mongo), cases.mongo.clock.now()
-    woken = 0
+async def tell_older(cases: Cases) -> int:
+    """Write it down for each, and return how many there are; whoever rings for what was not taken does the rest.
+    To be stopped in the middle and to begin again changes nothing: an event's id is made of the case and the change,
+    and a case that has reckoned is not found any more."""
+    book, told = await read_book(cases.mongo), 0
     async for names in _older(cases, book):
+        now = cases.mongo.clock.now()
         events = [
-            CaseEvent(id=f"{case}:recount:{book.stamp}:{edition()}", case=case, at=now, by="tongqu", what="recount")
+            CaseEvent(id=f"recount:{book.stamp}:{edition()}:{case}", case=case, at=now, by="tongqu", what="recount")
             for case in names
         ]
         await cases.write_events(events)
-        await asyncio.gather(*(ring(case) for case in names))
-        woken += len(names)
-    return woken
-
-
-async def keep_recounting(cases: Cases, ring: Ring, look_s: float = _LOOK_S) -> None:
-    """Runs until it is cancelled: at the start, for what changed while nobody ran, and after each change."""
-    seen: int | None = None
-    while True:
-        stamp = await stamp_of(cases.mongo)
-        if stamp != seen:
-            woken = await recount_open(cases, ring)
-            seen = stamp
-            if woken:
-                log.info("%d open cases go by what counts now", woken)
-        await asyncio.sleep(look_s)
+        told += len(events)
+    return told
 
 
 async def _older(cases: Cases, book: Book) -> AsyncIterator[list[str]]:

@@ -84,7 +84,7 @@ class TestCheck:
             record, said = a_case(minutes)
             found = check([record], said, BOOK, 1)
             assert (found["lost"], found["unnoticed"], found["off_ladder"]) == (0, [], [])
-            assert found["breaches"] == (minutes > 60)
+            assert found["breaches"] == (minutes >= 60)
 
     def test_a_breach_that_was_not_told_is_found(self) -> None:
         record, _ = a_case(90.0, told=False)
