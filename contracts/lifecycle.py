@@ -72,12 +72,15 @@ class Open(Document):
     returns: int = 0
     statements: list[str] = []
     """Statements that are not paid."""
+    purchases: list[str] = []
+    """The first twenty purchase orders that it still has to deliver, or to be paid for."""
     unsettled: dict[str, int] = {}
     """By currency, what no statement has taken in; in minor units, above zero where the partner is owed it."""
 
     @property
     def nothing(self) -> bool:
-        return not (self.order_count or self.returns or self.statements or any(self.unsettled.values()))
+        things = self.order_count or self.returns or self.statements or self.purchases
+        return not things and not any(self.unsettled.values())
 
     def words(self) -> str:
         parts = []
@@ -87,6 +90,8 @@ class Open(Document):
             parts.append(f"{self.returns} open returns")
         if self.statements:
             parts.append(f"statements that are not paid ({', '.join(self.statements[:5])})")
+        if self.purchases:
+            parts.append(f"purchase orders that are open ({', '.join(self.purchases[:5])})")
         parts += [f"{display(amount, currency)} not settled" for currency, amount in self.unsettled.items() if amount]
         return "; ".join(parts) or "nothing"
 

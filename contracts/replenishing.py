@@ -77,18 +77,15 @@ class RegionUpsert(Request):
         "is filled ahead of what the whole region is expected to need.",
     )
     cron: str | None = Field(
-        default=None, max_length=100, description="When it runs, such as 0 3 * * *; none: only when asked."
+        default=None,
+        max_length=100,
+        pattern=r"^\S+( \S+){4}$",
+        description="When it runs: minute, hour, day, month and weekday, such as 0 3 * * *; none: only when asked.",
     )
     time_zone: TimeZone = TIME_ZONE
     history_days: int = Field(default=180, ge=14, le=1_000)
     transfers: TransferTerms = TransferTerms()
     lanes: list[Lane] = Field(default=[], max_length=2_000)
-
-    @model_validator(mode="after")
-    def _fields_of_cron(self) -> "RegionUpsert":
-        if self.cron is not None and len(self.cron.split()) != 5:
-            raise ValueError("cron needs five fields: minute, hour, day, month, weekday, such as 0 3 * * *")
-        return self
 
 
 class Region(Document):

@@ -140,6 +140,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
     ],
     "supplier_reports": [([("supplier", 1), ("sku", 1)], {})],
+    "supplier_rates": [([("at", 1)], {"expireAfterSeconds": 3 * 86400, "name": "kept"})],
     "lead_observations": [([("supplier", 1), ("came", -1)], {})],
     "score_disputes": [([("supplier", 1), ("state", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],

@@ -13,7 +13,7 @@ from contracts.buying_replies import Reported
 from contracts.scoring import WINDOW_DAYS, LineDispute, Rate
 from contracts.supply import Sourcing
 from contracts.workdays import add_workdays, day_of
-from infra.mongo import Mongo, Session
+from infra.mongo import Mongo, Session, insert_new
 
 
 async def sources_of(mongo: Mongo, skus: Sequence[str], session: Session | None = None) -> list[Sourcing]:
@@ -45,15 +45,33 @@ async def known_of(
     active = mongo.partners.find(
         {"_id": {"$in": suppliers}, "kind": "supplier", "state": "active"}, {"_id": 1}, session=session
     )
-    orders, disputes = await orders_of(mongo, suppliers, now, session), await disputes_of(mongo, suppliers, session)
-    rates: dict[str, Rate] = {one: score_of(one, orders[one], disputes, day_of(now))[0].lines for one in suppliers}
     reports = mongo.supplier_reports.find({"supplier": {"$in": suppliers}}, session=session)
     return Known(
         able={row["_id"] async for row in active},
-        rates=rates,
+        rates=await rates_of(mongo, suppliers, now, session),
         lead_times=await lead_times_of(mongo, suppliers, location, session),
         reports={(row["supplier"], row["sku"]): Reported.from_row(row) async for row in reports},
     )
+
+
+async def rates_of(
+    mongo: Mongo, suppliers: Sequence[str], now: datetime, session: Session | None = None
+) -> dict[str, Rate]:
+    """How often each delivers on time and in full, as it was when it was first asked for that day: reckoned once a day,
+    so that all choices of a night's run, made in many pieces, rest on the same numbers."""
+    today = day_of(now)
+    ids = {f"{one}:{today}": one for one in suppliers}
+    found = mongo.supplier_rates.find({"_id": {"$in": list(ids)}}, session=session)
+    rates = {ids[row["_id"]]: Rate.model_validate(row["lines"]) async for row in found}
+    missing = [one for one in suppliers if one not in rates]
+    if missing:
+        orders, disputes = await orders_of(mongo, missing, now, session), await disputes_of(mongo, missing, session)
+        made = {one: score_of(one, orders[one], disputes, today)[0].lines for one in missing}
+        rates |= made
+        if session is None:
+            rows = [{"_id": f"{one}:{today}", "lines": rate.model_dump(), "at": now} for one, rate in made.items()]
+            await insert_new(mongo.supplier_rates, rows)
+    return rates
 
 
 async def choose_supplier(

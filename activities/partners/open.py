@@ -1,6 +1,7 @@
-"""What a partner still has open: orders and returns at its places, statements that are not paid, money that no
-statement has."""
+"""What a partner still has open: orders and returns at its places, purchase orders that it is to deliver, statements
+that are not paid, money that no statement has."""
 
+from contracts.buying import ENDED as NOT_BOUGHT
 from contracts.lifecycle import Open
 from contracts.orders import TERMINAL, Stage
 from contracts.parcels import SPOKEN_FOR
@@ -20,6 +21,8 @@ async def what_is_open(mongo: Mongo, partner: PartnerRecord, session: Session | 
     returns = {"location": {"$in": places}, "state": {"$nin": sorted(ENDED)}}
     due = {"partner": {"$in": places}, "$or": [_UNDER_WAY, _NOT_PAID]}
     statements = mongo.statements.find(due, {"_id": 1}, session=session).sort("_id", 1).limit(_ORDERS_NAMED)
+    purchases = {"supplier": partner.id, "state": {"$nin": sorted(NOT_BOUGHT)}, "sent_at": {"$ne": None}}
+    bought = mongo.purchase_orders.find(purchases, {"_id": 1}, session=session).sort("_id", 1).limit(_ORDERS_NAMED)
     accounts = [partner_account(place) for place in places]
     sums = mongo.entries.aggregate(
         [
@@ -33,6 +36,7 @@ async def what_is_open(mongo: Mongo, partner: PartnerRecord, session: Session | 
         order_count=await mongo.orders.count_documents(orders, session=session),
         returns=await mongo.returns.count_documents(returns, session=session),
         statements=[row["_id"] async for row in statements],
+        purchases=[row["_id"] async for row in bought],
         unsettled={row["_id"]: row["sum"] async for row in sums if row["sum"]},
     )
 

@@ -63,6 +63,10 @@ async def decide(
             fields = _fields(state, by)
             if changes is not None:
                 asked = changes[number]
+                wrong = _wrong_quantity(row, asked.quantity)
+                if wrong is not None:
+                    refused[number] = wrong
+                    continue
                 fields |= {"quantity": asked.quantity, "value": asked.quantity * row["price"]}
                 fields |= {"reason": asked.reason or by.reason}
             writes.append(UpdateOne({"_id": number, "state": "proposed"}, {"$set": fields}))
@@ -81,6 +85,17 @@ async def decide(
 def _fields(state: Decision, by: By) -> dict[str, Any]:
     fields = {"state": state, "decision": by.decision, "decided_by": by.name, "decided_at": milliseconds(by.at)}
     return fields if by.reason is None else {**fields, "reason": by.reason}
+
+
+def _wrong_quantity(row: Mapping[str, Any], units: int) -> Refusal | None:
+    """What the supplier would not take; a transfer takes any quantity, and what is there of it."""
+    why = row["explanation"]
+    multiple, minimum = why["multiple"], why["minimum"]
+    if row["kind"] != "purchase" or (units % multiple == 0 and units >= minimum):
+        return None
+    least = -(-max(units, minimum, 1) // multiple) * multiple
+    detail = f"{row['source']} sells {row['sku']} in multiples of {multiple}, and not less than {minimum}."
+    return Refusal("not_a_multiple", detail, remedy=f"Send {least}, for example.", field="quantity")
 
 
 def _unknown(number: str) -> Refusal:

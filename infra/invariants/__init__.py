@@ -4,7 +4,8 @@ from typing import Any
 
 from nats.js import JetStreamContext
 
-from infra.invariants import events, orders, payments, returns, settlement, stock
+from infra.invariants import buying, events, orders, payments, returns, settlement, stock
+from infra.invariants.buying import check_purchases
 from infra.invariants.events import Outbox, check_outbox, check_stream, look_at_stream, read_outbox
 from infra.invariants.findings import Finding, Invariant, Severity
 from infra.invariants.orders import check_orders
@@ -23,6 +24,7 @@ INVARIANTS: list[Invariant] = [
     *payments.INVARIANTS,
     *returns.INVARIANTS,
     *settlement.INVARIANTS,
+    *buying.INVARIANTS,
 ]
 
 
@@ -54,6 +56,7 @@ async def check(mongo: Mongo, js: JetStreamContext | None, payment_url: str | No
             *await check_returns(mongo, session),
         ]
         findings += await check_settlement(mongo, session)
+        findings += await check_purchases(mongo, session)
         paid = await read_paid(mongo, session) if payment_url else []
         return findings, await read_outbox(mongo, session, before), paid
 

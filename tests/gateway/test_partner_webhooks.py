@@ -10,6 +10,7 @@ from contracts.subjects import EVENTS
 from infra.hearing import acknowledged
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
+from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.webhooks import revoke_webhooks
 from tests.gateway.running import Api, fresh, running
@@ -133,8 +134,9 @@ async def test_a_new_secret_leaves_the_old_one_for_a_while(api: Api, mongo: Mong
     second = (await me.post(f"{path}/secret", {"overlap_s": 3600}, status=200)).body
     assert second["secret"] != hook["secret"]
     (until,) = second["secrets_until"]
-    row = await mongo.webhooks.find_one({"_id": hook["id"]})
-    assert row is not None
+    sealed = await mongo.webhooks.find_one({"_id": hook["id"]})
+    assert sealed is not None
+    row = Sealing(api.gateway.keyring).opened(sealed, "webhooks")
     assert [one["secret"] for one in row["secrets"]] == [hook["secret"], second["secret"]]
     assert abs(row["secrets"][0]["until"] - api.gateway.mongo.clock.now() - timedelta(hours=1)) < timedelta(minutes=5)
     assert until

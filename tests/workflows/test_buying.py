@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -10,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.buying.carrying import BuyingActivities
 from activities.buying.open import on_order
+from activities.buying.sources import choose_supplier
 from contracts.failures import refusal_of
 from contracts.supply import ApprovalLimit
 from infra.indexes import make_indexes
@@ -186,3 +188,18 @@ async def test_lead_times_are_learned_from_receipts_in_working_days(buying: Purc
     mean = sum(row["days"] for row in rows) / 3
     assert (learned["n"], learned["mean"]) == (3, mean)
     assert learned["deviation"] == pytest.approx((sum((row["days"] - mean) ** 2 for row in rows) / 2) ** 0.5)
+
+
+async def test_choices_of_one_day_rest_on_the_same_record(buying: Purchasing) -> None:
+    supplier = await buying.supplier("sup-a", 100)
+    now = await buying.now()
+    first = await choose_supplier(buying.mongo, "tea", 10, STORE, now)
+    assert first.best is not None and any("no data" in reason for reason in first.best.reasons)
+    process = await buying.order(supplier)
+    await buying.says(process.id, "confirmed")
+    await buying.stands(process.id, "confirmed")
+    await buying.receive(process.id, "dn-1", ("tea", 10))
+    again = await choose_supplier(buying.mongo, "tea", 10, STORE, now)
+    assert again.best is not None and again.best.cost == first.best.cost
+    tomorrow = await choose_supplier(buying.mongo, "tea", 10, STORE, now + timedelta(days=1))
+    assert tomorrow.best is not None and any("1 of 1 lines" in reason for reason in tomorrow.best.reasons)

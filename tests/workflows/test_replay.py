@@ -11,9 +11,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from infra.temporal import DATA_CONVERTER, strict_sandbox
-from workflows import PARTNER_WORKFLOWS, SETTLEMENT_WORKFLOWS, WORKFLOWS
+from workflows import BUYING_WORKFLOWS, PARTNER_WORKFLOWS, SETTLEMENT_WORKFLOWS, WORKFLOWS
 
-ALL = [*WORKFLOWS, *SETTLEMENT_WORKFLOWS, *PARTNER_WORKFLOWS]
+ALL = [*WORKFLOWS, *SETTLEMENT_WORKFLOWS, *PARTNER_WORKFLOWS, *BUYING_WORKFLOWS]
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
 

@@ -121,7 +121,7 @@ async def renew(request: Request, caller: Operates, partner: PartnerInPath) -> R
 
 
 @router.post(
-    "/v1/partners/{id}/documents/review",
+    "/v1/partners/{id}/review",
     **_command("Accept or return a new document", ReviewDocument, examples.DOCUMENT_REVIEW, Scope.PARTNERS_REVIEW),
 )
 async def review_document(request: Request, caller: Reviews, partner: PartnerInPath) -> Response:

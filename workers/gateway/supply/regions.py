@@ -66,8 +66,9 @@ async def _put(gateway: Gateway, body: Any, request_id: str) -> Answer:
     asked = parse(_REGION, body)
     refuse_wrong_prefixes({f"divisions.{number}": prefix for number, prefix in enumerate(asked.divisions)})
     await _refuse_unknown_locations(gateway.mongo, asked)
+    # First what may be refused. A schedule of a region that is not kept yet begins runs that are refused.
+    await gateway.durable.schedule_region(Region.model_validate(asked.model_dump()))
     region = await _keep(gateway.mongo, asked)
-    await gateway.durable.schedule_region(region)
     return answer(region.model_dump(mode="json"))
 
 
