@@ -18,7 +18,7 @@ FAULTS ?= 200
 PACE ?= long
 
 .PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams bench-ways \
-	soak bench-routing bench-applications bench-cases bench-bot chaos check constraints clean
+	soak bench-routing bench-applications bench-supply bench-cases bench-bot chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
 	@echo 'make bench-cases    100,000 open cases with timers; a day of 5,000 cases in skipped time; CASES=, DAY=, OUT=path'
 	@echo 'make bench-bot      how well the first level of service understands, and its cost; DATA=dir, OUT=path for JSON'
+	@echo 'make bench-supply   replenishment against classic policies; DATA=file of real demand, OUT=path for JSON'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -124,6 +125,9 @@ bench-cases: setup
 
 bench-bot: setup
 	@$(BIN)/python -m bench.bot $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
+
+bench-supply: setup
+	@$(BIN)/python -m bench.supply $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')
