@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -163,7 +164,10 @@ def _forecast_goals(data: str, rows: Sequence[Figures]) -> list[Figures]:
 
 def _play_all(points: Sequence[tuple[str, int]], asked: argparse.Namespace) -> list[Figures]:
     found: list[Figures] = []
-    with ProcessPoolExecutor(asked.workers) as pool, Progress(console=Console(stderr=True)) as progress:
+    with (
+        ProcessPoolExecutor(asked.workers, mp_context=get_context("spawn")) as pool,
+        Progress(console=Console(stderr=True)) as progress,
+    ):
         task = progress.add_task("worlds replayed", total=len(points))
         for done in as_completed([pool.submit(figures_of, asked.data, *point, asked.series) for point in points]):
             found.append(done.result())
