@@ -113,20 +113,8 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
     of_partners = (requirements, applications, collecting, tokens, review, partners, partner_documents, agreements)
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks, partner_purchases)
-    of_buying = (purchases, suppliers)
-    of_service = (service, cases)
-    for part in (
-        *parts,
-        policies,
-        rules,
-        settlements,
-        *of_service,
-        *of_partners,
-        *by_partners,
-        *of_buying,
-        codec,
-        health,
-    ):
+    others = (policies, rules, settlements, purchases, suppliers, service, cases, codec, health)
+    for part in (*parts, *of_partners, *by_partners, *others):
         app.include_router(part.router)
     for router in SUPPLY:
         app.include_router(router)
