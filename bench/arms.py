@@ -73,8 +73,7 @@ async def batched(plan: Plan, seed: int, console: Console) -> dict[str, Any]:
             await life(one, "sustained", burst["dispatched_per_s"] * 1.3, plan.sustained_s, plan.warm_s)
         ).as_json()
         console.print(f"sustained: {sustained['dispatched_per_s']:,} dispatched/s")
-        cpu_ms = min(sustained["cost"]["cpu_ms_all"], burst["dispatch"]["cpu_ms_all"] + burst["rest"]["cpu_ms_all"])
-        capacity = (os.cpu_count() or 1) * _MS / cpu_ms
+        capacity = (os.cpu_count() or 1) * _MS / sustained["cost"]["cpu_ms_all"]
         whole = (await life(one, "life", capacity, plan.life_warm_s + plan.life_s, plan.life_warm_s)).as_json()
         console.print(f"whole life: {whole['delivered_per_s']:,} delivered/s")
         latency = await latencies(one, plan, sustained["dispatched_per_s"])

@@ -21,7 +21,9 @@ import hmac
 import json
 import os
 import sqlite3
+import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -99,12 +101,16 @@ def verified(secret: str, headers: Mapping[str, str], body: bytes, now: float) -
 
 
 def call(gateway: str, method: str, path: str, body: Any = None) -> Any:
-    """Raises urllib's errors."""
+    """Raises Refused with the gateway's words, and urllib's errors where there is no answer."""
     headers = {"Authorization": f"Bearer {os.environ['TONGQU_KEY']}", "Content-Type": "application/json"}
     content = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(gateway.rstrip("/") + path, data=content, headers=headers, method=method)
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        problem = json.load(error)
+        raise Refused(error.code, f"{problem['detail']} {problem['remedy']}") from None
 
 
 class Receiver:
@@ -190,4 +196,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Refused as refused:
+        sys.exit(str(refused))

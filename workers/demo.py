@@ -143,6 +143,8 @@ def show_addresses(system: System, console: Console) -> None:
     settings = system.settings
     console.print(f"  Temporal UI  {settings.temporal_ui_url}")
     console.print(f"  API docs     {settings.gateway_url}/docs")
+    console.print(f"  NATS         {settings.nats_url}")
+    console.print(f"  sandboxes    bank {settings.bank_url}, signatures {settings.signature_url}")
 
 
 def _verdict(report: Report, number: int, data_dir: Path, console: Console) -> int:

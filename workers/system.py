@@ -121,7 +121,8 @@ class System:
             found["bank_url"] = f"http://{HOST}:{ports['bank']}"
         own_signatures = self.settings.signature_url is None
         if own_signatures:
-            found |= self._signature_provider(ports[_SIGNATURES])
+            # A trial: whoever tries webhooks has a program on this machine.
+            found |= self._signature_provider(ports[_SIGNATURES]) | {"webhook_private": True}
         self.settings = self.settings.model_copy(update={k: v for k, v in found.items() if v})
         url = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         self.settings = self.settings.model_copy(update={"gateway_url": url})

@@ -1,4 +1,5 @@
-"""Apply to become a partner, from a file: begin, fill in, upload, submit, and name the amount of the deposit.
+"""Apply to become a partner, from a file: begin, fill in, upload, submit, name the amount of the deposit, see where to
+sign, and collect the access.
 
 It needs nothing but Python. What it knows of an application (id and token) it keeps in a file, with which it goes on
 where it was left; whoever has that file is the applicant. Papers are looked for by the name of what is asked, such as
@@ -6,7 +7,8 @@ where it was left; whoever has that file is the applicant. Papers are looked for
 
     python examples/applicant/apply.py --gateway http://127.0.0.1:8080 --from examples/applicant/application.json
     python examples/applicant/apply.py --gateway http://127.0.0.1:8080 --amount 37
-    python examples/applicant/apply.py --gateway http://127.0.0.1:8080
+    python examples/applicant/apply.py --gateway http://127.0.0.1:8080                       # what comes next
+    python examples/applicant/apply.py --gateway http://127.0.0.1:8080 --collect access      # once, when it is signed
 """
 
 import argparse
@@ -80,9 +82,34 @@ def apply(gateway: str, source: Path, kept: Path) -> None:
     send(f"{path}/submit", "POST", token, {})
 
 
+def private(path: Path, text: str) -> None:
+    """For its owner only, and never over what is there."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def collect(gateway: str, kept: dict[str, str], folder: Path) -> None:
+    """The access is shown this once, and kept nowhere else."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise Refused(f"{folder} is there already: name a new folder.") from None
+    made = send(f"{gateway}/v1/applications/{kept['id']}/credentials", "POST", kept["token"], {})
+    private(folder / "key", made["key"])
+    private(folder / "partner.creds", made["credentials"]["creds"])
+    streams = " ".join(made["credentials"]["streams"])
+    print(f"{made['partner']}: key and credentials are in {folder}; streams: {streams}")
+
+
 def show(gateway: str, kept: dict[str, str]) -> None:
-    seen = call(f"{gateway}/v1/applications/{kept['id']}", "GET", kept["token"], None)
+    path = f"{gateway}/v1/applications/{kept['id']}"
+    seen = call(path, "GET", kept["token"], None)
     print(f"{seen['id']}: {seen['stage']}, revision {seen['revision']}")
+    if seen["stage"] == "agreement":
+        for signer in call(f"{path}/agreement", "GET", kept["token"], None)["signers"]:
+            print(f"  {signer['name']}: {signer['state']}" + (f", signs at {signer['link']}" if signer["link"] else ""))
+    if seen["stage"] == "testing":
+        print("  a test event waits on your stream: collect the access (--collect) and acknowledge it")
     if seen["deposit"]:
         print(f"  deposit: {seen['deposit']['state']}, {seen['deposit']['tries_left']} tries left")
     for item in seen["items"]:
@@ -99,6 +126,7 @@ def main() -> int:
     parser.add_argument("--from", dest="source", type=Path, help="begin with what this file says")
     parser.add_argument("--kept", type=Path, default=Path("application.token.json"), help="id and token")
     parser.add_argument("--amount", type=int, help="of the deposit, in fen, as the account's statement shows it")
+    parser.add_argument("--collect", type=Path, help="new folder for the key and the credentials, shown once")
     o = parser.parse_args()
     try:
         if o.source is not None:
@@ -107,6 +135,8 @@ def main() -> int:
         if o.amount is not None:
             path = f"{o.gateway}/v1/applications/{kept['id']}/deposit"
             send(path, "POST", kept["token"], {"amount": o.amount})
+        if o.collect is not None:
+            collect(o.gateway, kept, o.collect)
         show(o.gateway, kept)
     except Refused as refused:
         print(refused, file=sys.stderr)

@@ -19,7 +19,15 @@ from workers.gateway import examples
 from workers.gateway.app import create_app
 
 _EXAMPLES = 12
-BULK = ("/v1/orders/batch", "/v1/locations", "/v1/stock", "/v1/skus", "/v1/carriers", "/v1/commission-rules")
+BULK = (
+    "/v1/orders/batch",
+    "/v1/locations",
+    "/v1/stock",
+    "/v1/skus",
+    "/v1/carriers",
+    "/v1/carriers/{id}/tracking",
+    "/v1/commission-rules",
+)
 
 
 @pytest.fixture(scope="session")

@@ -83,15 +83,25 @@ def show(
 @app.command()
 def review(
     application: ApplicationId,
-    item: Annotated[str, typer.Argument(help="The item, such as business_licence.")],
+    item: Annotated[
+        str, typer.Argument(help="The item, such as business_licence; or `passed`: all whose checks have passed.")
+    ],
     decision: Annotated[str, typer.Argument(help="accept, return or waive.")],
     comment: Annotated[str | None, typer.Option(help="Needed to return or to waive; the applicant reads it.")] = None,
 ) -> None:
-    """Accept, return or waive an item of an application."""
-    from workers.cli.console import out, plain
+    """Accept, return or waive an item of an application, or all that wait and whose checks have passed."""
+    from workers.cli.console import CommandFailed, out, plain
 
-    body = {"item": item, "decision": decision, **({"comment": comment} if comment else {})}
-    standing = running_api().post("v1", "applications", application, "review", body=body).body["standing"]
+    api = running_api()
+    items = [item]
+    if item == "passed":
+        seen = api.get("v1", "reviews", application)["items"]
+        items = [one["item"] for one in seen if one["state"] == "supplied" and one["verdict"] == "passed"]
+        if not items:
+            raise CommandFailed("No item waits whose checks have passed; see `tongqu partner show`.")
+    for one in items:
+        body = {"item": one, "decision": decision, **({"comment": comment} if comment else {})}
+        standing = api.post("v1", "applications", application, "review", body=body).body["standing"]
     left = [one["item"] for one in standing["items"] if one["state"] not in ("accepted", "waived")]
     out.print(f"{plain(item)}: {plain(decision)}. Undecided: {plain(', '.join(left)) or 'none'}")
 
@@ -111,6 +121,18 @@ def decide(
     more = standing["reviewers_needed"] - len(standing["approved_by"])
     waits = f"; {more} more reviewer must approve" if standing["stage"] == "review" and by and more > 0 else ""
     out.print(f"{plain(application)} is at the stage {plain(standing['stage'])}{by}{waits}")
+
+
+@app.command()
+def document(
+    partner: PartnerId,
+    requirement: Annotated[str, typer.Argument(help="What it is for, such as business_licence.")],
+    decision: Annotated[str, typer.Argument(help="accept or return.")],
+    comment: Annotated[str | None, typer.Option(help="Needed to return; the partner reads it.")] = None,
+) -> None:
+    """Accept or return a new document that a partner has sent in place of one that ends."""
+    body = {"requirement": requirement, "decision": decision, **({"comment": comment} if comment else {})}
+    _command(partner, "review", body)
 
 
 @app.command()
@@ -163,10 +185,21 @@ def credentials(
         out.print(f"{plain(rotate)}: counts until {made['expires_at']}; its inbox is {plain(made['inbox'])}")
     elif revoke:
         ended = api.post("v1", "partners", partner, "credentials", "revoke", body={}).body
-        out.print(f"{ended['keys']} keys and all credentials ended at {ended['revoked_at']}")
+        out.print(
+            f"{ended['keys']} keys, {ended['webhooks']} webhooks and all credentials ended at {ended['revoked_at']}"
+        )
     else:
         made = api.post("v1", "partners", partner, "keys", body={}).body
         out.print(made["key"], highlight=False, soft_wrap=True)
+
+
+@app.command("revoke-token")
+def revoke_token(application: Annotated[str, typer.Argument(help="The application's id.")]) -> None:
+    """End the token of an application that others have seen. Nobody gets another: an applicant begins anew."""
+    from workers.cli.console import out
+
+    ended = running_api().post("v1", "applications", application, "token", "revoke", body={}).body
+    out.print(f"the token ended at {ended['revoked_at']}")
 
 
 def _write_private(path: Path, text: str) -> None:

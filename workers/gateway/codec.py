@@ -38,7 +38,15 @@ _FORM_BYTES = 4096
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {JSON: {"schema": {"type": "object", "properties": {"payloads": {"type": "array"}}}}},
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["payloads"],
+                    "properties": {"payloads": {"type": "array", "items": {"type": "object"}}},
+                }
+            }
+        },
     }
 }
 
@@ -54,7 +62,8 @@ def _key_of(request: Request) -> str:
     gateway = gateway_of(request)
     cookie = request.cookies.get(COOKIE)
     sent = "authorization" in request.headers or "x-api-key" in request.headers
-    if sent or cookie is None or request.headers.get("origin") != gateway.ui_origin:
+    from_ui = gateway.ui_origin is not None and request.headers.get("origin") == gateway.ui_origin
+    if sent or cookie is None or not from_ui:
         return key_sent(request)
     return _key_in(gateway.keyring, cookie, datetime.now(UTC))
 
@@ -65,7 +74,9 @@ Storage = Annotated[str | None, Query(alias="preserveStorageRefs", description="
 
 
 def _coding(what: str, scope: Scope) -> dict[str, Any]:
-    made = operation(what, {200: answers_with(Opened, "As many, in the same order.")}, scope=scope, problems=[400, 413])
+    made = operation(
+        what, {200: answers_with(Opened, "As many, in the same order.")}, scope=scope, problems=[400, 413, 415]
+    )
     made["openapi_extra"] |= _BODY
     return made
 
@@ -166,7 +177,8 @@ async def _payloads(request: Request) -> list[Payload]:
     """Raises Refusal 400, 413, 415 or 422."""
     body = await read_json(request, gateway_of(request).limits.body_bytes)
     try:
-        if not isinstance(body, dict) or "payloads" not in body:
+        sent = body.get("payloads")
+        if not isinstance(sent, list) or not all(isinstance(one, dict) for one in sent):
             raise ParseError
         return list(ParseDict(body, Payloads(), ignore_unknown_fields=True).payloads)
     except (ParseError, AttributeError, TypeError, ValueError):

@@ -23,6 +23,7 @@ _RESUMED_AT = 0.8
 """Once full, the level must fall to this part of the limit: else every count would open and close the door."""
 _SMOOTHED_S = 5.0
 _COUNT_EVERY_S = 0.5
+_WATCH_EVERY_S = 0.25
 _COUNTING_AT_MOST = 0.05
 """The part of its time that the database may spend on our counts."""
 _LONGEST_PAUSE_S = 2.0
@@ -93,9 +94,24 @@ class Pressure:
         self.orders = Level(limits.backlog_orders)
         self.rows = Level(limits.backlog_rows)
         self._counted_at = time.monotonic()
+        self._silent_s = 0.0
         self._chance = random.Random()
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._keep_counting())
+
+    async def _watch(self) -> None:
+        """Adds up how long the database is silent. A time in which this process itself stood still tells nothing."""
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(_WATCH_EVERY_S)
+            now = time.monotonic()
+            self._silent_s += min(now - before, 2 * _WATCH_EVERY_S)
+            before = now
+
+    async def _keep_counting(self) -> None:
         while True:
             began, pause = time.monotonic(), _COUNT_EVERY_S
             try:
@@ -117,7 +133,7 @@ class Pressure:
         was_full = self.full
         self.orders = self.orders.counted(orders, accepted - self._accepted_before, seconds)
         self.rows = self.rows.counted(rows, 0, seconds)
-        self._counted_at, self._accepted_before = now, accepted
+        self._counted_at, self._accepted_before, self._silent_s = now, accepted, 0.0
         if was_full != self.full:
             state = "no more is taken" if self.full else "open again"
             log.warning("%d orders and %d rows of events wait: %s", orders, rows, state)
@@ -137,11 +153,10 @@ class Pressure:
 
     def refuse_all(self) -> None:
         """Raises Refusal 503 while the database has not answered for a while."""
-        silent = time.monotonic() - self._counted_at
-        if silent > self._away_s:
+        if self._silent_s > self._away_s:
             raise Refusal(
                 "store_unavailable",
-                f"The database has not answered for {silent:.0f} s.",
+                f"The database has not answered for {self._silent_s:.0f} s.",
                 remedy="Send the same request again after the seconds that Retry-After names.",
                 status=503,
                 retry_after=spread(2, self._chance),
