@@ -128,12 +128,13 @@ def resume(clock: ClockState, at: datetime, calendar: ServiceCalendar) -> ClockS
 
 
 def meet(clock: ClockState, at: datetime, calendar: ServiceCalendar) -> ClockState:
-    """What was promised is done. Later than due it is a breach, noticed or not."""
+    """What was promised is done. At the moment it is due its target is used up: then, and later, it is a breach,
+    noticed or not."""
     if clock.met_at is not None:
         return clock
     met = _not_before(clock, at)
     full = reached(clock, calendar, clock.target_s)
-    late = full if full is not None and full < met else None
+    late = full if full is not None and full <= met else None
     return clock.model_copy(update={"met_at": met, "due": full, "breached_at": clock.breached_at or late})
 
 

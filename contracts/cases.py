@@ -269,7 +269,7 @@ class Say(Request):
     language: Language | None = None
 
 
-class Reply(Request):
+class ReplyToCustomer(Request):
     """Words of an agent to the customer. `wait`: the customer's turn; clocks stand until they write."""
 
     text: Words
@@ -313,7 +313,7 @@ class Compensate(Request):
     reason: Reason
 
 
-class Decide(Request):
+class DecideMoney(Request):
     """About a compensation that waits."""
 
     number: int = Field(ge=1, strict=True)
@@ -347,7 +347,7 @@ class Merge(Request):
     into: CaseId
 
 
-class Rate(Request):
+class Rating(Request):
     """How satisfied the customer is."""
 
     score: int = Field(ge=1, le=5, strict=True)
@@ -381,19 +381,19 @@ class Recount(Request):
 
 REQUESTS: dict[Doing, type[Request]] = {
     "say": Say,
-    "reply": Reply,
+    "reply": ReplyToCustomer,
     "note": Note,
     "assign": Assign,
     "escalate": Escalate,
     "prioritise": Prioritise,
     "ask_partner": AskPartner,
     "compensate": Compensate,
-    "decide": Decide,
+    "decide": DecideMoney,
     "correct": Correct,
     "resolve": Resolve,
     "reopen": Reopen,
     "merge": Merge,
-    "rate": Rate,
+    "rate": Rating,
     "partner_says": PartnerSays,
     "found": Found,
     "recount": Recount,

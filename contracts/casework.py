@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.cases import LIVE, CaseRecord, Compensation, Correct, Decide, Doing, Standing
+from contracts.cases import LIVE, CaseRecord, Compensation, Correct, DecideMoney, Doing, Standing
 from contracts.refusals import Refusal
 
 _IN_ANY_STATE: frozenset[Doing] = frozenset({"rate", "note", "found", "partner_says", "recount"})
@@ -78,7 +78,7 @@ def refuse(case: CaseRecord, what: Doing, by: str, asked: object = None) -> None
         )
     if what == "rate":
         _refuse_rating(case)
-    if isinstance(asked, Decide):
+    if isinstance(asked, DecideMoney):
         _refuse_decision(case, by, asked)
     if isinstance(asked, Correct) and asked.action in _NEEDS_PARCEL and asked.parcel is None:
         raise Refusal(
@@ -99,7 +99,7 @@ def _refuse_rating(case: CaseRecord) -> None:
         raise Refusal("rated_already", "The case was rated.", remedy="There is nothing to do.", status=409)
 
 
-def _refuse_decision(case: CaseRecord, by: str, asked: Decide) -> None:
+def _refuse_decision(case: CaseRecord, by: str, asked: DecideMoney) -> None:
     waiting = compensation(case, asked.number)
     if waiting is None or waiting.state != "waits":
         raise Refusal(

@@ -48,12 +48,10 @@ Meaning = Literal[
     "payment",
     "refund",
     "correction",
-    "compensation",
     "payout",
 ]
 """What an entry is for. sale: the customer owes for goods; goods: whoever owns them gets their price; payment and
-refund: money between customer and retailer; compensation: what the customer does not pay because something went
-wrong; payout: a statement is paid."""
+refund: money between customer and retailer; payout: a statement is paid."""
 
 Terms = Literal["marketplace", "sales", "handling", "freight"]
 """What a rule sets. marketplace: the commission that a seller pays for what it ships; sales: the commission that the

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         description="Keys of personal data, id:base64,id2:base64; the first encrypts. Else kept in the data directory.",
     )
     operator_key: str | None = Field(default=None, repr=False, description="API key of the `tongqu` command.")
+    service_key: str | None = Field(
+        default=None, repr=False, description="API key with which customer service and its bot move orders."
+    )
     batch_max: int = Field(default=500, ge=1, le=1000, description="Most orders that one workflow carries.")
     batches_starting: int = Field(
         default=4, ge=1, description="Claimed batches that may wait for their first step at once."

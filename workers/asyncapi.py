@@ -7,14 +7,16 @@ from typing import Any
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
+from contracts.case_events import CASE_REPLY_TYPE, CaseReplyEvent
 from contracts.events import REPLY_TYPE, STOCK_TYPE, ReplyEvent, StockEvent
 from contracts.subjects import EVENTS, RETAILER, event_subject, partner_consumer, reply_subject
 from infra.indexes import OUTBOX_KEPT_S
 from workers.agreement_catalogue import OF_AGREEMENTS
+from workers.case_catalogue import CASE_ANSWERED, OF_CASES
 from workers.catalogue import ANSWERED, COUNTED, LOCATION, TOLD
 from workers.partner_catalogue import OF_PARTNERS
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Of the events, not of the software: a new optional field raises the second number, anything else makes a v2."""
 
 _CLOUD_EVENTS = "application/cloudevents+json"
@@ -41,7 +43,8 @@ whichever way you hear; what is older is answered 410, with the oldest number th
 
 **Answering.** Publish up to 500 answers in one `{REPLY_TYPE}` to `{reply_subject(LOCATION)}`, with the event's `id`
 as header `Nats-Msg-Id`, and wait for the acknowledgement; or send the same event to `POST /v1/partner/replies`.
-Without an answer, send the same again. What you have counted on your shelves goes the same ways as `{STOCK_TYPE}`.
+Without an answer, send the same again. What you have counted on your shelves goes the same ways as `{STOCK_TYPE}`,
+what you say about service cases as `{CASE_REPLY_TYPE}`.
 An answer that cannot be taken comes back to you as `reply.refused.v1`, with the field that was wrong and what to do.
 Keep what you have answered for a day: should the bus lose some of it, `replies.again.v1` asks you to send it again
 under its old ids.
@@ -54,6 +57,7 @@ _COUNTING = (
     "What a location has counted on its own shelves; the goods become, or cease to be, available at once. The same id "
     "again changes nothing, and a report that was overtaken by a later one changes nothing of what that one counted."
 )
+_CASES = "What a partner says about service cases that it was told of. The same id again changes nothing."
 _WAYS: tuple[dict[str, Any], ...] = (
     {
         "name": "http.pull",
@@ -86,7 +90,7 @@ _WAYS: tuple[dict[str, Any], ...] = (
 def document() -> dict[str, Any]:
     """The document, as FastStream describes this bus, with what a partner needs besides."""
     broker = NatsBroker("nats://localhost:4222", description="The event bus; you are told its address.")
-    for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS):
+    for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_CASES):
         address = event_subject(told.partner, told.kind)
         broker.publisher(address, title=told.kind, description=told.meaning, schema=told.model)
 
@@ -98,6 +102,10 @@ def document() -> dict[str, Any]:
     async def counts(event: StockEvent) -> None:
         """As above."""
 
+    @broker.subscriber(reply_subject(LOCATION), title=CASE_REPLY_TYPE, description=_CASES)
+    async def of_cases(event: CaseReplyEvent) -> None:
+        """As above."""
+
     made = AsyncAPI(
         broker,
         title="Tongqu events",
@@ -107,8 +115,8 @@ def document() -> dict[str, Any]:
         schema_version="3.0.0",
     )
     found: dict[str, Any] = json.loads(made.to_specification().to_json())
-    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS)}
-    examples |= {one.type: one.model_dump(mode="json", exclude_none=True) for one in (ANSWERED, COUNTED)}
+    examples = {told.kind: told.example() for told in (*TOLD, *OF_PARTNERS, *OF_AGREEMENTS, *OF_CASES)}
+    examples |= {one.type: one.model_dump(mode="json", exclude_none=True) for one in (ANSWERED, COUNTED, CASE_ANSWERED)}
     return _completed(found, examples)
 
 

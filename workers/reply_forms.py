@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from contracts.case_events import CASE_REPLY_TYPE, CaseReply
 from contracts.events import REPLY_TYPE, STOCK_TYPE, Reply, StockCount, StockEvent
 from contracts.refusals import Refusal
 from contracts.stock import StockUpsert
 
 REPLIES_MAX = 500
-_LISTS = {REPLY_TYPE: "replies", STOCK_TYPE: "counts"}
+_LISTS = {REPLY_TYPE: "replies", STOCK_TYPE: "counts", CASE_REPLY_TYPE: "replies"}
 
 
 class Unreadable(Exception):
@@ -45,6 +46,22 @@ class GivenAnswer:
     partner: str
     at: datetime
     reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAnswer:
+    """What a partner says about a case."""
+
+    partner: str
+    at: datetime
+    reply: CaseReply
+
+    @property
+    def id(self) -> str:
+        return f"reply:{self.partner}:{self.reply.case}:{self.reply.id}"
+
+    def refused(self, refusal: Refusal) -> "Refused":
+        return Refused(self.partner, self.reply.id, None, refusal.code, "case", refusal.detail, refusal.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,7 @@ class Said:
 
     answers: list[GivenAnswer] = field(default_factory=list)
     reports: list[Counted] = field(default_factory=list)
+    cases: list[CaseAnswer] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -110,7 +128,9 @@ def read(message: Received) -> Said:
     if not isinstance(items, list) or not 0 < len(items) <= REPLIES_MAX:
         known = " or ".join(f"{kind} with 1 to {REPLIES_MAX} data.{items}" for kind, items in _LISTS.items())
         raise Unreadable("not_an_event", f"Expected type {known}.")
-    return _answers(message, items) if envelope.type == REPLY_TYPE else _report(message, envelope, items)
+    if envelope.type == STOCK_TYPE:
+        return _report(message, envelope, items)
+    return _answers(message, items) if envelope.type == REPLY_TYPE else _of_cases(message, items)
 
 
 def _answers(message: Received, replies: list[Any]) -> Said:
@@ -124,6 +144,26 @@ def _answers(message: Received, replies: list[Any]) -> Said:
                 message.partner,
                 f"{message.place}/{number}",
                 _quoted(given.get("parcel"), 100) or None,
+                "invalid_reply",
+                f"data.replies.{number}",
+                f"{_quoted(given.get('id'), 60) or 'A reply without id'}: {_quoted(_first(error), 300)}",
+                "Correct the named field and send the reply again under a new id.",
+            )
+            said.refused.append(refused)
+    return said
+
+
+def _of_cases(message: Received, replies: list[Any]) -> Said:
+    said = Said()
+    for number, raw in enumerate(replies):
+        try:
+            said.cases.append(CaseAnswer(message.partner, message.at, CaseReply.model_validate(raw)))
+        except ValidationError as error:
+            given = raw if isinstance(raw, dict) else {}
+            refused = Refused(
+                message.partner,
+                f"{message.place}/{number}",
+                None,
                 "invalid_reply",
                 f"data.replies.{number}",
                 f"{_quoted(given.get('id'), 60) or 'A reply without id'}: {_quoted(_first(error), 300)}",

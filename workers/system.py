@@ -23,7 +23,7 @@ from infra.settings import EnvironmentSettings, Settings, clear_state, write_sta
 from infra.temporal import connect
 from infra.versions import make_current
 
-WORKERS = ("fulfilment", "events", "relay", "webhooks", "gateway")
+WORKERS = ("fulfilment", "events", "relay", "webhooks", "gateway", "service")
 _SANDBOXES = {
     "payments": "workers.payment_sandbox",
     "carriers": "workers.carrier_sandbox",
@@ -31,6 +31,11 @@ _SANDBOXES = {
 }
 _SIGNATURES = "signatures"
 """The signature sandbox, its folder, and the port it remembers. Not started where settings name a provider."""
+_OF_SERVICE = (
+    *(Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.STOCK_READ, Scope.OPERATE),
+    *(Scope.CASES_READ, Scope.CASES_WRITE, Scope.SERVICE),
+)
+"""What customer service and its bot may do: what is asked of orders for customers, and cases."""
 _READY_S = 60.0
 _FOR_ENVIRONMENT = (
     "mongo_url",
@@ -70,14 +75,16 @@ _FOR_ENVIRONMENT = (
     "signature_key",
     "signature_secret",
     "signature_roots",
+    "gateway_url",
+    "service_key",
 )
 
 
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, and the sandboxes `payments`,
-    `carriers`, `bank` and `signatures`), for tests that kill them.
+    `processes` are our own (`fulfilment`, `events`, `relay`, `webhooks`, `gateway`, `service`, and the sandboxes
+    `payments`, `carriers`, `bank` and `signatures`), for tests that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
@@ -127,8 +134,10 @@ class System:
         url = f"http://{self.settings.gateway_host}:{self.settings.gateway_port}"
         self.settings = self.settings.model_copy(update={"gateway_url": url})
         await provision(self.settings)
-        key = await self._operator_key()
+        key = await self._key("operator.key", f"operator-{secrets.token_hex(3)}", tuple(Scope))
         self.settings = self.settings.model_copy(update={"operator_key": key})
+        service_key = await self._key("service.key", "service", _OF_SERVICE)
+        self.settings = self.settings.model_copy(update={"service_key": service_key})
         await self._carrier_keys()
         await self._start_processes(ports)
         if own_signatures:
@@ -151,18 +160,18 @@ class System:
         told = {f"TONGQU_{name.upper()}": str(value) for name, value in known.items() if value is not None}
         return {**told, "TONGQU_DATA_DIR": str(self.data_dir)}
 
-    async def _operator_key(self) -> str:
-        """The key of this data directory's operator: made once, kept in a file that only its owner can read."""
-        path = self.data_dir / "operator.key"
+    async def _key(self, file: str, name: str, allowed: tuple[Scope, ...]) -> str:
+        """A key of this data directory: made once, kept in a file that only its owner can read."""
+        path = self.data_dir / file
         mongo = Mongo(self.settings.require("mongo_url"), self.settings.mongo_database)
         try:
             if path.exists():
                 key = path.read_text().strip()
                 # This version may know scopes that the one did not with which the key was made.
-                scopes = {"$set": {"scopes": sorted(scope.value for scope in Scope)}}
+                scopes = {"$set": {"scopes": sorted(scope.value for scope in allowed)}}
                 if (await mongo.api_keys.update_one({"_id": hash_key(key)}, scopes)).matched_count:
                     return key
-            key = await create_key(mongo, f"operator-{secrets.token_hex(3)}", list(Scope))
+            key = await create_key(mongo, name, allowed)
             write_private(path, key)
             return key
         finally:

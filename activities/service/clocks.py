@@ -29,6 +29,7 @@ from contracts.service_calendar import BUILTIN as BUILTIN_CALENDARS
 from contracts.service_calendar import ServiceCalendar
 from contracts.service_policy import DEFAULT, ServicePolicy, Targets, Waiting
 from contracts.versions import newest
+from contracts.worktime import edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class Promise:
     policy: ServicePolicy
     calendar: ServiceCalendar
     targets: Targets
+
+    @property
+    def pinned(self) -> str:
+        """By which versions it is reckoned: of the policy, the calendar and, where holidays count, their table."""
+        days = f" {edition()}" if self.calendar.work.holidays is not None else ""
+        return f"{self.policy.pinned} {self.calendar.pinned}{days}"
 
     def target_s(self, kind: ClockKind, level: int) -> int | None:
         """Of a clock, for a case at a level; None: it has no such clock there."""

@@ -6,7 +6,7 @@ from activities.service import clocks
 from activities.service.telling import resolved_words
 from activities.service.timing import clock_time_after, give, go_on, to_people
 from activities.service.work import SYSTEM, Work
-from contracts.cases import CaseEvent, Outcome, Rate, Resolve, Satisfaction
+from contracts.cases import CaseEvent, Outcome, Rating, Resolve, Satisfaction
 
 
 def resolve(work: Work, asked: Resolve, by: str, at: datetime) -> None:
@@ -57,7 +57,7 @@ def time_is_over(work: Work, now: datetime) -> None:
         resolve(work, Resolve(code="given_up"), SYSTEM, at)
 
 
-def rate(work: Work, asked: Rate, by: str, at: datetime) -> None:
+def rate(work: Work, asked: Rating, by: str, at: datetime) -> None:
     work.case.satisfaction = Satisfaction(score=asked.score, at=at)
     if asked.text is not None:
         work.say(at, "customer", by, asked.text)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from activities.service.timing import acted, go_on, to_people, wait, work_time_after
 from activities.service.work import BOT, SYSTEM, Work
-from contracts.cases import PEOPLE, CaseRecord, Compensate, Compensation, Correct, Correction, Decide
+from contracts.cases import PEOPLE, CaseRecord, Compensate, Compensation, Correct, Correction, DecideMoney
 from contracts.casework import compensation
 from contracts.money import display
 
@@ -44,7 +44,7 @@ def compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
     wait(work, "waiting_approval", at)
 
 
-def decide(work: Work, asked: Decide, by: str, at: datetime) -> None:
+def decide(work: Work, asked: DecideMoney, by: str, at: datetime) -> None:
     _end(work, asked.number, "approved" if asked.approve else "rejected", at, by, asked.note)
     if asked.approve:
         look_soon(work, at)

@@ -80,7 +80,7 @@ def explained(clock: ClockState, given: Promise, now: datetime) -> DeadlineExpla
 
 
 def _state(clock: ClockState, now: datetime) -> State:
-    if clock.breached_at is not None or (clock.met_at is None and clock.due is not None and clock.due < now):
+    if clock.breached_at is not None or (clock.met_at is None and clock.due is not None and clock.due <= now):
         return "breached"
     return "met" if clock.met_at is not None else "standing" if clock.stands else "running"
 

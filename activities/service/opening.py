@@ -102,16 +102,14 @@ async def found_by_system(
     asked = Opening(kind=found.kind, order=order, priority=found.priority, channel="tongqu")
     record = record_of(case, asked, "tongqu", at, row)
     more = {"causes": [found.cause], "parcel": parcel or record.parcel, "partner": partner or record.partner}
-    again = CaseEvent(
+    told = CaseEvent(
         id=f"found:{found.cause}", case=case, at=at, by="tongqu", what="found", data=found.model_dump(mode="json")
     )
-    return await _opened(cases, record.model_copy(update=more), [], if_merged=[again])
+    return await _opened(cases, record.model_copy(update=more), [told])
 
 
-async def _opened(
-    cases: Cases, record: CaseRecord, words: Sequence[CaseEvent], if_merged: Sequence[CaseEvent] = ()
-) -> Opened:
-    """In one transaction. Who loses a race finds the case that has won it."""
+async def _opened(cases: Cases, record: CaseRecord, events: Sequence[CaseEvent]) -> Opened:
+    """In one transaction, with what is said with it. Who loses a race finds the case that has won it."""
 
     async def work(session: Session) -> Opened:
         if await cases.mongo.cases.find_one({"_id": record.id}, {"_id": 1}, session=session) is not None:
@@ -120,7 +118,6 @@ async def _opened(
         if live is None:
             await cases.insert(record, session)
         case = live or record.id
-        events = [*words, *(if_merged if live else ())]
         taken = [one.model_copy(update={"case": case}) for one in events]
         ids = [one.id for one in taken]
         known = {row["_id"] async for row in cases.mongo.case_inbox.find({"_id": {"$in": ids}}, session=session)}

@@ -37,7 +37,7 @@ from contracts.cases import (
     CaseRecord,
     Compensate,
     Correct,
-    Decide,
+    DecideMoney,
     Doing,
     Escalate,
     Found,
@@ -45,9 +45,9 @@ from contracts.cases import (
     Note,
     PartnerSays,
     Prioritise,
-    Rate,
+    Rating,
     Reopen,
-    Reply,
+    ReplyToCustomer,
     Resolve,
     Say,
 )
@@ -79,8 +79,10 @@ def conclude(work: Work) -> Work:
 
 
 def pass_time(work: Work, now: datetime) -> None:
-    """Everything that has come about by now, in its order."""
+    """Everything that has come about by now, in its order; by the policy and calendar that count now."""
     case = work.case
+    if case.state in LIVE and case.policy not in (None, work.given.pinned):
+        count_anew(work, now)
     while True:
         lapsing = [one.due for one in case.compensations if one.state == "waits" and one.due is not None]
         ends = [one for one in (case.ends_at, *lapsing) if one is not None and one <= now]
@@ -96,7 +98,7 @@ def _take_up(work: Work) -> None:
     """What is no matter for the bot goes to people at once; the clocks run from the opening."""
     case = work.case
     case.taken_up = True
-    case.policy = f"{work.given.policy.pinned} {work.given.calendar.pinned}"
+    case.policy = work.given.pinned
     if case.state == "open" or case.kind in FOUND_BY_SYSTEM:
         to_people(work, case.opened_at, case.kind)
         if case.kind in ("late_missed", "late_predicted", "partner_silent"):
@@ -129,7 +131,7 @@ def _say(work: Work, asked: Say, by: str, at: datetime) -> None:
         work.wind(lambda old, given: clocks.customer_wrote(old, given, level, at))
 
 
-def _reply(work: Work, asked: Reply, by: str, at: datetime) -> None:
+def _reply(work: Work, asked: ReplyToCustomer, by: str, at: datetime) -> None:
     case = work.case
     acted(work, by, at)
     work.say(at, "agent", by, asked.text)
@@ -221,7 +223,7 @@ def _compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
     compensate(work, asked, by, at)
 
 
-def _decide(work: Work, asked: Decide, by: str, at: datetime) -> None:
+def _decide(work: Work, asked: DecideMoney, by: str, at: datetime) -> None:
     decide(work, asked, by, at)
 
 
@@ -244,7 +246,7 @@ def _merge(work: Work, asked: Merge, by: str, at: datetime) -> None:
     merge(work, asked.into, by, at)
 
 
-def _rate(work: Work, asked: Rate, by: str, at: datetime) -> None:
+def _rate(work: Work, asked: Rating, by: str, at: datetime) -> None:
     rate(work, asked, by, at)
 
 

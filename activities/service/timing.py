@@ -129,7 +129,7 @@ def next_notice(work: Work) -> datetime | None:
 def count_anew(work: Work, at: datetime) -> None:
     """By the policy and calendar that hold now; what moves is noted from what to what."""
     case = work.case
-    pinned = f"{work.given.policy.pinned} {work.given.calendar.pinned}"
+    pinned = work.given.pinned
     new: CaseClocks
     new, moves = clocks.counted_anew(case.clocks, work.given, case.level or 1)
     for moved in moves:

@@ -270,8 +270,8 @@ def _goodwill(book: _Book, before: OrderState) -> None:
     """What the customer does not pay because something went wrong: the retailer bears it."""
     amount = goodwill(book.order) - goodwill(before)
     cause = f"{book.order.id}:compensation:{book.order.version}"
-    book.add(cause, CUSTOMER, "compensation", amount)
-    book.add(cause, COMPENSATION, "compensation", -amount)
+    book.add(cause, CUSTOMER, "sale", amount)
+    book.add(cause, COMPENSATION, "discount", -amount)
 
 
 def _payments(book: _Book, before: OrderState) -> None:

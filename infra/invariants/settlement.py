@@ -31,7 +31,6 @@ STATED = Invariant(
 INVARIANTS = [BALANCED, BOOKED, CUSTOMERS, STATED]
 
 _Words = Callable[[Mapping[str, Any]], str]
-_CHARGED = ["sale", "compensation"]
 _GONE = [str(state) for state in GONE]
 
 
@@ -97,9 +96,7 @@ async def _customers(mongo: Mongo, session: Session) -> list[Finding]:
             {
                 "$group": {
                     "_id": None,
-                    "charged": {
-                        "$sum": {"$cond": [{"$in": ["$meaning", _CHARGED]}, {"$multiply": ["$amount", -1]}, 0]}
-                    },
+                    "charged": {"$sum": {"$cond": [{"$eq": ["$meaning", "sale"]}, {"$multiply": ["$amount", -1]}, 0]}},
                     "paid": {"$sum": {"$cond": [{"$in": ["$meaning", ["payment", "refund"]]}, "$amount", 0]}},
                 }
             },

@@ -44,7 +44,10 @@ def worked(calendar: WorkCalendar, zone: str, moment: datetime) -> bool:
             return False
     elif calendar.holidays is not None and day.weekday() >= 5:
         name = calendar.make_up
-    return any(p.opens <= f"{local:%H:%M}" < ("24:00" if p.closes == "23:59" else p.closes) for p in getattr(calendar.hours, name))
+    return any(
+        p.opens <= f"{local:%H:%M}" < ("24:00" if p.closes == "23:59" else p.closes)
+        for p in getattr(calendar.hours, name)
+    )
 
 
 def _is_working(day: date) -> bool:

@@ -13,8 +13,11 @@ from nats.js.errors import NotFoundError
 
 from contracts.events import REPLY_TYPE, STOCK_TYPE
 from contracts.subjects import REPLIES, reply_subject
+from infra.cases import Cases
+from infra.keyring import keyring
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
+from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import connect
 from tests.gateway.running import Api, fresh
@@ -125,7 +128,11 @@ class TestStockReports:
     @asynccontextmanager
     async def _desk(self, settings: Settings, mongo: Mongo) -> AsyncIterator[ReplyDesk]:
         temporal = await connect(settings)
-        yield ReplyDesk(mongo, Bell(temporal, urgent_s=0.01, progress_s=0.01, rings_per_s=10))
+        yield ReplyDesk(
+            mongo,
+            Bell(temporal, urgent_s=0.01, progress_s=0.01, rings_per_s=10),
+            Cases(mongo, Sealing(keyring(settings))),
+        )
 
     @pytest.fixture
     async def desk(self, gateway_settings: Settings, mongo: Mongo, api: Api) -> AsyncIterator[ReplyDesk]:

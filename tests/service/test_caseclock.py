@@ -102,7 +102,8 @@ def test_a_clock_that_stands_warns_of_nothing_to_come() -> None:
 
 def test_met_late_is_a_breach_that_nobody_needs_to_have_noticed() -> None:
     clock = start("first_response", HOUR, here("2026-11-23T09:00"), NINE_TO_FIVE)
-    assert meet(clock, here("2026-11-23T10:00"), NINE_TO_FIVE).breached_at is None
+    assert meet(clock, here("2026-11-23T09:59:59"), NINE_TO_FIVE).breached_at is None
+    assert meet(clock, here("2026-11-23T10:00"), NINE_TO_FIVE).breached_at == here("2026-11-23T10:00")
     assert meet(clock, here("2026-11-23T10:01"), NINE_TO_FIVE).breached_at == here("2026-11-23T10:00")
     stood = pause(clock, here("2026-11-23T09:30"), NINE_TO_FIVE)
     assert meet(stood, here("2026-11-25T09:30"), NINE_TO_FIVE).breached_at is None

@@ -9,6 +9,7 @@ from rich.text import Text
 from workers.cli import (
     bot,
     bus,
+    cases,
     check,
     importing,
     keys,
@@ -16,6 +17,7 @@ from workers.cli import (
     masterdata,
     orders,
     partner,
+    service,
     settlements,
     status,
     versions,
@@ -37,6 +39,8 @@ app.add_typer(masterdata.policies, name="policy")
 app.add_typer(importing.app, name="import")
 app.add_typer(settlements.app, name="settlement")
 app.add_typer(partner.app, name="partner")
+service.mount(cases.app)
+app.add_typer(cases.app, name="case")
 app.add_typer(bot.app, name="bot")
 app.add_typer(keys.app, name="key")
 app.add_typer(bus.app, name="bus")

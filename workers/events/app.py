@@ -22,10 +22,13 @@ from contracts.subjects import (
     dead_letter_subject,
     partner_of_reply,
 )
+from infra.cases import Cases
 from infra.credentials import CredentialDesk
 from infra.grouping import Grouping
+from infra.keyring import keyring
 from infra.mongo import Mongo
 from infra.nats import end_process
+from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import connect
 from workers.events.anew import Anew
@@ -100,7 +103,7 @@ class EventWorker:
         self.claims = Claims(
             mongo, temporal, self.bell, batch_max=settings.batch_max, starting=settings.batches_starting
         )
-        desk = ReplyDesk(mongo, self.bell)
+        desk = ReplyDesk(mongo, self.bell, Cases(mongo, Sealing(keyring(settings))))
         self.replies: Grouping[Received, Unreadable | None] = Grouping(
             desk.take, within_s=0.005, at_most=_UNDER_WAY, waiting_at_most=10 * _UNDER_WAY, at_once=1
         )

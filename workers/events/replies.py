@@ -9,15 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from activities.stock.desk import Report, StockDesk
+from contracts.cases import CaseEvent
 from contracts.events import Reply
 from contracts.ids import order_of_parcel
 from contracts.orders import TERMINAL, URGENT, InboxEvent, ParcelState
 from contracts.refusals import Refusal
+from infra.cases import Cases
 from infra.counting import count_refusals
 from infra.mongo import Mongo, PyMongoError, insert_new
 from infra.outbox import outgoing, rows_of
 from workers.events.bell import Bell
-from workers.reply_forms import Counted, GivenAnswer, Received, Refused, Unreadable, read
+from workers.reply_forms import CaseAnswer, Counted, GivenAnswer, Received, Refused, Unreadable, read
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +27,11 @@ log = logging.getLogger(__name__)
 class ReplyDesk:
     """Writes answers down. When `take` returns, every answer is in the inbox or refused, and the message may go."""
 
-    def __init__(self, mongo: Mongo, bell: Bell) -> None:
+    def __init__(self, mongo: Mongo, bell: Bell, cases: Cases) -> None:
         self._mongo = mongo
         self._bell = bell
         self._stock = StockDesk(mongo)
+        self._cases = cases
 
     async def take(self, messages: Sequence[Received]) -> list[Unreadable | None]:
         """Take several messages at once; for each either None (taken) or why it cannot be.
@@ -50,6 +53,7 @@ class ReplyDesk:
         outcomes: list[Unreadable | None] = []
         answers: list[GivenAnswer] = []
         reports: list[Counted] = []
+        said_of_cases: list[CaseAnswer] = []
         refused: list[Refused] = []
         for message in messages:
             try:
@@ -60,13 +64,39 @@ class ReplyDesk:
                 continue
             answers += said.answers
             reports += said.reports
+            said_of_cases += said.cases
             refused += said.refused
             outcomes.append(None)
         refused += await self._write_down(answers)
         for report in reports:
             refused += await self._book(report)
+        refused += await self._of_cases(said_of_cases)
         await self._refuse(refused, [o.reason for o in outcomes if o is not None])
         return outcomes
+
+    async def _of_cases(self, answers: list[CaseAnswer]) -> list[Refused]:
+        """Written down for cases that the partner was told of. Whoever rings for cases finds them."""
+        ids = sorted({answer.reply.case for answer in answers})
+        wanted = {"_id": {"$in": ids}} if ids else {"_id": None}
+        rows = self._mongo.cases.find(wanted, {"partners_told": 1, "state": 1})
+        known = {row["_id"]: row async for row in rows}
+        events, refused = [], []
+        for answer in answers:
+            row = known.get(answer.reply.case)
+            if row is None or answer.partner not in row["partners_told"]:
+                refused.append(answer.refused(_UNKNOWN_CASE))
+                continue
+            event = CaseEvent(
+                id=answer.id,
+                case=answer.reply.case,
+                at=answer.at,
+                by=answer.partner,
+                what="partner_says",
+                text=answer.reply.text,
+            )
+            events.append(event)
+        await self._cases.write_events(events)
+        return refused
 
     async def _book(self, counted: Counted) -> list[Refused]:
         """One transaction for each report. Only what the retailer sells can be counted by partners."""
@@ -131,6 +161,13 @@ class ReplyDesk:
         now = self._mongo.clock.now()
         await insert_new(self._mongo.outbox, [_told(r, now) for r in refused])
         await count_refusals(self._mongo, "reply", [*(r.code for r in refused), *unreadable])
+
+
+_UNKNOWN_CASE = Refusal(
+    "unknown_case",
+    "There is no such case, or it does not concern you.",
+    remedy="Send the id of a case that you were told of with case.opened.v1.",
+)
 
 
 def _refusal(answer: GivenAnswer, order: dict[str, Any] | None) -> Refused | None:

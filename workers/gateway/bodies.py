@@ -4,6 +4,7 @@ from pydantic import Field, RootModel
 
 from contracts.base import Request
 from contracts.carriers import CarrierUpsert, TrackingReport
+from contracts.case_events import CaseReplyEvent
 from contracts.events import ReplyEvent, StockEvent
 from contracts.orders import CommandRequest, OrderPlacement
 from contracts.partners import LocationUpsert
@@ -63,8 +64,8 @@ class RerouteRequest(CommandRequest):
     parcel: str | None = Field(default=None, min_length=1, max_length=100)
 
 
-class PartnerEvent(RootModel[ReplyEvent | StockEvent]):
-    """What a partner sends: answers about parcels, or a stock report."""
+class PartnerEvent(RootModel[ReplyEvent | StockEvent | CaseReplyEvent]):
+    """What a partner sends: answers about parcels or service cases, or a stock report."""
 
 
 class Acknowledgement(Request):

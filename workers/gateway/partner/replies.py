@@ -8,12 +8,14 @@ from fastapi import APIRouter, Request, Response
 from nats.errors import Error as NatsError
 from pydantic import BaseModel, TypeAdapter
 
+from contracts.case_events import CASE_REPLY_TYPE, CaseReplyEvent
 from contracts.events import REPLY_TYPE, STOCK_TYPE, ReplyEvent, StockEvent
 from contracts.subjects import reply_subject
 from infra.hearing import BusSilent
 from infra.keys import Scope
 from infra.nats import publish
 from infra.streams import MESSAGE_MAX
+from workers.case_catalogue import CASE_ANSWERED
 from workers.catalogue import ANSWERED, COUNTED
 from workers.gateway.answers import JSON, Answer, answer
 from workers.gateway.bodies import PartnerEvent
@@ -30,6 +32,7 @@ CLOUD_EVENT = "application/cloudevents+json"
 _EVENTS: dict[str, TypeAdapter[Any]] = {
     REPLY_TYPE: TypeAdapter(ReplyEvent),
     STOCK_TYPE: TypeAdapter(StockEvent),
+    CASE_REPLY_TYPE: TypeAdapter(CaseReplyEvent),
 }
 _BODY_BYTES = MESSAGE_MAX * 9 // 10
 """Headers go with it."""
@@ -52,12 +55,14 @@ class Taken(BaseModel):
         examples={
             "answers": ANSWERED.model_dump(mode="json", exclude_none=True),
             "a stock report": COUNTED.model_dump(mode="json", exclude_none=True),
+            "about a case": CASE_ANSWERED.model_dump(mode="json", exclude_none=True),
         },
         problems=[429],
     ),
 )
 async def take_reply(request: Request, caller: Partners, stream: Stream) -> Response:
-    """The CloudEvent that is sent over NATS, `parcel.replies.v1` or `stock.counted.v1`, also as
+    """The CloudEvent that is sent over NATS, `parcel.replies.v1`, `stock.counted.v1` or
+    `case.replies.v1`, also as
     `application/cloudevents+json`. Its form is looked at here: all of it or nothing is taken. Send it again under its
     id until you have an answer: each reply and each report counts once by its own id."""
 
@@ -78,7 +83,7 @@ def checked(stream: str, body: Any, at: datetime) -> str:
     if not isinstance(kind, str) or kind not in _EVENTS:
         remedy = f"Send one CloudEvent of type {' or '.join(_EVENTS)}."
         raise refused([Fault("type", "not_allowed", "Nothing of this type is taken.", remedy)])
-    event: ReplyEvent | StockEvent = parse(_EVENTS[kind], body)
+    event: ReplyEvent | StockEvent | CaseReplyEvent = parse(_EVENTS[kind], body)
     try:
         said = read(Received(stream, 0, at, orjson.dumps(body)))
     except Unreadable as error:
