@@ -18,7 +18,7 @@ FAULTS ?= 200
 PACE ?= long
 
 .PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams bench-ways \
-	soak bench-routing bench-applications bench-cases chaos check constraints clean
+	soak bench-routing bench-applications bench-cases bench-bot chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
 	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
 	@echo 'make bench-cases    100,000 open cases with timers; a day of 5,000 cases in skipped time; CASES=, DAY=, OUT=path'
+	@echo 'make bench-bot      how well the first level of service understands, and its cost; DATA=dir, OUT=path for JSON'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -120,6 +121,9 @@ bench-applications: setup
 
 bench-cases: setup
 	@$(BIN)/python -m bench.cases $(if $(CASES),--cases $(CASES)) $(if $(DAY),--day $(DAY)) $(if $(OUT),--out '$(OUT)')
+
+bench-bot: setup
+	@$(BIN)/python -m bench.bot $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')

@@ -48,7 +48,8 @@ class Sentence:
 def sentences(directory: Path) -> list[Sentence]:
     """Of all JSONL files below, in the order of their names."""
     lines = (line for file in sorted(directory.rglob("*.jsonl")) for line in file.read_text("utf-8").splitlines())
-    return [Sentence(**json.loads(line)) for line in lines if line]
+    rows = (json.loads(line) for line in lines if line)
+    return [Sentence(row["text"], row["intent"], row["handover"]) for row in rows]
 
 
 def embedded(of: Sequence[Sentence]) -> Floats:

@@ -11,7 +11,7 @@ from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.order_api import HttpOrderDesk
 from infra.settings import Settings
-from infra.temporal import connect
+from infra.temporal import connect, register_search_attributes
 from tests.gateway.running import Api, fresh
 from tests.support import eventually
 from workers.service import service_worker
@@ -24,6 +24,7 @@ async def service(gateway_settings: Settings, mongo: Mongo, api: Api, key: str) 
     """A worker without a bot: people answer."""
     cases = api.gateway.cases
     client = await connect(gateway_settings)
+    await register_search_attributes(client, gateway_settings.temporal_namespace)
     async with (
         HttpOrderDesk(api.url, key) as desk,
         service_worker(client, [CaseActivities(cases, desk).carry]),
