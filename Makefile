@@ -18,7 +18,7 @@ FAULTS ?= 200
 PACE ?= long
 
 .PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams bench-ways \
-	soak bench-routing bench-applications chaos check constraints clean
+	soak bench-routing bench-applications bench-supply chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make soak           memory under a steady load; MINUTES=60, OUT=path for JSON and plot'
 	@echo 'make bench-routing  routing policies against the hindsight optimum; DATA=dir for real places, OUT=path for JSON'
 	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
+	@echo 'make bench-supply   replenishment against classic policies; DATA=file of real demand, OUT=path for JSON'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -116,6 +117,9 @@ bench-routing: setup
 
 bench-applications: setup
 	@$(BIN)/python -m bench.applications $(if $(OUT),--out '$(OUT)')
+
+bench-supply: setup
+	@$(BIN)/python -m bench.supply $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')

@@ -3,6 +3,7 @@ run, in chunks as a run takes them. What MongoDB and Temporal add to it is measu
 
 import resource
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -33,7 +34,7 @@ def measure(workers: int) -> dict[str, Any]:
     """Seconds and memory of each size; `growth`: time a series of the largest against the smallest."""
     rows = []
     for size in SIZES:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             list(pool.map(chunk, range(workers)))  # What is imported once in a process' life.
             start = perf_counter()
             done = list(pool.map(chunk, range(size // SERIES)))

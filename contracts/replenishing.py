@@ -25,7 +25,7 @@ ORDERED = "supply.ordered"
 POLICY = "policy"
 """By whom proposals of small value are approved."""
 
-CHUNK = 500
+CHUNK = 1_000
 """Series of one step: what is worked out, and written, together."""
 DECIDED_AT_ONCE = 1_000
 LEFT_AFTER_S = 600

@@ -4,7 +4,7 @@ Imported when first used: it brings a second's work and tens of megabytes.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def models_of(names: Sequence[str], rhythm: Rhythm, periods: int) -> list[Any]:
 
     window = min(rhythm.level, periods)
     seasons = max(1, min(4, periods // rhythm.season))
-    makers = {
+    makers: Mapping[str, Callable[[], Any]] = {
         "WindowAverage": lambda: models.WindowAverage(window, alias="WindowAverage"),
         "SES": lambda: models.SimpleExponentialSmoothingOptimized(alias="SES"),
         "SeasonalWindow": lambda: models.SeasonalWindowAverage(rhythm.season, seasons, alias="SeasonalWindow"),

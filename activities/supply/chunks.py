@@ -54,12 +54,12 @@ async def forecast_chunk(mongo: Mongo, step: RunStep, pool: Executor) -> Made:
     hub = places.get(region.hubs[0]) if region.hubs else None
     at = {key: places[key[0]] if not chunk.regional else hub for key in _keys(chunk)}
     sources = await read_sources(
-        mongo, run, region, {one.sku for one in chunk.series}, sorted({p.id for p in at.values() if p})
+        mongo, run.as_of, {one.sku for one in chunk.series}, sorted({p.id for p in at.values() if p})
     )
     today = today_of(run.as_of)
     table = await _table(mongo, chunk, region, today, articles)
     supplies = {key: sources.of(place, key[1], today) for key, place in at.items() if place is not None}
-    wanted = [_wanted(key, at[key], articles, supplies.get(key)) for key in _keys(chunk)]
+    wanted = [wanted_of(key, at[key], articles, supplies.get(key)) for key in _keys(chunk)]
     policies = await read_policies(mongo)
     loop = asyncio.get_running_loop()
     made = await loop.run_in_executor(pool, reckon, table, wanted, policies, run.id, today)
@@ -90,11 +90,11 @@ async def _table(
     first = today - timedelta(days=region.history_days)
     if not chunk.regional:
         parts = await read_demand(mongo, _keys(chunk), first, today)
-        return table_of(parts, articles, _estimated(parts))
+        return table_of(parts, articles, estimated(parts))
     inside = sorted(await inside_of(mongo, region))
     skus = [one.sku for one in chunk.series]
     parts = await read_demand(mongo, [(place, sku) for sku in skus for place in inside], first, today)
-    known = Watched(parts.series, parts.first, _estimated(parts), parts.out, parts.promoted)
+    known = Watched(parts.series, parts.first, estimated(parts), parts.out, parts.promoted)
     whole = whole_region(known, region.id)
     return table_of(whole, articles, whole.sold)
 
@@ -103,7 +103,7 @@ def _free(first: date, days: int) -> np.ndarray:
     return np.array([0.0 if is_workday("CN", first + timedelta(days=n)) else 1.0 for n in range(days)])
 
 
-def _estimated(parts: Watched) -> np.ndarray:
+def estimated(parts: Watched) -> np.ndarray:
     """Demand, estimated for days out of stock; the same for the same history."""
     free = _free(parts.first, parts.sold.shape[1]) > 0
     return uncensored(parts.sold, parts.out, free, np.random.default_rng(_SEED))
@@ -129,7 +129,7 @@ def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray
     )
 
 
-def _wanted(key: Key, place: Location | None, articles: Mapping[str, Article], supply: Supply | None) -> Wanted:
+def wanted_of(key: Key, place: Location | None, articles: Mapping[str, Article], supply: Supply | None) -> Wanted:
     return Wanted(
         key=key,
         division=place.division if place else "",

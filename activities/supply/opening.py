@@ -1,7 +1,7 @@
 """Opens a run: which series it has, in chunks whose work can be repeated, and what back-ordered orders wait for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.supply.closing import supersede
@@ -32,7 +32,7 @@ async def open_run(mongo: Mongo, asked: OpenRun) -> Opened:
         raise unknown_region(asked.region)
     places = await read_places(mongo, region)
     await count_days(mongo, region.history_days, asked.now)
-    keys = await _series(mongo, region, places, asked)
+    keys = await series_of(mongo, region, places, asked.now)
     waiting = await read_backorders(mongo, region, places, keys)
     keys |= set(waiting)
     chunks = list(_chunks(asked.run, region, keys, waiting))
@@ -92,16 +92,16 @@ async def read_chunk(mongo: Mongo, run: str, number: int) -> Chunk:
     return Chunk.from_row(row)
 
 
-async def _series(mongo: Mongo, region: Region, places: Mapping[str, Location], asked: OpenRun) -> set[Key]:
+async def series_of(mongo: Mongo, region: Region, places: Mapping[str, Location], now: datetime) -> set[Key]:
     """What lies, or has lain, at a location of the region, and what was asked of it in the time that is looked at."""
     names = sorted(places)
-    since = asked.now - timedelta(days=region.history_days)
+    since = now - timedelta(days=region.history_days)
     keys = {
         (row["location"], row["sku"])
         async for row in mongo.stock.find({"location": {"$in": names}}, {"_id": 0, "location": 1, "sku": 1})
     }
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"placed_at": {"$gte": since, "$lt": asked.now}, "parcels.location": {"$in": names}}},
+        {"$match": {"placed_at": {"$gte": since, "$lt": now}, "parcels.location": {"$in": names}}},
         {"$unwind": "$parcels"},
         {"$match": {"parcels.location": {"$in": names}}},
         {"$unwind": "$parcels.items"},

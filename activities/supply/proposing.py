@@ -10,6 +10,7 @@ from typing import Any
 
 from activities.supply.flow import Move, Plan, plan_transfers
 from activities.supply.opening import read_chunk, read_run
+from activities.supply.ordering import lost_before
 from activities.supply.planned import Key, Planned
 from activities.supply.quantity import Quantity, quantity
 from activities.supply.reading import read_all_versions, read_places
@@ -256,8 +257,10 @@ def _purchases(
             continue  # It buys for the whole region, of which it is a part.
         policy = policies[row.policy, row.policy_version]
         moved = brought.get((row.location, row.sku), 0)
-        units = quantity(row.position, row.target, policy, row.sourcing, moved)
+        lost = 0.0 if policy.one_season else lost_before(row.forecast, row.position.total + moved, row.lead_days)
+        units = quantity(row.position, row.target, policy, row.sourcing, moved, lost)
         if units.units:
+            row.target.terms["lost_before"] = round(lost, 3)
             yield _purchase(run, region, row, policy, units, moved)
 
 

@@ -8,16 +8,20 @@ from math import ceil
 import numpy as np
 
 from activities.supply.classes import CLASSES, classes_of
+from activities.supply.levels import Aim, Pace, level_of_trial
 from activities.supply.planned import Key
 from activities.supply.pooling import at_level
 from activities.supply.reading import policy_for
-from activities.supply.series import SeriesForecast, forecast_series
+from activities.supply.series import SeriesForecast, TableForecast, forecast_series
 from activities.supply.table import DemandTable
 from activities.supply.targets import target_of
 from contracts.supply import QUANTILES, Coverage, DemandClass, Forecast, SupplyPolicy, Target, forecast_id
 
 AHEAD = 400
 """Days for which a table's plans must reach: no interval is longer."""
+LEAST_TRIED = 50
+"""Series in a replay; what fewer tell is chance."""
+_YEAR_DAYS = 365.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,45 @@ def reckon(
     kinds: list[DemandClass] = [CLASSES[kind] for kind in classes_of(table)]
     found = [policy_for(policies, one.division, one.category, kind) for one, kind in zip(wanted, kinds, strict=True)]
     days = [interval(one.lead, policy) for one, policy in zip(wanted, found, strict=True)]
-    said = forecast_series(table, days).series
+    forecasts = forecast_series(table, days)
+    levels = tried_levels(table, forecasts, found, days)
     made = []
-    for place, (one, policy, series) in enumerate(zip(wanted, found, said, strict=True)):
+    for place, (one, policy, series) in enumerate(zip(wanted, found, forecasts.series, strict=True)):
         censored = int((table.out[place] > 0).sum())
         forecast = _forecast(one, series, kinds[place], run, today, table.periods, censored)
-        made.append(Reckoned(forecast, target_of(forecast, policy, one.lead_deviation), policy))
+        made.append(Reckoned(forecast, target_of(forecast, policy, one.lead_deviation, levels[place]), policy))
     return made
+
+
+def tried_levels(
+    table: DemandTable, forecasts: TableForecast, policies: Sequence[SupplyPolicy], days: Sequence[int]
+) -> list[float | None]:
+    """Of each series: the level that did what its policy wants, replayed over the last weeks with all series of the
+    policy that were learned for the same interval. None: too few, too short, or a policy that asks for a quantile."""
+    levels: list[float | None] = [None] * len(days)
+    for length, fitted in forecasts.fits.items():
+        together: dict[tuple[str, int], list[int]] = {}
+        for place, policy in enumerate(policies):
+            if forecasts.series[place].learned_for == length and not policy.one_season:
+                together.setdefault((policy.id, policy.version), []).append(place)
+        for places in together.values():
+            policy = policies[places[0]]
+            aim, pace = aim_of(policy), Pace(length - policy.review_days, policy.review_days)
+            if aim is None or pace.lead < 0 or len(places) < LEAST_TRIED:
+                continue
+            level = level_of_trial(aim, fitted.trial, table, pace, np.array(places))
+            for place in places:
+                levels[place] = level
+    return levels
+
+
+def aim_of(policy: SupplyPolicy) -> Aim | None:
+    """What a replay is to reach. A cycle's service is a quantile of the sum itself, which needs no trial."""
+    if policy.service.kind == "fill":
+        return Aim("fill", policy.service.value)
+    if policy.service.kind == "cost" and policy.shortage > 0:
+        return Aim("cost", holding=policy.holding / _YEAR_DAYS, shortage=policy.shortage)
+    return None
 
 
 def interval(lead: float, policy: SupplyPolicy) -> int:

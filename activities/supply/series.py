@@ -32,6 +32,8 @@ class SeriesForecast:
     demand_class: str
     model: str
     horizon: int
+    learned_for: int
+    """The length of interval that it was stretched from; 0: nothing was learned."""
     quantiles: Floats
     mean: float
     deviation: float
@@ -95,6 +97,7 @@ def _one(fitted: Fitted, table: DemandTable, kind: int, horizon: int, quantiles:
         demand_class=CLASSES[kind],
         model=choice.model,
         horizon=horizon,
+        learned_for=fitted.horizon,
         quantiles=quantiles,
         mean=mean,
         deviation=float(np.sqrt(max(float((quantiles - mean) ** 2 @ MASS), 0.0))),
@@ -129,6 +132,7 @@ def _prior(table: DemandTable, row: int, demand_class: str, horizon: int) -> Ser
         demand_class=demand_class,
         model=PRIOR,
         horizon=horizon,
+        learned_for=0,
         quantiles=quantiles,
         mean=mean,
         deviation=float(np.sqrt(_PRIOR_SPREAD * mean)),

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from activities.buying.choosing import Known, choose
 from activities.buying.sources import known_of
 from activities.supply.planned import Key
 from activities.supply.reading import calendar_days, lead_of, read_leads, read_sourcing
 from contracts.partners import Location
-from contracts.replenishing import Region, Run
 from contracts.supply import LeadTime, Sourcing
 from infra.mongo import Mongo
 
@@ -52,8 +51,8 @@ class Sources:
         return min((one.price for one in self.rows.get(sku, ())), default=0)
 
 
-async def read_sources(mongo: Mongo, run: Run, region: Region, skus: Set[str], places: Sequence[str]) -> Sources:
+async def read_sources(mongo: Mongo, now: datetime, skus: Set[str], places: Sequence[str]) -> Sources:
     rows = await read_sourcing(mongo, skus)
     flat = [one for several in rows.values() for one in several]
-    known = await known_of(mongo, flat, "", run.as_of)
+    known = await known_of(mongo, flat, "", now)
     return Sources(rows, known, await read_leads(mongo, {one.supplier for one in flat}, places))

@@ -13,11 +13,12 @@ _YEAR_DAYS = 365.0
 _STEPS = 60
 
 
-def target_of(forecast: Forecast, policy: SupplyPolicy, lead_deviation: float) -> Target:
-    """`lead_deviation` in calendar days."""
+def target_of(forecast: Forecast, policy: SupplyPolicy, lead_deviation: float, tried: float | None = None) -> Target:
+    """`lead_deviation` in calendar days. `tried`: the level that did what the policy wants when the last weeks were
+    replayed (activities/supply/levels.py); None: it follows from the forecast alone."""
     from_lead = forecast.daily_mean * lead_deviation
     wider = sqrt(1 + (from_lead / forecast.deviation) ** 2) if forecast.deviation > 0 else 1.0
-    level = level_of(forecast, policy, wider)
+    level = level_of(forecast, policy, wider) if tried is None else tried
     up_to = _at(forecast, level, wider)
     if forecast.deviation == 0:
         up_to += from_lead
@@ -29,6 +30,7 @@ def target_of(forecast: Forecast, policy: SupplyPolicy, lead_deviation: float) -
             "lead_spread": round(from_lead, 3),
             "demand_spread": round(forecast.deviation, 3),
             "wider_by": round(wider, 4),
+            "level_from": "forecast" if tried is None else "replay",
             "aim": policy.service.kind if not policy.one_season else "newsvendor",
         },
     )

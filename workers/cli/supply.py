@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.cli.options import AsJson, running_api
+from workers.cli.supply_simulate import simulate
 
 app = typer.Typer(no_args_is_help=True, help="Replenish: forecasts, transfers, purchases.")
 policies = typer.Typer(no_args_is_help=True, help="How series are replenished; versioned.")
@@ -19,6 +20,7 @@ app.add_typer(sourcing, name="sourcing")
 app.add_typer(regions, name="region")
 app.add_typer(schedules, name="schedule")
 app.add_typer(transfers, name="transfer")
+app.command()(simulate)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file of JSON.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, supply-<region>-….")]
