@@ -23,7 +23,7 @@ from rich.table import Table
 from activities.supply.classes import CLASSES
 from activities.supply.levels import Aim
 from activities.supply.simulate import Replayed
-from bench import supply_speed
+from bench import supply_speed, supply_transfers
 from bench.machine import settings_of
 from bench.supply_arms import CRITICAL, HOLDING, SHORTAGE, Ruled, classic, hindsight, ours, play
 from bench.supply_data import SERIES, World, without_plans, worlds
@@ -207,7 +207,8 @@ def main() -> int:
     names = [one.name for one in worlds(asked.data, asked.seeds[0], series=asked.series)]
     found = _play_all([(name, seed) for name in names for seed in asked.seeds], asked)
     speed = None if asked.no_speed else supply_speed.measure(asked.workers)
-    goals = goals_of(found, speed)
+    transfers = supply_transfers.figures(asked.seeds)
+    goals = goals_of(found, speed, transfers)
     out = Console(width=None if sys.stdout.isatty() else 150)
     _tables(found, out)
     for goal in goals:
@@ -216,7 +217,7 @@ def main() -> int:
         more = f" ({goal['best']})" if "best" in goal else ""
         out.print(f"{verdict}  {goal['goal']}{more}: {goal['value']:.3f} (goal {sign} {goal['target']})")
     if asked.out:
-        result = {"machine": settings_of(), "arms": found, "speed": speed, "goals": goals}
+        result = {"machine": settings_of(), "arms": found, "speed": speed, "transfers": transfers, "goals": goals}
         asked.out.write_text(json.dumps(result, indent=1))
     return 0 if all(goal["met"] for goal in goals) else 1
 
