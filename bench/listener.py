@@ -5,14 +5,16 @@ Ten thousand of them fit into one process, which the client library's would not.
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Callable
 
 from contracts.subjects import EVENTS, partner_consumer
 from infra.nats_jwt import answer_to
 
-PULL_S = 30.0
-"""How long a request for events waits at the server; the other client libraries' usual time."""
+PULL_S = (60.0, 110.0)
+"""How long a request for events waits at the server, by chance: those who connected together, as after a restart of the
+server, would else ask again together, for ever."""
 _BATCH = 100
 _DONE = (b"404", b"408", b"409")
 """Status with which the server ends a request."""
@@ -90,7 +92,7 @@ class Listener(asyncio.Protocol):
 
     def _request(self) -> None:
         self._left = _BATCH
-        body = b'{"batch":%d,"expires":%d}' % (_BATCH, int(PULL_S * 1e9))
+        body = b'{"batch":%d,"expires":%d}' % (_BATCH, int(random.uniform(*PULL_S) * 1e9))
         self._send(b"PUB %s %s %d\r\n%s\r\n" % (self._ask, self._inbox, len(body), body))
 
     def _message(self, words: list[bytes], payload: bytes) -> None:

@@ -319,6 +319,17 @@ class PurchaseOrder(Document):
         return sum((line.wanted - line.cancelled) * line.unit_price for line in self.lines)
 
     @property
+    def offered_value(self) -> int:
+        """What it would be worth as the supplier offers it."""
+        offers = {one.line: one for one in self.counter.lines} if self.counter else {}
+        return sum(
+            offers[line.line].quantity * offers[line.line].unit_price
+            if line.line in offers
+            else (line.wanted - line.cancelled) * line.unit_price
+            for line in self.lines
+        )
+
+    @property
     def open_lines(self) -> list[PurchaseLine]:
         return [line for line in self.lines if line.open]
 

@@ -3,6 +3,7 @@
 Personal data stays in the application's document; what travels here are ids, codes, digests and moments.
 """
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from contracts.base import Document, Moment, Request
 from contracts.hours import TIME_ZONE
 from contracts.partnership import PartnerKind
+from contracts.subjects import RETAILER
 
 WORKFLOW = "PartnerOnboarding"
 TASK_QUEUE = "partners"
@@ -79,9 +81,24 @@ def onboarding_id(application: str) -> str:
     return f"onboarding-{application}"
 
 
+_PARTNER = "partner-"
+_IS_PARTNER = re.compile(r"partner-[0-9a-hjkmnp-tv-z]{18}")
+
+
 def partner_of(application: str) -> str:
     """The id of the partner that an application leads to."""
-    return f"partner-{application.removeprefix('app-')}"
+    return f"{_PARTNER}{application.removeprefix('app-')}"
+
+
+def is_partner(name: str) -> bool:
+    """Whether it is an id as `partner_of` makes them."""
+    return _IS_PARTNER.fullmatch(name) is not None
+
+
+def is_reserved(place: str) -> bool:
+    """Whether an applicant cannot call a place so. A place's id is that of its stream, and who has the place hears and
+    answers on it: those of partners, of their places without a name, and of the retailer's own systems are taken."""
+    return place.casefold().startswith(_PARTNER) or place.casefold() == RETAILER
 
 
 def test_event_id(application: str, step: int) -> str:

@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import sqlite3
 import sys
 import urllib.parse
@@ -28,6 +29,8 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NothingThere
 
 STREAM = "EVENTS"
+PULL_S = (60.0, 110.0)
+"""How long to wait for an event before asking again, by chance: else all who connected together would ask together."""
 Event = dict[str, Any]
 
 
@@ -80,7 +83,7 @@ async def follow(client: Client, stream: str, journal: Journal, gateway: str | N
     inbox = await client.jetstream().pull_subscribe_bind(durable=f"p-{stream}", stream=STREAM)
     while until is None or (journal.last or 0) < until:
         try:
-            messages = await inbox.fetch(100, timeout=2)
+            messages = await inbox.fetch(1, timeout=random.uniform(*PULL_S))
         except (NothingThere, TimeoutError):
             continue
         messages.sort(key=lambda message: message.metadata.sequence.stream)

@@ -35,6 +35,8 @@ from nats.errors import TimeoutError as NothingThere
 from nats.js import JetStreamContext
 
 STREAM = "EVENTS"
+PULL_S = (60.0, 110.0)
+"""How long to wait for an event before asking again, by chance: else all who connected together would ask together."""
 LOOK_EVERY_S = 10.0
 """How often new locations are looked for, and whether all are still followed."""
 LOOK_FOR_LABEL_S = 0.1
@@ -135,7 +137,7 @@ class Store:
             self._start(self._handle(offer))
         while True:
             try:
-                messages = await inbox.fetch(100, timeout=2)
+                messages = await inbox.fetch(1, timeout=random.uniform(*PULL_S))
             except (NothingThere, TimeoutError):
                 continue
             with self._memory:

@@ -11,7 +11,7 @@ from infra.mongo import Mongo
 
 _PREFIX = "tq_"
 _CHANCE_BYTES = 32
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+_NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _PARTNER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
@@ -77,3 +77,8 @@ async def revoke_keys(mongo: Mongo, *, partner: str) -> int:
     """Take all of a partner's keys away; returns how many there were. Gateways know of it within half a second, and
     end what the keys had under way."""
     return int((await mongo.api_keys.delete_many({"partner": partner})).deleted_count)
+
+
+async def revoke_named(mongo: Mongo, name: str) -> int:
+    """As `revoke_keys`, of a caller of the retailer's own; a partner's keys may have the same name, and stay."""
+    return int((await mongo.api_keys.delete_many({"name": name, "partner": None})).deleted_count)

@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     bell_progress_ms: int = Field(
         default=1000, ge=0, description="Rings for acceptance and progress are gathered that long."
     )
-    bell_rings_per_s: float = Field(default=10, gt=0, description="For all batches together, without urgent ones.")
+    bell_rings_per_s: float = Field(
+        default=25, gt=0, description="Small batches' rings, all together, without urgent ones."
+    )
     order_lines_max: int = Field(default=200, ge=1, description="Most lines in one order.")
     batch_request_max: int = Field(default=1000, ge=1, description="Most orders in one request.")
 

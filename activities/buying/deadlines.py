@@ -35,8 +35,10 @@ def turn_of(order: PurchaseOrder, now: datetime) -> PurchaseTurn | None:
 
 
 def roles_of(order: PurchaseOrder) -> list[str]:
-    """Roles that may approve an order of its value, the lowest first; empty: it needs nobody."""
-    able = [one.role for one in order.terms.levels if one.up_to is None or one.up_to >= order.value]
+    """Roles that may approve an order of its value, the lowest first; empty: it needs nobody. While a counter-offer
+    waits, its value counts."""
+    value = order.offered_value
+    able = [one.role for one in order.terms.levels if one.up_to is None or one.up_to >= value]
     if able and not able[0]:
         return []
     return [role for role in able or [order.terms.levels[-1].role] if role] or [HIGHEST]

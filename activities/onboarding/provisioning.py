@@ -17,10 +17,9 @@ from activities.partners.places import renew_network
 from contracts.applications import Application, Place
 from contracts.base import milliseconds
 from contracts.hours import TIME_ZONE
-from contracts.onboarding import Provide, ProvisionStep
+from contracts.onboarding import Provide, ProvisionStep, is_reserved
 from contracts.partners import LocationUpsert
 from contracts.partnership import SHIPPING, Enrolment, HeldDocument, PartnerRecord
-from contracts.subjects import RETAILER
 from infra.applications import Applications
 from infra.mongo import Mongo, Session
 from infra.streams import provision_partner, withdraw_partner
@@ -198,7 +197,7 @@ async def _locations(hands: Hands, asked: Provide) -> None:
     places = {
         place_id(asked.partner, number, one): one for number, one in enumerate(application.fields.places or [], 1)
     }
-    if RETAILER in places or asked.partner in places:
+    if any(is_reserved(name) and not name.startswith(f"{asked.partner}-") for name in places):
         raise CannotBeMade("location_taken", "the id of a place is taken")
 
     async def work(session: Session) -> None:
@@ -206,6 +205,8 @@ async def _locations(hands: Hands, asked: Provide) -> None:
         async for row in known:
             if row.get("partner") != asked.partner:
                 raise CannotBeMade("location_taken", f"there is a location {row['_id']} already")
+        if await hands.mongo.partners.count_documents({"_id": {"$in": sorted(places)}}, session=session):
+            raise CannotBeMade("location_taken", "a place is called as a partner is")
         for name, place in places.items():
             fields = location_fields(name, place, record)
             update = {"$setOnInsert": {**fields, "version": 1}}

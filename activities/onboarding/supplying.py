@@ -18,7 +18,7 @@ from contracts.applications import (
     standing_items,
 )
 from contracts.divisions import wrong_prefix
-from contracts.onboarding import EDITABLE
+from contracts.onboarding import EDITABLE, is_reserved
 from contracts.refusals import Refusal
 from contracts.requirements import FORMS, Item, RequirementSet
 
@@ -145,6 +145,13 @@ def _refuse_wrong_forms(sent: FieldsSent) -> None:
             )
     ids = [place.id for place in sent.places or [] if place.id is not None]
     for number, one in enumerate(sent.places or []):
+        if one.id is not None and is_reserved(one.id):
+            raise Refusal(
+                "id_reserved",
+                f"The id {one.id} is taken.",
+                remedy="Choose another id, or leave it out: the place is given one.",
+                field=f"places.{number}.id",
+            )
         if one.id is not None and ids.count(one.id) > 1:
             detail = f"The id {one.id} is given to two places."
             raise Refusal("listed_twice", detail, remedy="Give each an id of its own.", field=f"places.{number}.id")

@@ -96,6 +96,12 @@ def test_a_counter_offer_waits_for_us_unless_it_is_within_the_terms() -> None:
     assert far.state == "countered"
 
 
+def test_a_dearer_counter_offer_waits_for_the_role_of_its_own_value() -> None:
+    order = sent()
+    said(order, "countered", lines=[{"line": 1, "unit_price": 60_000}])
+    assert order.turn is not None and order.turn.role == "purchasing_lead", "¥60,000 instead of ¥1,000"
+
+
 def test_a_counter_offer_that_is_refused_goes_back_or_elsewhere() -> None:
     back, away = sent(), sent()
     for order in (back, away):

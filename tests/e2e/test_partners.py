@@ -171,7 +171,7 @@ async def test_a_newcomer_from_the_application_to_the_first_order_and_its_end(
         leaving = (await newcomer.command("terminate", {"reason": "合同到期", "when_done": True})).body
         assert (leaving["state"], leaving["terminating"]) == ("suspended", True)
         revoked = await newcomer.tongqu("credentials", newcomer.partner, "--revoke")
-        assert "1 keys and all credentials ended" in revoked
+        assert "1 keys, 0 webhooks and all credentials ended" in revoked
         await partner.gone()
     gone = await api.with_key(access["key"]).get("/v1/partner/events", status=401)
     assert gone.code == "unknown_key"

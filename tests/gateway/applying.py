@@ -10,13 +10,17 @@ import orjson
 
 from activities.onboarding.carrying import OnboardingActivities
 from activities.onboarding.check import CheckActivities
+from activities.onboarding.checking import opened
 from activities.onboarding.provisioning import Hands
 from activities.onboarding.requirements import RequirementBook
 from bench.applicants import facts, forms
+from contracts.applications import Application
+from contracts.onboarding import Standing
 from infra.access import PartnerAccess
 from infra.applications import Applications
 from infra.bank import HttpBank
 from infra.keyring import keyring
+from infra.keys import hash_key
 from infra.mongo import Mongo
 from infra.nats import connect_by
 from infra.sealing import Sealing
@@ -26,6 +30,7 @@ from infra.temporal import register_search_attributes
 from tests import papers
 from tests.gateway.running import Answered, Api
 from tests.support import eventually
+from workers.gateway.services import Gateway
 from workers.partners import partner_worker
 
 APPLICATION = {"kind": "franchise", "region": "330106", "categories": ["food", "household"]}
@@ -53,6 +58,25 @@ async def onboarding_worker(settings: Settings, mongo: Mongo, bank_url: str) -> 
             yield
     await access.close()
     await nats.close()
+
+
+async def begun(gateway: Gateway, name: str, token: str) -> None:
+    """An application as one is begun, without its workflow."""
+    choice = await gateway.book.choose("franchise", "330106", ["tea"])
+    assert choice.chosen is not None
+    now = gateway.mongo.clock.now()
+    application = Application(
+        id=name,
+        kind="franchise",
+        region="330106",
+        categories=["tea"],
+        requirements=choice.chosen.pinned,
+        token_hash=hash_key(token),
+        standing=Standing(application=name),
+        created_at=now,
+        updated_at=now,
+    )
+    await gateway.applications.insert(opened(application, choice.chosen))
 
 
 class Applicant:

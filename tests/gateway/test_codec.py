@@ -12,7 +12,8 @@ from infra.codec import SealingCodec
 from infra.keyring import Keyring, new_key
 from infra.keys import Scope, create_key, hash_key
 from infra.mongo import Mongo
-from tests.gateway.running import Api
+from infra.settings import Settings
+from tests.gateway.running import Api, running
 
 UI = "http://temporal.example:8233"
 SECRET = "王小明 13812341234"
@@ -98,6 +99,15 @@ async def test_a_cookie_ends_with_its_key(api: Api, mongo: Mongo) -> None:
     while status != 401 and time.monotonic() < ends:
         status = (await api.post("/codec/decode", body, **from_ui)).status
     assert status == 401
+
+
+async def test_without_a_ui_no_cookie_counts(gateway_settings: Settings, key: str) -> None:
+    """A call that names no origin is no call of the UI's pages, also where there is no UI to compare with."""
+    async with running(gateway_settings.model_copy(update={"temporal_ui_url": None}), key) as api:
+        body = {"payloads": [await sealed(api)]}
+        cookie = await _signed_in(api, key)
+        await api.post("/codec/decode", body, status=401, Authorization="", Cookie=cookie)
+        await api.post("/codec/decode", body, status=200)
 
 
 async def test_forged_and_old_cookies_open_nothing(api: Api) -> None:

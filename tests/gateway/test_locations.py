@@ -52,6 +52,7 @@ async def test_bad_locations_are_refused_and_the_good_ones_written(api: Api, mon
     locations = [
         store(good),
         store("retailer"),
+        store("partner-01kjt3w9x8c4m2p7q5"),
         store(fresh("store"), division="999999"),
         store(fresh("store"), point={"lat": 30, "lon": 120}),
         store(good, name="Another"),
@@ -62,6 +63,7 @@ async def test_bad_locations_are_refused_and_the_good_ones_written(api: Api, mon
     answer = await api.put("/v1/locations", {"locations": locations}, status=200)
     assert [result.get("problem", {}).get("code") for result in answer.body["results"]] == [
         None,
+        "id_reserved",
         "id_reserved",
         "division_unknown",
         "datum",

@@ -1,5 +1,6 @@
 """A partner makes, sees, changes and deletes its own webhooks, and nobody else's."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from nats.js import JetStreamContext
 
 from contracts.subjects import EVENTS
 from infra.hearing import acknowledged
-from infra.keys import Scope, create_key
+from infra.keys import Scope, create_key, revoke_keys
 from infra.mongo import Mongo
 from infra.sealing import Sealing
 from infra.settings import Settings
@@ -102,6 +103,35 @@ async def test_a_stream_has_a_few_webhooks(api: Api, mongo: Mongo) -> None:
     assert full.code == "too_many_webhooks"
     await me.call("DELETE", f"/v1/partner/webhooks/{hooks[0]['id']}", status=204)
     await made(me)
+
+
+async def test_those_that_come_at_once_are_counted_too(api: Api, mongo: Mongo) -> None:
+    mine, me = await partner(api, mongo)
+    answers = await asyncio.gather(*(me.post("/v1/partner/webhooks", {"url": URL}) for _ in range(12)))
+    assert sorted(answer.status for answer in answers) == [201] * 5 + [409] * 7
+    assert await mongo.webhooks.count_documents({"stream": mine}) == 5
+
+
+@pytest.mark.parametrize("action", ["make", "resume", "replay", "secret"])
+async def test_a_key_that_was_taken_back_leaves_no_webhook_behind(
+    gateway_settings: Settings, key: str, mongo: Mongo, told: Told, action: str
+) -> None:
+    """It is let in for half a second more; here for a minute."""
+    async with running(gateway_settings, key, Limits(key_kept_s=60)) as api:
+        mine, me = await partner(api, mongo)
+        await told.tell(mine)
+        path = f"/v1/partner/webhooks/{(await made(me))['id']}"
+        assert await revoke_keys(mongo, partner=mine) == 1
+        path, body = {
+            "make": ("/v1/partner/webhooks", {"url": "https://thief.example/"}),
+            "resume": (f"{path}/resume", {}),
+            "replay": (f"{path}/replay", {"from": 1}),
+            "secret": (f"{path}/secret", {"overlap_s": 0}),
+        }[action]
+        refused = await me.post(path, body, status=401)
+        assert refused.code == "unknown_key" and "whsec_" not in str(refused.body)
+        left = [row async for row in mongo.webhooks.find({"stream": mine})]
+        assert {row["paused_for"] for row in left} == {"revoked"}
 
 
 async def test_nobody_touches_anothers(api: Api, mongo: Mongo) -> None:

@@ -11,9 +11,11 @@ from contracts.refusals import Refusal
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.settings import Settings
-from tests.gateway.running import running
+from tests.gateway.applying import begun
+from tests.gateway.running import Api, running
 from tests.told import fresh_stream
 from workers.gateway.app import limits_of
+from workers.gateway.applicants import new_application_id, new_token
 from workers.gateway.limits import Limits
 from workers.gateway.rates import Rate, Rates, address_of, pass_or_wait
 
@@ -105,3 +107,43 @@ async def test_who_tries_keys_is_slowed_down_by_its_address_and_good_keys_are_no
         guesses = [await api.with_key(f"tq_{n}").get("/v1/orders") for n in range(5)]
         assert [answer.status for answer in guesses] == [401] * 3 + [429] * 2
         await api.get("/v1/orders?limit=1", status=200)
+
+
+async def test_every_way_to_call_is_counted_by_itself(gateway_settings: Settings, key: str, mongo: Mongo) -> None:
+    """Each key, each application's token, each address without one; what is refused counts too."""
+    few = Rate(0.001, 4)
+    limits = Limits(calls=few, partner_calls=few, keyless_calls=few)
+
+    async def used_up(caller: Api, *paths: str, **headers: str) -> None:
+        answers = [await caller.get(paths[number % len(paths)], **headers) for number in range(6)]
+        assert [answer.status == 429 for answer in answers] == [False] * 4 + [True] * 2, answers
+        assert {answer.code for answer in answers[4:]} == {"too_many_requests"}
+        assert int(answers[-1].headers["Retry-After"]) > 60
+
+    async with running(gateway_settings, key, limits) as api:
+        twins = [api.with_key(await create_key(mongo, "twin", [Scope.ORDERS_READ])) for _ in range(2)]
+        await used_up(twins[0], "/v1/orders?limit=1", "/v1/orders/none", "/v1/orders?limit=x")
+        await twins[1].get("/v1/orders?limit=1", status=200)
+        partner = api.with_key(await create_key(mongo, "p", [Scope.PARTNER], partner=fresh_stream()))
+        await used_up(partner, "/v1/partner/events", "/v1/partner/webhooks", "/v1/partner/events?stream=another")
+        (mine, path), (other, further) = [await _applicant(api) for _ in range(2)]
+        await used_up(mine, path)
+        await other.get(further, status=200)
+        # Another address is only told, and not believed.
+        wanted = "/v1/requirements?kind=franchise&region=330106&category=food"
+        left = [await api.get(wanted, Authorization="", X_Forwarded_For=f"198.51.100.{n}") for n in range(6)]
+        assert [answer.status for answer in left] == [200] * 4 + [429] * 2
+
+
+async def test_tokens_of_applications_cannot_be_tried_out(gateway_settings: Settings, key: str) -> None:
+    async with running(gateway_settings, key, Limits(guesses=Rate(0.001, 3))) as api:
+        mine, path = await _applicant(api)
+        guesses = [await api.with_key(f"app_{number}").get(path) for number in range(5)]
+        assert [answer.status for answer in guesses] == [404] * 3 + [429] * 2
+        await mine.get(path, status=200)
+
+
+async def _applicant(api: Api) -> tuple[Api, str]:
+    name, token = new_application_id(), new_token()
+    await begun(api.gateway, name, token)
+    return api.with_key(token), f"/v1/applications/{name}"

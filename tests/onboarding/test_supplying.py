@@ -102,6 +102,18 @@ def test_out_of_turn_nothing_is_supplied(stage: Stage) -> None:
     refused("not_editable", lambda: with_facts(application, SET, "lease", Facts(), NOW))
 
 
+@pytest.mark.parametrize(
+    "taken", ["partner-01kjt3w9x8c4m2p7q5", "partner-01kjt3w9x8c4m2p7q5-1", "Partner-x", "retailer"]
+)
+def test_a_place_is_not_called_as_somebody_else_is(taken: str) -> None:
+    """Who has the place hears the stream of that id, and answers on it."""
+    application = revised()
+    [place] = application.fields.places or []
+    sent = FieldsSent(places=[place, place.model_copy(update={"id": taken})])
+    assert refused("id_reserved", lambda: with_fields(application, SET, sent, NOW)).field == "places.1.id"
+    with_fields(application, SET, FieldsSent(places=[place.model_copy(update={"id": "tea-house-1"})]), NOW)
+
+
 def test_what_is_not_asked_is_refused() -> None:
     supplier = builtin_sets()["supplier@1"]
     application = revised()

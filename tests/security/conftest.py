@@ -11,24 +11,21 @@ from typing import Any
 
 import pytest
 
-from activities.onboarding.checking import opened
-from contracts.applications import Application
-from contracts.onboarding import Standing
 from contracts.partnership import PartnerRecord, PartnerState
 from contracts.webhooks import Webhook
 from infra.embedded import Addresses
 from infra.indexes import make_indexes
-from infra.keys import Scope, create_key, hash_key
+from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.nats import connect
 from infra.settings import Settings
 from infra.streams import provision_partner, provision_streams
+from tests.gateway.applying import begun
 from tests.gateway.running import Api, order, running
 from tests.security.table import IDS
 from workers.gateway.app import limits_of
 from workers.gateway.applicants import new_token
 from workers.gateway.rates import Rate
-from workers.gateway.services import Gateway
 from workers.webhooks.keeping import FREE
 from workers.webhooks.signing import new_secret
 
@@ -89,7 +86,7 @@ async def api(security_settings: Settings, mongo: Mongo) -> AsyncIterator[Api]:
         await api.put("/v1/stock", {"items": [{"location": "near", "sku": "tea", "quantity": 1000}]}, status=200)
         await api.post("/v1/orders", order(id=IDS["order"]), status=202)
         for one in ("mine", "theirs"):
-            await _application(api.gateway, IDS[one], TOKENS[one])
+            await begun(api.gateway, IDS[one], TOKENS[one])
         for one in ("a", "b"):
             await mongo.webhooks.insert_one(_webhook(one, mongo.clock.now()))
         yield api
@@ -110,25 +107,6 @@ async def callers(api: Api, mongo: Mongo) -> dict[str, Api]:
         "admin": api.key,
     }
     return {role: api.with_key(key) for role, key in keys.items()}
-
-
-async def _application(gateway: Gateway, name: str, token: str) -> None:
-    """As one is begun, without its workflow."""
-    choice = await gateway.book.choose("franchise", "330106", ["tea"])
-    assert choice.chosen is not None
-    now = gateway.mongo.clock.now()
-    begun = Application(
-        id=name,
-        kind="franchise",
-        region="330106",
-        categories=["tea"],
-        requirements=choice.chosen.pinned,
-        token_hash=hash_key(token),
-        standing=Standing(application=name),
-        created_at=now,
-        updated_at=now,
-    )
-    await gateway.applications.insert(opened(begun, choice.chosen))
 
 
 def _webhook(whose: str, now: datetime) -> dict[str, Any]:

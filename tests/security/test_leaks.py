@@ -1,11 +1,13 @@
-"""A whole system, an applicant from the first word to the partner's first key, and then everything that was written
-meanwhile is searched: for secrets, and for what is personal."""
+"""A whole system, an applicant from the first word to an active partner with keys, credentials and webhooks of its own,
+which are then replaced and taken back; and everything that was written meanwhile is searched: for secrets, and for what
+is personal."""
 
 import re
 import stat
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +18,9 @@ from bench.codec import payloads_of
 from infra.codec import ENCODING
 from infra.keys import Scope, create_key
 from infra.mongo import Mongo
+from infra.nats_jwt import seed_of, token_of
 from infra.settings import EnvironmentSettings
+from tests.delivery.partners import connected, turned_away
 from tests.gateway.applying import Applicant
 from tests.gateway.running import Api
 from tests.security.leaks import database, texts, where
@@ -81,6 +85,7 @@ async def run(system: System) -> AsyncIterator[Run]:
         await applicant.stands("review")
         await _approved(run)
         await _signed(run)
+        await _collected(run)
         yield run
         mongo.close()
 
@@ -124,6 +129,39 @@ async def _signed(run: Run) -> None:
     await eventually(made, timeout=_PATIENT_S, message="never came to be tested")
 
 
+async def _collected(run: Run) -> None:
+    """All that a partner is shown once, over HTTP, and used: on the bus, over HTTP, by webhook, and in wrong places."""
+    shown = (await run.applicant.api.post(f"{run.applicant.path}/credentials", {}, status=200)).body
+    partner, me = shown["partner"], run.api.with_key(shown["key"])
+    run.secrets += [shown["key"], *_secrets_of(shown["credentials"])]
+    await run.applicant.api.post(f"{run.applicant.path}/credentials", {}, status=409)
+    made = await me.post(
+        "/v1/partner/webhooks", {"url": "https://shop.example/x"}, status=201, Idempotency_Key="leak-1"
+    )
+    secret = f"/v1/partner/webhooks/{made.body['id']}/secret"
+    again = await me.post(secret, {"overlap_s": 60}, status=200, Idempotency_Key="leak-2")
+    run.secrets += [made.body["secret"], again.body["secret"]]
+    await me.get("/v1/partner/events", status=200)
+    # Told where it does not belong.
+    for path in (f"/v1/partner/events?stream={me.key}", f"/v1/orders/{me.key}", f"/v1/partner/webhooks?key={me.key}"):
+        assert (await me.get(path)).status >= 400
+    await me.post("/v1/partner/replies", {"type": me.key, "id": shown["credentials"]["creds"]}, status=422)
+    nats, inbox = run.system.settings.require("nats_url"), shown["credentials"]["inbox"]
+    async with connected(nats, shown["credentials"]["creds"], partner, inbox=inbox) as client:
+        assert await client.read()
+        await run.applicant.stands("active")
+    path = f"/v1/partners/{partner}"
+    rotated = await run.api.post(f"{path}/credentials/rotate", {"overlap_s": 0}, status=200)
+    further = await run.api.post(f"{path}/keys", {}, status=200)
+    run.secrets += [*_secrets_of(rotated.body), further.body["key"]]
+    assert "authorization violation" in (await turned_away(nats, shown["credentials"]["creds"])).lower()
+    await run.api.post(f"{path}/credentials/revoke", {}, status=200)
+
+
+def _secrets_of(credentials: dict[str, Any]) -> list[str]:
+    return [seed_of(credentials["creds"]), token_of(credentials["creds"])]
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
@@ -146,13 +184,18 @@ async def test_no_history_tells_a_person_and_all_of_it_is_sealed(run: Run) -> No
     histories: dict[str, bytes] = {}
     encodings: dict[bytes, int] = {}
     async for one in client.list_workflows(""):
-        history = await client.get_workflow_handle(one.id, run_id=one.run_id).fetch_history()
+        handle = client.get_workflow_handle(one.id, run_id=one.run_id)
+        history = await handle.fetch_history()
         histories[one.id] = b"".join(event.SerializeToString() for event in history.events)
+        # What the UI shows above it: memo, search attributes, what is waited for.
+        description = await handle.describe()
+        histories[f"{one.id}, described"] = description.raw_description.SerializeToString()
         for event in history.events:
             for payload in payloads_of(event):
                 encoding = payload.metadata.get("encoding", b"")
                 encodings[encoding] = encodings.get(encoding, 0) + 1
-    assert any(name.startswith("onboarding-") for name in histories)
+    for kind in ("onboarding-", "agreement-", "lifecycle-"):
+        assert any(name.startswith(kind) for name in histories), kind
     assert where(histories, [*run.bare, *run.personal]) == {}
     assert encodings.get(ENCODING, 0) > 20
     assert set(encodings) <= {ENCODING, b"json/plain", b"binary/null", b""}, encodings

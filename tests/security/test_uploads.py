@@ -2,18 +2,28 @@
 
 import asyncio
 import io
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from contracts.partnership import HeldDocument, PartnerRecord
+from infra.keys import Scope, create_key
 from infra.mongo import Mongo
-from tests.gateway.running import Api
+from infra.settings import Settings
+from tests.gateway.applying import begun
+from tests.gateway.running import Api, fresh, order, running
 from tests.security.table import IDS
+from tests.support import eventually
+from workers.gateway.applicants import new_application_id, new_token
+from workers.gateway.limits import Limits
+from workers.gateway.rates import Rate
 
 _PATH = f"/v1/applications/{IDS['mine']}/documents"
 _PDF, _PNG, _JPEG = "application/pdf", "image/png", "image/jpeg"
@@ -175,3 +185,134 @@ async def test_what_was_uploaded_is_given_back_to_be_saved_and_to_nobody_else(ca
                 assert answer.headers["Cache-Control"] == "no-store"
     theirs = _PATH.replace(IDS["mine"], IDS["theirs"])
     await callers["applicant"].get(f"{theirs}/business_licence", status=404)
+
+
+async def _partner(mongo: Mongo) -> str:
+    """One with a document that ends; returns a key of it."""
+    now = datetime.now(UTC)
+    name = fresh("part-d")
+    record = PartnerRecord(
+        id=name,
+        kind="supplier",
+        state="active",
+        name=name,
+        credit_code="91330100799655058B",
+        application=f"app-of-{name}",
+        agreement=f"agr-of-{name}",
+        agreement_until=now.replace(year=now.year + 2),
+        documents=[
+            HeldDocument(requirement="food_licence", digest="0" * 64, valid_until=now.replace(year=now.year + 1))
+        ],
+    )
+    await mongo.partners.insert_one(record.as_row())
+    return await create_key(mongo, name, [Scope.PARTNER], partner=name)
+
+
+_OWN = "/v1/partner/documents/food_licence"
+
+
+@pytest.mark.parametrize(
+    "name", ["a zip", "a PDF bomb", "a picture bomb", "a PDF sent as a picture", "a PDF that runs something", "nothing"]
+)
+async def test_what_partners_send_is_looked_into_as_well(name: str, api: Api, mongo: Mongo) -> None:
+    content, kind = _FILES[name]
+    before = await _files(mongo)
+    me = api.with_key(await _partner(mongo))
+    answer = await me.call("PUT", _OWN, data=content, Content_Type=kind)
+    assert answer.status in (413, 415, 422) and answer.code != "unknown_document", answer
+    assert await _files(mongo) == before
+
+
+class _Slow:
+    """A body that begins and then waits."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.end = asyncio.Event()
+
+    async def sent(self) -> AsyncIterator[bytes]:
+        yield b"%PDF-1.4\n".ljust(self._size, b"0")
+        await self.end.wait()
+
+
+async def _under_way(api: Api, kind: str) -> float:
+    found = re.search(rf"(?m)^tongqu_http_{kind}_bytes (\S+)", (await api.get("/metrics", status=200)).body)
+    assert found is not None
+    return float(found[1])
+
+
+async def _files_under_way(api: Api) -> float:
+    return await _under_way(api, "files")
+
+
+async def test_nor_do_other_slow_bodies_of_others(
+    api: Api, callers: dict[str, Api], security_settings: Settings
+) -> None:
+    """Of applicants, and of partners, whose keys are others' too."""
+    limits = Limits(bodies_bytes=64 * 1024, outside_bytes=64 * 1024)
+    async with running(security_settings, api.key, limits) as small:
+        name, token = new_application_id(), new_token()
+        await begun(small.gateway, name, token)
+        for key, method, path in (
+            (token, "PUT", f"/v1/applications/{name}/fields"),
+            (callers["partner_a"].key, "POST", "/v1/partner/replies"),
+        ):
+            slow = _Slow(80 * 1024)
+            sending = asyncio.create_task(small.with_key(key).call(method, path, data=slow.sent()))
+
+            async def arrived() -> bool:
+                return await _under_way(small, "outside") >= 80 * 1024
+
+            await eventually(arrived)
+            await small.post("/v1/orders", order(id=fresh("sec")), status=202)
+            full = await small.with_key(callers["partner_b"].key).post("/v1/partner/replies", {})
+            assert (full.status, full.code) == (503, "overloaded")
+            await small.with_key(callers["partner_b"].key).get("/v1/partner/events", status=200)
+            slow.end.set()
+            assert (await sending).status == 400
+
+
+async def test_slow_uploads_take_nothing_from_orders(api: Api, security_settings: Settings) -> None:
+    """Anybody may begin an application and upload to it: that must not turn away who has a key."""
+    limits = Limits(bodies_bytes=64 * 1024, files_bytes=300 * 1024)
+    async with running(security_settings, api.key, limits) as small:
+        paths, slow = [], _Slow(200 * 1024)
+        for _ in range(2):
+            name, token = new_application_id(), new_token()
+            await begun(small.gateway, name, token)
+            paths.append((small.with_key(token), f"/v1/applications/{name}/documents/business_licence"))
+        (one, path), (other, further) = paths
+        upload = asyncio.create_task(one.call("PUT", path, data=slow.sent(), Content_Type=_PDF))
+
+        async def arrived() -> bool:
+            return await _files_under_way(small) >= 200 * 1024
+
+        await eventually(arrived)
+        await small.post("/v1/orders", order(id=fresh("sec")), status=202)
+        full = await other.call("PUT", further, data=b"%PDF-1.4\n".ljust(200 * 1024, b"0"), Content_Type=_PDF)
+        assert (full.status, full.code) == (503, "overloaded")
+        again = await one.call("PUT", path, data=_pdf(stream=zlib.compress(b" ")), Content_Type=_PDF)
+        assert (again.status, again.code) == (429, "upload_under_way")
+        slow.end.set()
+        assert (await upload).status == 422
+        assert await _files_under_way(small) == 0
+
+
+async def test_partners_send_one_file_at_a_time_and_seldom(api: Api, mongo: Mongo, security_settings: Settings) -> None:
+    """Files are kept for good: whoever has a partner's key must not fill the disk with them."""
+    async with running(security_settings, api.key, Limits(documents=Rate(0.001, 3))) as small:
+        me, slow = small.with_key(await _partner(mongo)), _Slow(1024)
+        upload = asyncio.create_task(me.call("PUT", _OWN, data=slow.sent(), Content_Type=_PDF))
+
+        async def arrived() -> bool:
+            return await _files_under_way(small) >= 1024
+
+        await eventually(arrived)
+        assert (await me.call("PUT", _OWN, data=b"%PDF-", Content_Type=_PDF)).code == "upload_under_way"
+        slow.end.set()
+        assert (await upload).status == 422
+        answers = [await me.call("PUT", _OWN, data=b"<html>", Content_Type=_PDF) for _ in range(3)]
+        assert [answer.status for answer in answers] == [415, 415, 429]
+        assert answers[-1].code == "too_many_requests"
+        neighbour = small.with_key(await _partner(mongo))
+        assert (await neighbour.call("PUT", _OWN, data=b"<html>", Content_Type=_PDF)).status == 415

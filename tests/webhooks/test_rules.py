@@ -80,7 +80,7 @@ class TestAddresses:
         (
             "127.0.0.1 127.8.8.8 0.0.0.0 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 192.0.0.8 "
             "198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 :: ::1 fe80::1 fe80::1%eth0 fc00::1 fd12::1 ff02::1 "
-            "2001:db8::1 "
+            "2001:db8::1 fec0::1 168.63.129.16 192.88.99.1 ::7f00:1 ::ffff:168.63.129.16 64:ff9b::a83f:8110 "
             "::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1::1 "
             "2001:0:53aa:64c:0:0:80ff:fffe"
         ).split(),
@@ -102,7 +102,8 @@ class TestAddresses:
                 "https://2130706433/ https://0x7f000001/ https://10.0.0.1:8443/ https://user:word@shop.example/ "
                 "https://user@shop.example/ https://shop.example:0/ https://shop.example:99999/ https://[::1/ "
                 "https://shop.example/#x https://shop.example\\@10.0.0.1/ https://shöp.example/ https://localhost./ "
-                "https://127.0.0.1./"
+                "https://127.0.0.1./ https://8.8.8.8%40127.0.0.1/ https://8.8.8.8%2e/ https://[fe80::1%25eth0]/ "
+                "https://168.63.129.16/ https://[fec0::1]/"
             ).split(),
             "",
             "https://shop.example/ x",
@@ -138,7 +139,24 @@ class TestAddresses:
                 outcome = await _send(f"https://shop.example:{port}/", private=False)
                 assert outcome.status is None
                 assert "not public" in outcome.detail
+                assert "127.0.0.1" not in outcome.detail, "where our own resolver leads to is nobody's business"
         assert came == []
+
+    async def test_whether_a_name_exists_inside_is_not_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Otherwise a partner could ask our resolver, which may know more names than the internet's."""
+
+        def inside(*_: object, **__: object) -> object:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 443))]
+
+        def nowhere(*_: object, **__: object) -> object:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        said = []
+        for answer in (inside, nowhere):
+            monkeypatch.setattr(socket, "getaddrinfo", answer)
+            said.append(await _send("https://db.corp.example/", private=False))
+        assert said[0] == said[1]
+        assert said[0].status is None and "10.0.0.7" not in said[0].detail
 
     async def test_the_resolver_looks_at_real_answers(self) -> None:
         resolver = PublicOnly()

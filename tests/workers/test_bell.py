@@ -130,17 +130,17 @@ async def test_ringing_for_a_batch_that_is_not_there_is_no_error(
     ringing.cancel()
 
 
-async def test_news_of_a_large_batch_gather_for_longer(temporal: Client) -> None:
-    bell = Bell(temporal, urgent_s=0.05, progress_s=1, rings_per_s=100)
+async def test_a_large_batch_counts_as_several(temporal: Client) -> None:
+    bell = Bell(temporal, urgent_s=0.05, progress_s=1, rings_per_s=1)
     assert bell.unknown(["large", "small"]) == {"large", "small"}
-    bell.learn({"large": 201})
+    bell.learn({"large": 501})
     assert bell.unknown(["large", "small"]) == {"small"}
-    for batch in ("large", "small"):
+    for batch in ("large", "large", "small"):
         bell.ask(batch, urgent=False)
     large, small = bell.due_in("large"), bell.due_in("small")
     assert large is not None
     assert small is not None
-    assert small <= 1.0
-    assert 20.0 <= large <= 21.0
-    bell.ask("large", urgent=True)
-    assert (bell.due_in("large") or 0.0) <= 0.1
+    assert large <= 1.0
+    assert 10.0 <= small <= 11.0
+    bell.ask("small", urgent=True)
+    assert (bell.due_in("small") or 0.0) <= 3.0

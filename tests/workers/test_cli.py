@@ -343,5 +343,21 @@ async def test_a_partners_key_is_made_and_all_of_them_are_revoked(desk: Desk) ->
     wide = await desk.tongqu("key", "create", "shop-1", "--partner", NEAR, "--scope", "operate")
     assert wide.status == 1 and "no other" in wide.out
     assert (await desk.tongqu("key", "create", "shop-1")).status == 1
-    assert (await desk.tongqu("key", "revoke", NEAR)).out.strip() == "2 revoked"
+    hook = {"_id": "wh-near", "stream": NEAR, "state": "active", "paused_for": None, "generation": 1}
+    await desk.mongo.webhooks.insert_one(hook)
+    assert (await desk.tongqu("key", "revoke", NEAR)).out.strip() == "2 revoked, 1 webhooks rest"
     assert await desk.mongo.api_keys.count_documents({"partner": NEAR}) == 0
+    await desk.mongo.webhooks.delete_one({"_id": "wh-near"})
+
+
+async def test_keys_of_our_own_are_listed_and_revoked_by_name(desk: Desk) -> None:
+    for _ in range(2):
+        await desk.tongqu("key", "create", "leaver", "--scope", "orders:read")
+    await desk.tongqu("key", "create", "leaver", "--partner", NEAR)
+    listed = (await desk.tongqu("key", "list")).out
+    assert listed.count("leaver") == 3 and "orders:read" in listed and "tq_" not in listed
+    for arguments in ((), (NEAR, "--name", "leaver")):
+        assert (await desk.tongqu("key", "revoke", *arguments)).status == 1
+    assert (await desk.tongqu("key", "revoke", "--name", "leaver")).out.strip() == "2 revoked"
+    assert [row["partner"] async for row in desk.mongo.api_keys.find({"name": "leaver"})] == [NEAR]
+    assert (await desk.tongqu("key", "revoke", NEAR)).out.strip() == "1 revoked"

@@ -212,6 +212,8 @@ async def test_a_partner_with_nothing_open_goes_at_once_and_its_access_ends(offi
     record = await life.record()
     await create_key(office.mongo, life.id, [Scope.PARTNER], partner=life.id)
     await office.access.rotate(record, 0)
+    hook = {"stream": f"{life.id}-1", "state": "active", "paused_for": None, "generation": 1}
+    await office.mongo.webhooks.insert_one({"_id": f"wh-{life.id}", **hook})
     assert await office.mongo.credentials.count_documents({"partner": life.id, "revoked_at": None}) == 1
     standing = await life.do("terminate", Terminate(reason="合同到期"))
     assert standing.state == "terminated"
@@ -219,6 +221,8 @@ async def test_a_partner_with_nothing_open_goes_at_once_and_its_access_ends(offi
     assert not await life.takes_orders()
     assert await office.mongo.api_keys.count_documents({"partner": life.id}) == 0
     assert await office.mongo.credentials.count_documents({"partner": life.id, "revoked_at": None}) == 0
+    left = await office.mongo.webhooks.find_one({"_id": f"wh-{life.id}"})
+    assert left is not None and (left["state"], left["paused_for"]) == ("paused", "revoked")
     told = [one["state"] for one in await office.told_of("retailer", "partner.changed.v1")]
     assert told == ["terminating", "terminated"]
 

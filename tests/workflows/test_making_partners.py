@@ -14,6 +14,7 @@ from activities.onboarding.provisioning import CannotBeMade, Hands, Work
 from contracts.applications import Application
 from contracts.lifecycle import lifecycle_id
 from contracts.onboarding import PROVISION_STEPS, Provide, ProvisionStep, partner_of
+from contracts.partnership import PartnerRecord
 from contracts.subjects import EVENTS, event_subject, partner_consumer
 from infra.access import PartnerAccess
 from infra.nats import publish
@@ -252,6 +253,35 @@ async def test_what_somebody_else_got_meanwhile_fails_for_good(
     back = await office.stands(process, "review", lambda one: one.reasons)
     assert back.reasons == [f"provisioning_failed:{step}"]
     assert await office.mongo.partners.find_one({"_id": partner_of(_application(process))}) is None
+
+
+@pytest.mark.parametrize("theirs", ["partner-01kjt3w9x8c4m2p7q5", "acme"])
+async def test_a_place_that_is_called_as_another_partner_gives_nobody_its_stream(office: Office, theirs: str) -> None:
+    """Also where an application has it from before that was refused when it is supplied."""
+    other = PartnerRecord(
+        id=theirs,
+        kind="supplier",
+        state="active",
+        name="别家有限公司",
+        credit_code="91330100799655058B",
+        application="app-other",
+        agreement="app-other-a1",
+        agreement_until=await office.env.get_current_time() + timedelta(days=300),
+    )
+    await office.mongo.partners.insert_one(other.as_row())
+
+    def named(application: Application) -> Application:
+        [place] = application.fields.places or []
+        fields = application.fields.model_copy(update={"places": [place.model_copy(update={"id": theirs})]})
+        return application.model_copy(update={"fields": fields})
+
+    process = await office.reviewed(change=named)
+    await office.approve(process)
+    await office.sign(process)
+    back = await office.stands(process, "review", lambda one: one.reasons)
+    assert back.reasons == ["provisioning_failed:locations"]
+    assert await office.mongo.locations.find_one({"_id": theirs}) is None
+    assert await office.mongo.partners.count_documents({"locations": theirs}) == 0
 
 
 async def taken_territory(office: Office, application: str) -> None:

@@ -28,18 +28,58 @@ def create(
 
 
 @app.command()
-def revoke(partner: Annotated[str, typer.Argument(help="Whose keys; all of them.")]) -> None:
-    """Take a partner's keys away. They stop working within a second, and what listens with them is cut off."""
-    out.print(f"{run(_revoke(partner))} revoked")
+def revoke(
+    partner: Annotated[str | None, typer.Argument(help="Whose keys; all of them.")] = None,
+    name: Annotated[str | None, typer.Option(help="All keys of this name that belong to no partner.")] = None,
+) -> None:
+    """Take keys away. They stop working within a second, and what listens with them is cut off.
+
+    Of a partner its webhooks rest too; its credentials for the bus end with `tongqu bus revoke`, and for a partner that
+    has applied all of it with `tongqu partner credentials ID --revoke`.
+    """
+    if (partner is None) == (name is None):
+        raise CommandFailed("Say whose keys: a partner's id, or --name NAME.")
+    keys, webhooks = run(_revoke(partner, name))
+    out.print(f"{keys} revoked" + (f", {webhooks} webhooks rest" if webhooks else ""))
 
 
-async def _revoke(partner: str) -> int:
-    from infra.keys import revoke_keys
+@app.command("list")
+def list_keys() -> None:
+    """Who has keys, for what, and since when."""
+    from rich.table import Table
+
+    table = Table("name", "partner", "scopes", "made")
+    for row in run(_list()):
+        table.add_row(*row)
+    out.print(table)
+
+
+async def _revoke(partner: str | None, name: str | None) -> tuple[int, int]:
+    """How many keys and webhooks."""
+    from contracts.partnership import PartnerRecord
+    from infra.keys import revoke_keys, revoke_named
+    from infra.settings import Settings
+    from infra.webhooks import revoke_webhooks
+    from workers.cli.connections import database
+
+    async with database(Settings()) as mongo:
+        if partner is None:
+            return await revoke_named(mongo, name or ""), 0
+        row = await mongo.partners.find_one({"_id": partner})
+        keys = await revoke_keys(mongo, partner=partner)
+        return keys, await revoke_webhooks(mongo, PartnerRecord.from_row(row).streams if row else [partner])
+
+
+async def _list() -> list[tuple[str, ...]]:
     from infra.settings import Settings
     from workers.cli.connections import database
 
     async with database(Settings()) as mongo:
-        return await revoke_keys(mongo, partner=partner)
+        found = mongo.api_keys.find().sort([("name", 1), ("created_at", 1)])
+        return [
+            (row["name"], row.get("partner") or "", " ".join(row["scopes"]), f"{row['created_at']:%Y-%m-%d %H:%M}")
+            async for row in found
+        ]
 
 
 async def _create(name: str, scopes: list[str], partner: str | None) -> str:

@@ -185,10 +185,21 @@ def credentials(
         out.print(f"{plain(rotate)}: counts until {made['expires_at']}; its inbox is {plain(made['inbox'])}")
     elif revoke:
         ended = api.post("v1", "partners", partner, "credentials", "revoke", body={}).body
-        out.print(f"{ended['keys']} keys and all credentials ended at {ended['revoked_at']}")
+        out.print(
+            f"{ended['keys']} keys, {ended['webhooks']} webhooks and all credentials ended at {ended['revoked_at']}"
+        )
     else:
         made = api.post("v1", "partners", partner, "keys", body={}).body
         out.print(made["key"], highlight=False, soft_wrap=True)
+
+
+@app.command("revoke-token")
+def revoke_token(application: Annotated[str, typer.Argument(help="The application's id.")]) -> None:
+    """End the token of an application that others have seen. Nobody gets another: an applicant begins anew."""
+    from workers.cli.console import out
+
+    ended = running_api().post("v1", "applications", application, "token", "revoke", body={}).body
+    out.print(f"the token ended at {ended['revoked_at']}")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -17,27 +17,28 @@ _LONGEST_S = 60.0
 _HELD_AT_MOST_S = 15.0
 _RUSH_LASTS_S = 1.0
 _MOMENT_S = 10.0
-_ORDERS_A_PAUSE = 10
-"""For every so many orders of a batch its news gather for one pause more: with 10 and a second's pause, news of a batch
-of 51 gather for 6 s, those of 501 for 51 s."""
+_ORDERS_A_RING = 50
+"""A step of a batch of so many orders more costs about one small batch's step more."""
 _SIZES_KEPT = 50_000
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """A ring that was asked for: given at `due`, in a rush at `latest`. Seconds of the monotonic clock."""
+    """A ring that was asked for: given at `due`, in a rush at `latest`; seconds of the monotonic clock. `weight`: how
+    many small batches' rings it costs."""
 
     due: float
     latest: float
+    weight: float
 
 
 class Bell:
     """A ring that is asked for is given after a pause, in which others for the same batch join it.
 
-    The pause is `urgent_s` for what somebody waits for and `progress_s` for the rest, which grows with the size of the
-    batch: a step costs about the same whether one order has news or fifty have. Both grow with the number of batches
-    that wait for a ring, so that no more than `rings_per_s` (four times as many urgent ones) go out. In a rush, while
-    orders wait to be dispatched at all, rings for progress are held back up to 15 s.
+    The pause is `urgent_s` for what somebody waits for and `progress_s` for the rest. Both grow with what waits for a
+    ring, so that no more than `rings_per_s` (four times as many urgent ones) go out; of those for progress a large
+    batch counts as several, since a step costs about the same whether one of its orders has news or fifty have. In a
+    rush, while orders wait to be dispatched at all, rings for progress are held back up to 15 s.
     """
 
     def __init__(self, temporal: Client, *, urgent_s: float, progress_s: float, rings_per_s: float) -> None:
@@ -47,6 +48,7 @@ class Bell:
         self._rings_per_s = rings_per_s
         self._rush_until = 0.0
         self._wanted: dict[str, _Wanted] = {}
+        self._load = 0.0
         self._just_rung: dict[str, float] = {}
         self._sizes: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,14 +70,16 @@ class Bell:
         if urgent:
             pause = max(self._urgent_s, len(self._wanted) / (4 * self._rings_per_s))
         else:
-            gathering = self._progress_s * (1 + (self._sizes.get(batch, 1) - 1) / _ORDERS_A_PAUSE)
-            pause = max(gathering, len(self._wanted) / self._rings_per_s)
+            pause = max(self._progress_s, self._load / self._rings_per_s)
         due = now + min(pause, _LONGEST_S)
         latest = due if urgent else max(due, now + _HELD_AT_MOST_S)
-        known = self._wanted.get(batch)
+        known = self._wanted.pop(batch, None)
         if known is not None:
             due, latest = min(due, known.due), min(latest, known.latest)
-        self._wanted[batch] = _Wanted(due, latest)
+            self._load -= known.weight
+        weight = 1 + (self._sizes.get(batch, 1) - 1) / _ORDERS_A_RING
+        self._wanted[batch] = _Wanted(due, latest, weight)
+        self._load += weight
 
     def rush(self) -> None:
         """Orders wait to be dispatched: for a moment, let progress wait."""
@@ -96,7 +100,7 @@ class Bell:
             now = time.monotonic()
             self._just_rung = {batch: at for batch, at in self._just_rung.items() if now - at < _MOMENT_S}
             for batch in [batch for batch, wanted in self._wanted.items() if self._at(wanted) <= now]:
-                del self._wanted[batch]
+                self._load -= self._wanted.pop(batch).weight
                 self._just_rung[batch] = now
                 task = asyncio.create_task(self._ring(batch))
                 self._tasks.add(task)

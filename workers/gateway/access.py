@@ -45,9 +45,11 @@ class Access(BaseModel):
 
 
 class Revoked(BaseModel):
-    """`keys`: how many API keys ended. `revoked_at`: the bus has taken the credentials back by then."""
+    """`keys`: how many API keys ended; `webhooks`: how many are sent nothing any more, until an operator resumes them.
+    `revoked_at`: the bus has taken the credentials back by then."""
 
     keys: int
+    webhooks: int
     revoked_at: datetime
 
 

@@ -32,6 +32,7 @@ from workers.gateway import (
     settlements,
     stock,
     suppliers,
+    tokens,
     tracking,
     why,
 )
@@ -106,7 +107,7 @@ def create_app(settings: Settings, limits: Limits | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     parts = (orders, why, commands, customers, returns, tracking, locations, articles, stock, availability, carriers)
-    of_partners = (requirements, applications, collecting, review, partners, partner_documents, agreements)
+    of_partners = (requirements, applications, collecting, tokens, review, partners, partner_documents, agreements)
     by_partners = (own_agreements, partner_events, partner_replies, partner_webhooks, partner_purchases)
     for part in (*parts, policies, rules, settlements, *of_partners, *by_partners, purchases, suppliers, codec, health):
         app.include_router(part.router)
@@ -135,5 +136,7 @@ def limits_of(settings: Settings) -> Limits:
 
 def _show(traffic: Traffic, metrics: Metrics) -> None:
     metrics.gauge("http_requests_under_way", "Requests being answered.", lambda: traffic.requests)
-    metrics.gauge("http_bodies_bytes", "Bytes of the bodies of requests under way.", lambda: traffic.bytes)
+    metrics.gauge("http_bodies_bytes", "Bytes of the bodies of requests under way.", lambda: traffic.bytes["own"])
+    metrics.gauge("http_outside_bytes", "The same, of applicants and partners.", lambda: traffic.bytes["outside"])
+    metrics.gauge("http_files_bytes", "Bytes of files that are being uploaded.", lambda: traffic.bytes["file"])
     metrics.counter("http_turned_away", "Requests sent away at the door.", lambda: traffic.turned_away)

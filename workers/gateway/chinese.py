@@ -28,7 +28,7 @@ CHINESE = {
     "file_unpacks_too_large": "文件解压后过大；请降低分辨率后重新上传。",
     "file_too_many_pages": "文件超过 200 页；请只上传所需页面。",
     "file_takes_too_long": "文件过于复杂，无法检查；请重新导出后上传。",
-    "upload_under_way": "该申请正在上传另一个文件；请稍后再试。",
+    "upload_under_way": "您正在上传另一个文件；请稍后再试。",
     "no_deposit_open": "目前没有待确认的打款；请查看申请状态。",
     "too_many_requests": "请求过于频繁；请稍后再试。",
     "workflows_unavailable": "系统暂时繁忙；请稍后用同样的内容重试。",

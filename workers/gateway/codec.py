@@ -62,7 +62,8 @@ def _key_of(request: Request) -> str:
     gateway = gateway_of(request)
     cookie = request.cookies.get(COOKIE)
     sent = "authorization" in request.headers or "x-api-key" in request.headers
-    if sent or cookie is None or request.headers.get("origin") != gateway.ui_origin:
+    from_ui = gateway.ui_origin is not None and request.headers.get("origin") == gateway.ui_origin
+    if sent or cookie is None or not from_ui:
         return key_sent(request)
     return _key_in(gateway.keyring, cookie, datetime.now(UTC))
 

@@ -8,6 +8,7 @@ _CALLS = Rate(5_000, 10_000)
 _PARTNER_CALLS = Rate(50, 200)
 _KEYLESS_CALLS = Rate(1, 30)
 _GUESSES = Rate(10, 100)
+_DOCUMENTS = Rate(1 / 1800, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,13 @@ class Limits:
     either."""
     requests_at_once: int = 2_000
     bodies_bytes: int = 32 * 1024 * 1024
-    """Of all requests under way together. Parsed, a body takes about ten times its size."""
+    """Of all requests of the retailer's own systems under way. Parsed, a body takes about ten times its size."""
+    outside_bytes: int = 16 * 1024 * 1024
+    """Of all those of applicants and partners, but for files."""
+    files_bytes: int = 96 * 1024 * 1024
+    """Of all files that are being uploaded or looked into, which takes no more than their size."""
+    documents: Rate = _DOCUMENTS
+    """Files by one partner's key: each is kept for good."""
     body_within_s: float = 30.0
     """From the end of a request's head to the end of its body."""
     head_within_s: float = 10.0

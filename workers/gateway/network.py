@@ -7,6 +7,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from contracts.hours import Hours
+from contracts.onboarding import is_partner
 from contracts.partners import LocationUpsert
 from contracts.refusals import Refusal
 from contracts.subjects import RETAILER
@@ -18,9 +19,10 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 
 
 def refuse_location(location: LocationUpsert) -> None:
-    """Raises Refusal for what no schema can say. The retailer's own systems hear about orders under one id."""
-    if location.id == RETAILER:
-        raise Refusal("id_reserved", f"The id {RETAILER} is taken.", remedy="Choose another id.", field="id")
+    """Raises Refusal for what no schema can say. The retailer's own systems hear about orders under one id, and each
+    partner under its own."""
+    if location.id == RETAILER or is_partner(location.id):
+        raise Refusal("id_reserved", f"The id {location.id} is taken.", remedy="Choose another id.", field="id")
     refuse_wrong_prefixes({f"ships_to.{number}": prefix for number, prefix in enumerate(location.ships_to)})
     if location.hours is not None:
         _refuse_overlaps(location.hours)

@@ -7,7 +7,7 @@ from contracts.refusals import Refusal
 
 
 class OneAtATime:
-    """Uploads lie in memory while they are looked into: of each application one."""
+    """Uploads lie in memory while they are looked into: of each application or partner one."""
 
     def __init__(self) -> None:
         self._under_way: set[str] = set()
@@ -18,7 +18,7 @@ class OneAtATime:
         if caller in self._under_way:
             raise Refusal(
                 "upload_under_way",
-                "Another file of this application is being uploaded.",
+                "Another file of yours is being uploaded.",
                 remedy="Send one file after the other.",
                 status=429,
                 retry_after=1,

@@ -66,7 +66,7 @@ async def offer_own(
     name: CompanyName = None,
     credit_code: CreditCode = None,
 ) -> Response:
-    """By the partner's own key, also while it is suspended."""
+    """By the partner's own key, also while it is suspended. One file at a time, and seldom: each is kept."""
     if caller.partner is None:
         raise Refusal(
             "no_partner",
@@ -94,7 +94,10 @@ async def _offer(
         requirement=requirement, digest="0" * 64, valid_until=until, name=name, credit_code=credit_code
     )
     refuse(standing_of(record), Command(by=caller.name, offer=offer))
-    file = await read_file(request, gateway)
+    with gateway.uploads.one(partner):
+        if caller.partner is not None:
+            gateway.documents.count(partner)
+        file = await read_file(request, gateway)
     command = Command(by=caller.name, offer=offer.model_copy(update={"digest": file.digest}))
     await carry_out(gateway, partner, "offer", command, sortable())
     after = await known_partner(gateway, partner)

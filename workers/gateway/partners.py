@@ -157,16 +157,18 @@ async def rotate(request: Request, caller: Operates, partner: PartnerInPath) -> 
 
 @router.post("/v1/partners/{id}/credentials/revoke", **_secret("Take keys and credentials back", Nothing, Revoked))
 async def revoke(request: Request, caller: Operates, partner: PartnerInPath) -> Response:
-    """All of them, at once: connections end. The partner stays what it is; new ones are made with rotate and keys."""
+    """All of them, at once: connections end, nothing is sent to its webhooks, and what it has not collected yet it
+    cannot collect any more. The partner stays what it is; new ones are made with rotate and keys."""
     gateway = gateway_of(request)
     parse(_NOTHING, await read_json(request, gateway.limits.body_bytes))
     await known_partner(gateway, partner)
     try:
-        keys, at = await gateway.access.end(partner)
+        ended = await gateway.access.end(partner)
     except BusNotTold as error:
         raise unavailable() from error
-    await _note(gateway, caller, partner, "revoked access", f"{keys} keys")
-    return answer({"keys": keys, "revoked_at": at}, headers=_NOT_KEPT).response()
+    await _note(gateway, caller, partner, "revoked access", f"{ended.keys} keys, {ended.webhooks} webhooks")
+    told = {"keys": ended.keys, "webhooks": ended.webhooks, "revoked_at": ended.at}
+    return answer(told, headers=_NOT_KEPT).response()
 
 
 @router.post("/v1/partners/{id}/keys", **_secret("A further API key of a partner", Nothing, PartnerKey))

@@ -85,12 +85,7 @@ def needs(scope: Scope, key_of: Callable[[Request], str] | None = None) -> Calla
         caller = await keys.caller((key_of or key_sent)(request))
         if caller is None:
             gateway.guesses.count(address_of(request))
-            raise Refusal(
-                "unknown_key",
-                "This API key is not known, or was revoked.",
-                remedy="Send a valid key.",
-                status=401,
-            )
+            raise unknown_key()
         if scope not in caller.scopes:
             raise Refusal(
                 "scope_missing",
@@ -104,6 +99,11 @@ def needs(scope: Scope, key_of: Callable[[Request], str] | None = None) -> Calla
         return caller
 
     return check
+
+
+def unknown_key() -> Refusal:
+    detail = "This API key is not known, or was revoked."
+    return Refusal("unknown_key", detail, remedy="Send a valid key.", status=401)
 
 
 def key_sent(request: Request) -> str:

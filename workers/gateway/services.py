@@ -55,6 +55,7 @@ class Gateway:
     partner_calls: Rates
     keyless: Rates
     guesses: Rates
+    documents: Rates
     listeners: Listeners
     refusals: Refusals
     wakes: Wakes
@@ -131,6 +132,7 @@ def _wired(settings: Settings, limits: Limits, metrics: Metrics, mongo: Mongo, n
         partner_calls=Rates(limits.partner_calls, "too_many_requests"),
         keyless=Rates(limits.keyless_calls, "too_many_requests"),
         guesses=Rates(limits.guesses, "too_many_requests"),
+        documents=Rates(limits.documents, "too_many_requests"),
         listeners=Listeners(keys, limits),
         refusals=Refusals(mongo),
         wakes=wakes,

@@ -18,6 +18,8 @@ _PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 """Set aside for protocols (RFC 6890); not every version of Python says that it is not of the internet."""
 _TRANSLATED = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("2002::/16"))
 """Local-use NAT64 (RFC 8215) and 6to4: they lead to IPv4 addresses that are not looked at here."""
+_PLATFORM = (ipaddress.ip_network("168.63.129.16/32"), ipaddress.ip_network("192.88.99.0/24"))
+"""Public by their numbers only: what Azure answers its machines on, and the way to 6to4 (RFC 7526)."""
 
 
 class PrivateAddress(OSError):
@@ -34,8 +36,10 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
-        elif any(ip in network for network in _TRANSLATED) or ip.teredo is not None:
+        elif any(ip in network for network in _TRANSLATED) or ip.teredo is not None or ip.is_site_local:
             return False
+    if any(ip in network for network in _PLATFORM):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip in _PROTOCOLS)
 
 
@@ -52,6 +56,8 @@ def refuse_address(url: str, *, private: bool) -> None:
         raise _refused("not_https", f"The scheme is {parts.scheme or 'missing'}.")
     if not host or port == 0:
         raise _refused("bad_format", "The address names no host.")
+    if "%" in host:
+        raise _refused("bad_format", "The host has a percent sign.")
     if parts.username is not None or parts.password is not None:
         raise _refused("bad_format", "The address carries a name or password.")
     if parts.fragment:
@@ -78,7 +84,9 @@ def _refused(code: str, detail: str) -> Refusal:
 
 
 class PublicOnly(AbstractResolver):
-    """Resolves names for one connection, and raises PrivateAddress when any of their addresses is not public."""
+    """Resolves names for one connection, and raises PrivateAddress when any of their addresses is not public, and when
+    there is none. Which it is, and where a name leads, is not said: partners read why a webhook failed, and could else
+    ask our resolver about names that only it knows."""
 
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._resolver = resolver or ThreadedResolver()
@@ -86,11 +94,17 @@ class PublicOnly(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        private = [one["host"] for one in found if not is_public(one["host"])]
-        if private:
-            raise PrivateAddress(f"{host} leads to {private[0]}, which is not public")
+        try:
+            found = await self._resolver.resolve(host, port, family)
+        except OSError as error:
+            raise _leads_nowhere(host) from error
+        if not all(is_public(one["host"]) for one in found):
+            raise _leads_nowhere(host)
         return found
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _leads_nowhere(host: str) -> PrivateAddress:
+    return PrivateAddress(f"{host} leads to no address, or to one that is not public")

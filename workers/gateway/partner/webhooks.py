@@ -24,13 +24,15 @@ from contracts.webhooks import (
 )
 from infra.hearing import Gone
 from infra.keys import Scope
+from infra.mongo import Session
+from infra.webhooks import revoke_webhooks
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse
 from workers.gateway.carried import Work, carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.partner.access import Named, Partners, Stream, stream_for, streams_of
 from workers.gateway.partner.reading import gone
-from workers.gateway.security import Caller
+from workers.gateway.security import Caller, unknown_key
 from workers.gateway.services import Gateway, gateway_of
 from workers.webhooks.addresses import refuse_address
 from workers.webhooks.keeping import COLLECTION, FREE
@@ -91,24 +93,43 @@ async def make_webhook(request: Request, caller: Partners, stream: Stream) -> Re
         refuse_address(asked.url, private=gateway.limits.webhook_private)
         known = await gateway.mongo.webhooks.find_one({"_id": f"wh-{request_id}"})
         if known is None:
-            await _refuse_more(gateway, stream)
             known = gateway.sealing.row(await _new(gateway, caller, stream, asked, request_id), COLLECTION)
-            await gateway.mongo.webhooks.insert_one(known)
+            await _insert(gateway, known)
+        await _end_if_revoked(gateway, caller, stream)
         made = _opened(gateway, known)
         return replace(answer({**_view(made), "secret": made.secrets[-1].secret}, 201), secret=True)
 
     return await carried_out(request, caller, work)
 
 
-async def _refuse_more(gateway: Gateway, stream: str) -> None:
-    most = gateway.limits.webhooks_per_stream
-    if await gateway.mongo.webhooks.count_documents({"stream": stream}) >= most:
-        raise Refusal(
-            "too_many_webhooks",
-            f"{stream} has {most} webhooks.",
-            remedy="Delete one that is not used any more.",
-            status=409,
-        )
+async def _insert(gateway: Gateway, row: Mapping[str, Any]) -> None:
+    """One at a time of a stream, so that those which come at once are counted too. Raises Refusal 409."""
+    mongo, stream, most = gateway.mongo, row["stream"], gateway.limits.webhooks_per_stream
+
+    async def work(session: Session) -> None:
+        turn = {"$inc": {"webhooks_made": 1}}
+        await mongo.positions.update_one({"_id": stream}, turn, upsert=True, session=session)
+        if await mongo.webhooks.count_documents({"stream": stream}, session=session) >= most:
+            raise Refusal(
+                "too_many_webhooks",
+                f"{stream} has {most} webhooks.",
+                remedy="Delete one that is not used any more.",
+                status=409,
+            )
+        await mongo.webhooks.insert_one(dict(row), session=session)
+
+    await mongo.transaction(work)
+
+
+async def _end_if_revoked(gateway: Gateway, caller: Caller, stream: str) -> None:
+    """A key that was taken back is let in for a moment more, and must leave nothing behind that goes on without it.
+
+    Keys are taken back before webhooks are: what was written before is found then, what is written after is ended
+    here. Raises Refusal 401.
+    """
+    if caller.partner is not None and await gateway.keys.revoked([caller.key]):
+        await revoke_webhooks(gateway.mongo, [stream])
+        raise unknown_key()
 
 
 async def _new(gateway: Gateway, caller: Caller, stream: str, asked: WebhookPlacement, request_id: str) -> Webhook:
@@ -234,7 +255,8 @@ async def replay_webhook(request: Request, caller: Partners, hook_id: Id) -> Res
         hook = await _find(gateway, caller, hook_id)
         _refuse_revoked(caller, hook)
         position = await _position(gateway, hook.stream, asked.begin - 1, "from")
-        return answer(_view(await _change(gateway, caller, hook_id, {**_RESUMED, "position": position})))
+        changed = await _change(gateway, caller, hook, {**_RESUMED, "position": position})
+        return answer(_view(changed))
 
     return await carried_out(request, caller, work)
 
@@ -283,17 +305,18 @@ def _refuse_revoked(caller: Caller, hook: Webhook) -> None:
 def _changing(caller: Caller, hook_id: str, change: Any, *, shows_secret: bool = False) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         hook = await _find(gateway, caller, hook_id)
-        changed = await _change(gateway, caller, hook_id, change(gateway, hook, body))
+        changed = await _change(gateway, caller, hook, change(gateway, hook, body))
         more = {"secret": changed.secrets[-1].secret} if shows_secret else {}
         return replace(answer({**_view(changed), **more}), secret=shows_secret)
 
     return work
 
 
-async def _change(gateway: Gateway, caller: Caller, hook_id: str, changes: dict[str, Any]) -> Webhook:
+async def _change(gateway: Gateway, caller: Caller, hook: Webhook, changes: dict[str, Any]) -> Webhook:
     """Whoever sends sees by the generation that something has changed."""
-    await gateway.mongo.webhooks.update_one({"_id": hook_id}, {"$set": changes, "$inc": {"generation": 1}})
-    return await _find(gateway, caller, hook_id)
+    await gateway.mongo.webhooks.update_one({"_id": hook.id}, {"$set": changes, "$inc": {"generation": 1}})
+    await _end_if_revoked(gateway, caller, hook.stream)
+    return await _find(gateway, caller, hook.id)
 
 
 async def _find(gateway: Gateway, caller: Caller, hook_id: str) -> Webhook:
