@@ -1,4 +1,7 @@
-"""`tongqu supply simulate`: real demand replayed day by day through the policies of production. It never writes."""
+"""`tongqu supply simulate`: real demand replayed day by day through the policies of production.
+
+Days that nobody has counted yet are counted, as a run does; nothing else is written.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
