@@ -172,7 +172,14 @@ def _play_all(points: Sequence[tuple[str, int]], asked: argparse.Namespace) -> l
         for done in as_completed([pool.submit(figures_of, asked.data, *point, asked.series) for point in points]):
             found.append(done.result())
             progress.advance(task)
+            progress.console.print(_told(found[-1]), soft_wrap=True)
     return sorted(found, key=lambda one: (one["data"], one["seed"]))
+
+
+def _told(one: Figures) -> str:
+    costs = {arm: row["cost"] for arm, row in one["runs"]["cost"].items()}
+    best = min((arm for arm in costs if arm not in (OURS, BLIND, BOUND)), key=lambda arm: costs[arm])
+    return f"{one['data']}, seed {one['seed']}: {OURS} {costs[OURS]:.3f}, {best} {costs[best]:.3f}"
 
 
 def _tables(found: Sequence[Figures], out: Console) -> None:

@@ -33,17 +33,17 @@ from tests.supplying import Network, poisson
 from tests.support import eventually
 
 STORES = [f"store-{number:02}" for number in range(11)]
-SKUS = [f"sku-{number:03}" for number in range(100)]
+SKUS = [f"sku-{number:03}" for number in range(200)]
 HISTORY = 30
 
 
 async def sold_out_network(mongo: Mongo) -> None:
-    """1,100 series in three chunks; the first store has too much of a fifth of all goods, the others too little."""
+    """2,200 series in three chunks; the first store has too much of a fifth of all goods, the others too little."""
     network = Network(mongo, milliseconds(mongo.clock.now()))
     await network.open(*STORES)
     await network.region(history_days=HISTORY)
-    await network.supplier(*SKUS[:50], name="supplier-1", multiple=6)
-    await network.supplier(*SKUS[50:], name="supplier-2", minimum=24)
+    await network.supplier(*SKUS[:100], name="supplier-1", multiple=6)
+    await network.supplier(*SKUS[100:], name="supplier-2", minimum=24)
     levels = {store: {sku: 1 + n % 3 for n, sku in enumerate(SKUS)} for store in STORES}
     levels[STORES[0]] |= dict.fromkeys(SKUS[::5], 2_000)
     await network.stock(levels)
@@ -98,8 +98,8 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
     row = await mongo.supply_runs.find_one({"_id": run})
     assert row is not None and row["state"] == "running", "the run was over before the worker was killed"
     worker.start()
-    assert (await handle.result()).forecast == 1_100
-    assert await mongo.forecasts.count_documents({"run": run}) == 1_100
+    assert (await handle.result()).forecast == 2_200
+    assert await mongo.forecasts.count_documents({"run": run}) == 2_200
     proposals = {one["_id"]: one async for one in mongo.proposals.find({"run": run})}
     assert {one["kind"] for one in proposals.values()} == {"transfer", "purchase"}
 
