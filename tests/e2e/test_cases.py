@@ -145,6 +145,22 @@ async def test_cases_open_themselves_by_what_orders_tell(places: Places, mongo: 
     await shop.send("POST", f"/v1/orders/{order}/cancellation", {"reason": "no more"})
 
 
+async def test_the_bot_answers_from_the_order_itself_and_hands_over_when_asked(
+    places: Places, mongo: Mongo, shop: Shop
+) -> None:
+    order, parcel = await _delivered(places, mongo)
+    asked = {"order": order, "customer": f"c-{places.sku}", "text": "我的快递到哪里了？"}
+    opened = await shop.send("POST", "/v1/cases", asked)
+    case = opened["id"]
+    row = await _case_is(mongo, case, messages={"$gte": 2})
+    said = (await shop.send("GET", f"/v1/cases/{case}/messages"))["messages"]
+    assert (row["kind"], row["state"], said[1]["sender"]) == ("order_status", "bot", "bot")
+    assert order in said[1]["text"] and parcel in said[1]["text"]
+    await shop.send("POST", f"/v1/cases/{case}/messages", {"text": "转人工"})
+    people = await _case_is(mongo, case, state="open")
+    assert people["clocks"]["first_response"] is not None
+
+
 async def test_the_queues_show_what_is_open(shop: Shop, mongo: Mongo) -> None:
     shown = await shop.send("GET", "/v1/cases/queues")
     live = await mongo.cases.count_documents({"state": {"$in": ["bot", "open", "waiting_customer", "waiting_partner"]}})
