@@ -10,6 +10,7 @@ import pytest
 from activities.orders.moves import Moves, Tell
 from activities.returns.advance import advance_return
 from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE
+from contracts.case_events import CASE_REPLY_TYPE
 from contracts.events import REPLY_TYPE, STOCK_TYPE, CloudEvent
 from contracts.orders import ParcelState
 from contracts.returns import Return, ReturnLine, ReturnState
@@ -98,6 +99,7 @@ def test_every_way_carries_every_event(described: dict[str, Any]) -> None:
         STOCK_TYPE,
         PURCHASE_REPLY_TYPE,
         SUPPLY_TYPE,
+        CASE_REPLY_TYPE,
     }
 
 

@@ -27,6 +27,7 @@ BULK = (
     "/v1/carriers",
     "/v1/carriers/{id}/tracking",
     "/v1/commission-rules",
+    "/v1/supply/sourcing",
 )
 
 
@@ -41,7 +42,8 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
         "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
-        "TONGQU_DATA_DIR": str(folder),
+        # Of the same keys: what the other gateway has sealed, it opens.
+        "TONGQU_DATA_DIR": str(gateway_settings.data_dir),
         # Of requests without a good key it makes hundreds, and each is to be answered as the document says.
         "TONGQU_KEY_GUESSES_BURST": "1000000",
     }

@@ -220,7 +220,7 @@ async def see_rota(request: Request, caller: Operates, team: _Id, version: _Vers
 
 @router.get(
     "/v1/service/duty",
-    **operation("See who is on duty", {200: answers_with(OnDutyView, "By team.")}, scope=Scope.OPERATE),
+    **operation("See who is on duty", {200: answers_with(OnDutyView, "By team.")}, scope=Scope.OPERATE, problems=[404]),
 )
 async def see_duty(
     request: Request,

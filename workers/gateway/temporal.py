@@ -25,6 +25,7 @@ from infra.supply_schedules import describe_schedule, ensure_schedule, pause_sch
 from infra.temporal import connect
 
 _WITHIN_S = 30.0
+_SOON_S = 5.0
 _ANSWERED_WITHIN_S = 3.0
 
 
@@ -108,7 +109,7 @@ class Durable:
             search_attributes=TypedSearchAttributes([SearchAttributePair(REGION, [region] if region else [])]),
         )
         try:
-            async with asyncio.timeout(_WITHIN_S):
+            async with asyncio.timeout(_SOON_S):
                 await client.execute_update_with_start_workflow(update, start_workflow_operation=start)
         except WorkflowUpdateFailedError as error:
             raise error.cause or error from error
