@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contracts.subjects import EVENTS, partner_consumer
 from infra.nats_jwt import answer_to
 
-PULL_S = (60.0, 110.0)
+PULL_S = (15.0, 30.0)
 """How long a request for events waits at the server, by chance: those who connected together, as after a restart of the
 server, would else ask again together, for ever."""
 _BATCH = 100

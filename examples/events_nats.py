@@ -29,7 +29,7 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NothingThere
 
 STREAM = "EVENTS"
-PULL_S = (60.0, 110.0)
+PULL_S = (5.0, 10.0)
 """How long to wait for an event before asking again, by chance: else all who connected together would ask together."""
 Event = dict[str, Any]
 

@@ -35,7 +35,7 @@ from nats.errors import TimeoutError as NothingThere
 from nats.js import JetStreamContext
 
 STREAM = "EVENTS"
-PULL_S = (60.0, 110.0)
+PULL_S = (5.0, 10.0)
 """How long to wait for an event before asking again, by chance: else all who connected together would ask together."""
 LOOK_EVERY_S = 10.0
 """How often new locations are looked for, and whether all are still followed."""

@@ -85,4 +85,4 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], served: 
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}
     if isinstance(case.query, dict) and str(case.query.get("wait_s", "0")).isdecimal():
         case.query.pop("wait_s", None)
-    case.call_and_validate(base_url=served, headers=headers, excluded_checks=without)
+    case.call_and_validate(base_url=served, headers=headers, excluded_checks=without, timeout=60)
