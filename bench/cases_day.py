@@ -1,7 +1,7 @@
 """A day of cases on the server that skips time: no breach unnoticed, no case lost, the ladder as designed, load even.
 
-Forty people on the first line in six shifts around the clock, twelve specialists, four leads. Customers open cases all
-day, most at noon; some write again, some reopen. People answer and resolve in their own time; some cases they never
+Forty-two people on the first line in six shifts around the clock, twelve specialists, two leads. Customers open cases
+all day, most at noon; some write again, some reopen. People answer and resolve in their own time; some cases they never
 touch, so that silence, breaches and the ladder have their part. Everything is carried by the process, the activity
 and the database as they are; afterwards each case is held against what was promised, reckoned anew.
 """
@@ -166,12 +166,13 @@ def plans(count: int, begun: datetime, chance: random.Random) -> list[Plan]:
 
 
 def people() -> list[tuple[TeamDraft, RotaDraft]]:
-    """First line: forty in six shifts of eight hours that begin every four; specialists and leads in twelve hours."""
+    """First line: forty-two in six shifts of eight hours that begin every four, with every language in each;
+    specialists in two shifts, leads always."""
     line = [
         Agent(
             id=f"p-{number:02}",
-            languages=["zh", "en"] if number % 3 == 0 else ["zh"],
-            dialects=["cantonese"] if number % 4 == 1 else [],
+            languages=["zh", "en"] if number // 6 % 3 == 0 else ["zh"],
+            dialects=["cantonese"] if number // 6 % 4 == 1 else [],
             capacity=400,
         )
         for number in range(42)
