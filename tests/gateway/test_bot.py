@@ -130,8 +130,8 @@ async def test_a_cancellation_is_confirmed_and_done_once(api: Api, mongo: Mongo,
     row = await mongo.orders.find_one({"_id": order})
     assert row is not None
     assert row["cancellation"]["by"] == "bot"
-    told = await Talk(bot, order).say("订单取消了吗 现在什么状态")
-    assert "已取消" in str(told.text)
+    told = await Talk(bot, order).say("我的订单现在到哪了")
+    assert "正在取消" in str(told.text)
 
 
 async def test_what_is_not_confirmed_is_not_done(api: Api, mongo: Mongo, carrier: Carrier, bot: Bot) -> None:

@@ -51,7 +51,8 @@ def test_yes_to_what_was_asked_goes_on_with_it() -> None:
     first = say(Dialogue(order="o-1"), "东西的事", "order_status", 0.5)
     second = say(first.dialogue, "是的", "other", 0.9)
     assert second.ask == Ask("order_status", "o-1")
-    assert second.dialogue.failures == 0
+    fact = Fact("status_looking", values={"order": "o-1"})
+    assert told(second.dialogue, second.ask, fact).dialogue.failures == 0
 
 
 def test_what_is_not_understood_at_all_is_to_be_said_otherwise() -> None:

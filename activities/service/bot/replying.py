@@ -166,7 +166,6 @@ def _carried(dialogue: Dialogue, heard: Heard, intent: Intent, understood: Under
         update={
             "intent": intent,
             "awaits": "",
-            "failures": 0,
             "order": slots.order or dialogue.order,
             "division": slots.division or dialogue.division,
         }
