@@ -224,9 +224,9 @@ class TestEnding:
         fine(story.at(after(3), happened("rate", after(3), by="app", score=5)))
         again = story.at(after(4), happened("rate", after(4), by="app", score=1))
         assert refusal(again).code == "rated_already"
-        story.at(after(days=8))
-        assert story.case.state == "closed" and story.case.satisfaction is not None
-        assert story.case.satisfaction.score == 5
+        closed = story.at(after(days=8)).case
+        assert closed.state == "closed" and closed.satisfaction is not None
+        assert closed.satisfaction.score == 5
 
     def test_the_customers_words_reopen_it_with_the_rest_of_the_time(self) -> None:
         story = self.resolved()
