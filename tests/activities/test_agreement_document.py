@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import x509
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils.generic import NameObject, StreamObject
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pypdf import PdfReader
 
 from activities.agreements.document import pdf_of
@@ -215,11 +216,19 @@ def test_what_was_changed_before_the_first_signature_is_found(authority: Authori
     assert evidence.findings == ["changed_after_signing"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def gaps(pdf: bytes) -> list[range]:
+    """Where signatures lie. What they carry beside the signature itself, such as certificates, no signature covers."""
+    found = (signature.byte_range for signature in PdfFileReader(BytesIO(pdf)).embedded_regular_signatures)
+    return [range(int(start + length), int(end)) for start, length, end, _ in found]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0), bit=st.integers(0, 7))
 def test_one_flipped_bit_anywhere_is_found(authority: Authority, whole: bytes, place: int, bit: int) -> None:
+    at = place % len(whole)
+    assume(not any(at in gap for gap in gaps(whole)))
     flipped = bytearray(whole)
-    flipped[place % len(whole)] ^= 1 << bit
+    flipped[at] ^= 1 << bit
     assert looked_over(bytes(flipped), authority).findings != []
 
 
