@@ -5,20 +5,39 @@ taken in `case_inbox`. Personal data (names, phones, words of persons) is sealed
 event.
 """
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, StringConstraints
+from typing import Any, Literal
 
 from contracts.applications import Language
-from contracts.base import Document, Moment, Request
+from contracts.base import Document, Moment
+from contracts.case_requests import REQUESTS as REQUESTS
+from contracts.case_requests import Action as Action
+from contracts.case_requests import AskPartner as AskPartner
+from contracts.case_requests import Assign as Assign
+from contracts.case_requests import CaseId as CaseId
+from contracts.case_requests import CaseKind as CaseKind
+from contracts.case_requests import Compensate as Compensate
+from contracts.case_requests import Correct as Correct
+from contracts.case_requests import DecideMoney as DecideMoney
+from contracts.case_requests import Doing as Doing
+from contracts.case_requests import Escalate as Escalate
+from contracts.case_requests import Found as Found
+from contracts.case_requests import Merge as Merge
+from contracts.case_requests import Note as Note
+from contracts.case_requests import Opening as Opening
+from contracts.case_requests import PartnerSays as PartnerSays
+from contracts.case_requests import Prioritise as Prioritise
+from contracts.case_requests import Rating as Rating
+from contracts.case_requests import Reason as Reason
+from contracts.case_requests import Recount as Recount
+from contracts.case_requests import Reopen as Reopen
+from contracts.case_requests import ReplyToCustomer as ReplyToCustomer
+from contracts.case_requests import Resolve as Resolve
+from contracts.case_requests import Say as Say
+from contracts.case_requests import Words as Words
 from contracts.caseclock import CaseClocks, Priority
-from contracts.divisions import DivisionCode
-from contracts.ids import OrderId, Sku, sortable
-from contracts.money import Amount, Currency
-from contracts.partnership import Category
+from contracts.ids import sortable
 from contracts.personal import PersonalText, PersonName, Phone
-from contracts.service_policy import STANDARD, OnLadder, Tier
-from contracts.service_teams import AgentId, Dialect, TeamId
+from contracts.service_policy import STANDARD, OnLadder
 
 WORKFLOW = "ServiceCase"
 TASK_QUEUE = "service"
@@ -29,32 +48,6 @@ LOOK = "look"
 """The update (and signal `bell`) of the workflow: something has come in."""
 BELL = "bell"
 
-CaseId = Annotated[str, StringConstraints(pattern=r"^case-[0-9a-hjkmnp-tv-z]{18}$")]
-Words = Annotated[PersonalText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-
-CaseKind = Literal[
-    "order_status",
-    "delivery_eta",
-    "cancel_order",
-    "change_address",
-    "return_request",
-    "refund_status",
-    "price_protection",
-    "invoice",
-    "nearest_outlet",
-    "opening_hours",
-    "complaint",
-    "talk_to_human",
-    "other",
-    "late_predicted",
-    "late_missed",
-    "order_refused",
-    "refund_failed",
-    "partner_silent",
-    "repeat_complaint",
-]
-"""What a case is about: an intent of a customer, or what the system found by itself."""
 FOUND_BY_SYSTEM: frozenset[CaseKind] = frozenset(
     {"late_predicted", "late_missed", "order_refused", "refund_failed", "partner_silent", "repeat_complaint"}
 )
@@ -117,9 +110,6 @@ class Compensation(Document):
     decided_by: str | None = None
     key: str
     code: str | None = None
-
-
-Action = Literal["reroute", "cancel", "reship", "refund", "take_back"]
 
 
 class Correction(Document):
@@ -240,164 +230,6 @@ class CaseRecord(Document):
     def holder(self) -> str | None:
         """In whose hands it is and counts."""
         return self.assignee if self.state in PEOPLE else None
-
-
-class Opening(Request):
-    """What a caller says to open a case; a live case of the same matter takes it in instead."""
-
-    kind: CaseKind | None = Field(default=None, description="Left out: the bot finds out.")
-    region: DivisionCode | None = Field(default=None, description="Left out: the order's.")
-    language: Language = "zh"
-    dialect: Dialect | None = None
-    channel: str = Field(default="app", pattern=r"^[a-z0-9_-]{1,40}$")
-    customer: str | None = Field(default=None, min_length=1, max_length=64, description="Your own id of the customer.")
-    name: PersonName | None = None
-    phone: Phone | None = None
-    tier: Tier = STANDARD
-    order: OrderId | None = None
-    sku: Sku | None = None
-    product: Category | None = None
-    priority: Priority | None = None
-    text: Words | None = None
-    person: bool = Field(default=False, description="Straight to people, without the bot.")
-
-
-class Say(Request):
-    """Words of the customer."""
-
-    text: Words
-    language: Language | None = None
-
-
-class ReplyToCustomer(Request):
-    """Words of an agent to the customer. `wait`: the customer's turn; clocks stand until they write."""
-
-    text: Words
-    wait: bool = True
-
-
-class Note(Request):
-    """Among colleagues."""
-
-    text: Words
-
-
-class Assign(Request):
-    """To a person or a team; neither: to whom the rules choose."""
-
-    assignee: AgentId | None = None
-    team: TeamId | None = None
-
-
-class Escalate(Request):
-    reason: Reason
-
-
-class Prioritise(Request):
-    priority: Priority
-    reason: Reason
-
-
-class AskPartner(Request):
-    """What a partner is to answer. It is told on its stream; nothing personal may be in it."""
-
-    text: Reason
-    partner: str | None = Field(default=None, min_length=1, max_length=64, description="Left out: the case's.")
-
-
-class Compensate(Request):
-    """Money for the customer, in minor units of the order's currency; above the limit it waits for approval."""
-
-    amount: Annotated[Amount, Field(ge=1)]
-    currency: Currency = "CNY"
-    reason: Reason
-
-
-class DecideMoney(Request):
-    """About a compensation that waits."""
-
-    number: int = Field(ge=1, strict=True)
-    approve: bool = Field(strict=True)
-    note: Reason | None = None
-
-
-class Correct(Request):
-    """reroute, cancel: what has not been shipped. reship, refund: a parcel that is lost is sent again, or paid back.
-    take_back: its goods are to come back."""
-
-    action: Action
-    parcel: str | None = Field(default=None, min_length=1, max_length=100)
-    reason: Reason
-
-
-class Resolve(Request):
-    code: Literal["solved", "answered", "compensated", "corrected", "not_justified", "given_up"] = "solved"
-    fault: Literal["partner", "carrier", "retailer", "customer", "nobody"] = "nobody"
-    note: Reason | None = None
-    text: Words | None = Field(default=None, description="Told to the customer.")
-
-
-class Reopen(Request):
-    reason: Reason
-
-
-class Merge(Request):
-    """Into another live case, which takes its messages."""
-
-    into: CaseId
-
-
-class Rating(Request):
-    """How satisfied the customer is."""
-
-    score: int = Field(ge=1, le=5, strict=True)
-    text: Words | None = None
-
-
-class PartnerSays(Request):
-    """Words of a partner about a case that concerns it."""
-
-    text: Words
-
-
-class Found(Request):
-    """Something that the system noticed. `cause`: the id of the event."""
-
-    kind: CaseKind
-    cause: str
-    priority: Priority = "normal"
-    note: Reason | None = None
-
-
-Doing = Literal[
-    "say", "reply", "note", "assign", "escalate", "prioritise", "ask_partner", "compensate", "decide", "correct",
-    "resolve", "reopen", "merge", "rate", "partner_says", "found", "recount",
-]  # fmt: skip
-
-
-class Recount(Request):
-    """Reckon the clocks anew, by the policy and calendar that hold now."""
-
-
-REQUESTS: dict[Doing, type[Request]] = {
-    "say": Say,
-    "reply": ReplyToCustomer,
-    "note": Note,
-    "assign": Assign,
-    "escalate": Escalate,
-    "prioritise": Prioritise,
-    "ask_partner": AskPartner,
-    "compensate": Compensate,
-    "decide": DecideMoney,
-    "correct": Correct,
-    "resolve": Resolve,
-    "reopen": Reopen,
-    "merge": Merge,
-    "rate": Rating,
-    "partner_says": PartnerSays,
-    "found": Found,
-    "recount": Recount,
-}
 
 
 class CaseEvent(Document):

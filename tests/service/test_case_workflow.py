@@ -36,6 +36,8 @@ class TestLife:
         assert words[:4] == ["包裹破损了", "非常抱歉，马上处理。", "好的", "已补发"]
         loads = {row["_id"]: row["open"] async for row in floor.mongo.service_loads.find({})}
         assert loads == {by: 0}
+        history = await process.fetch_history()
+        assert len(history.events) <= 90, "a life of five things that were done"
 
     async def test_words_are_sealed_and_in_no_history(self, floor: Floor) -> None:
         case = await floor.open(customer="c-1", name="王小明", phone="13800001111", text="我叫王小明，手机13800001111")

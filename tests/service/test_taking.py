@@ -219,16 +219,14 @@ class TestEnding:
 
     def test_resolved_it_asks_how_it_was_and_closes_after_the_window(self) -> None:
         story = self.resolved(fault="partner")
-        assert str(story.case.state) == "resolved"
-        assert story.case.clocks.level is None
+        assert story.case.state == "resolved" and story.case.clocks.level is None
         assert [one.sender for one in story.works[-1].messages] == ["agent", "system"]
         fine(story.at(after(3), happened("rate", after(3), by="app", score=5)))
         again = story.at(after(4), happened("rate", after(4), by="app", score=1))
         assert refusal(again).code == "rated_already"
-        story.at(after(days=8))
-        assert str(story.case.state) == "closed"
-        assert story.case.satisfaction is not None
-        assert story.case.satisfaction.score == 5
+        closed = story.at(after(days=8)).case
+        assert closed.state == "closed" and closed.satisfaction is not None
+        assert closed.satisfaction.score == 5
 
     def test_the_customers_words_reopen_it_with_the_rest_of_the_time(self) -> None:
         story = self.resolved()
