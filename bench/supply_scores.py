@@ -113,8 +113,8 @@ def _said(world: World, origins: Sequence[int], rows: slice) -> Mapping[str, Flo
 
 
 def models(world: World, periods: int) -> list[Any]:
-    """statsforecast's models for such series. AutoETS, AutoARIMA and AutoCES are left out: they take four to a hundred
-    times as long as the slowest of these, and did not do better than theta on either data set when they were tried."""
+    """statsforecast's models for such series. AutoETS and AutoCES are left out: they take several times as long as the
+    slowest of these, and on daily series of both data sets they did not do better than theta."""
     from statsforecast import models as of
 
     season, level = world.table.rhythm.season, min(world.table.rhythm.level, periods)

@@ -226,6 +226,8 @@ class Position(Document):
     backorders: int = 0
     purchases: int = 0
     """Open lines of purchase orders, and proposals that were approved and are not ordered yet."""
+    before: int = 0
+    """Of these: expected before what is ordered now could come."""
     transfers_in: int = 0
     transfers_out: int = 0
     """Approved and not shipped yet."""

@@ -63,7 +63,8 @@ async def forecast_chunk(mongo: Mongo, step: RunStep, pool: Executor) -> Made:
     policies = await read_policies(mongo)
     loop = asyncio.get_running_loop()
     made = await loop.run_in_executor(pool, reckon, table, wanted, policies, run.id, today)
-    there = await _positions(mongo, chunk, region)
+    comes = {key: today + timedelta(days=supply.days) for key, supply in supplies.items() if supply is not None}
+    there = await _positions(mongo, chunk, region, comes)
     rows = [
         _planned(run, chunk, one, key, at[key], supplies.get(key), there[key], articles.get(key[1]), sources)
         for key, one in zip(_keys(chunk), made, strict=True)
@@ -139,15 +140,17 @@ def wanted_of(key: Key, place: Location | None, articles: Mapping[str, Article],
     )
 
 
-async def _positions(mongo: Mongo, chunk: Chunk, region: Region) -> Mapping[Key, Position]:
+async def _positions(mongo: Mongo, chunk: Chunk, region: Region, comes: Mapping[Key, date]) -> Mapping[Key, Position]:
     waiting = {(one.location, one.sku): one.backorders for one in chunk.series}
     if not chunk.regional:
-        return await positions(mongo, _keys(chunk), waiting)
+        return await positions(mongo, _keys(chunk), waiting, comes)
     inside = sorted(await inside_of(mongo, region))
     skus = [one.sku for one in chunk.series]
     backorders = await _all_backorders(mongo, chunk.run, set(skus))
-    parts = await positions(mongo, [(place, sku) for sku in skus for place in inside], backorders)
     whole = f"{REGIONAL}{region.id}"
+    keys = [(place, sku) for sku in skus for place in inside]
+    of_whole = {key: comes[whole, key[1]] for key in keys if (whole, key[1]) in comes}
+    parts = await positions(mongo, keys, backorders, of_whole)
     return {(whole, sku): regional(parts[place, sku] for place in inside) for sku in skus}
 
 

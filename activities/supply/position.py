@@ -13,16 +13,23 @@ from contracts.orders import Stage
 from contracts.partners import Location
 from contracts.replenishing import Region
 from contracts.supply import Position
+from contracts.workdays import Day
 from infra.mongo import Mongo
 
+_NEVER: Mapping[Key, Day] = {}
 _APPROVED = {"state": {"$in": ["approved", "changed"]}}
 
 
-async def positions(mongo: Mongo, series: Sequence[Key], backorders: Mapping[Key, int]) -> dict[Key, Position]:
-    """Of each series. Everything that is open counts once: approved and not ordered yet, ordered, under way."""
+async def positions(
+    mongo: Mongo, series: Sequence[Key], backorders: Mapping[Key, int], comes: Mapping[Key, Day] = _NEVER
+) -> dict[Key, Position]:
+    """Of each series. Everything that is open counts once: approved and not ordered yet, ordered, under way.
+
+    `comes`: the day on which what is ordered now would come, where it could be ordered.
+    """
     places, skus = sorted({place for place, _ in series}), sorted({sku for _, sku in series})
     purchases, moving_in, moving_out = Counter[Key](), Counter[Key](), Counter[Key]()
-    await _ordered(mongo, places, skus, purchases)
+    before = await _ordered(mongo, places, skus, purchases, comes)
     await _approved(mongo, places, skus, purchases, moving_in, moving_out)
     await _transfers(mongo, places, skus, moving_in)
     levels = {
@@ -35,6 +42,7 @@ async def positions(mongo: Mongo, series: Sequence[Key], backorders: Mapping[Key
             reserved=levels.get(key, (0, 0))[1],
             backorders=backorders.get(key, 0),
             purchases=purchases[key],
+            before=before[key],
             transfers_in=moving_in[key],
             transfers_out=moving_out[key],
         )
@@ -42,14 +50,23 @@ async def positions(mongo: Mongo, series: Sequence[Key], backorders: Mapping[Key
     }
 
 
-async def _ordered(mongo: Mongo, places: list[str], skus: list[str], purchases: Counter[Key]) -> None:
-    """Lines of purchase orders on which goods are still to come."""
+async def _ordered(
+    mongo: Mongo, places: list[str], skus: list[str], purchases: Counter[Key], comes: Mapping[Key, Day]
+) -> Counter[Key]:
+    """Lines of purchase orders on which goods are still to come. Returns what of them is expected earlier than what is
+    ordered now; what is late may come any day."""
+    before = Counter[Key]()
     found = {"state": {"$in": list(AWAITED)}, "location": {"$in": places}, "lines.sku": {"$in": skus}}
     async for row in mongo.purchase_orders.find(found, {"location": 1, "lines": 1}):
         for line in row["lines"]:
             asked = line["ordered"] if line.get("confirmed") is None else line["confirmed"]
             left = asked - line.get("received", 0) - line.get("cancelled", 0)
-            purchases[row["location"], line["sku"]] += max(left, 0)
+            key = (row["location"], line["sku"])
+            purchases[key] += max(left, 0)
+            day = line.get("expected") or line.get("promised") or line["due"]
+            if key in comes and day < f"{comes[key]}":
+                before[key] += max(left, 0)
+    return before
 
 
 async def _approved(

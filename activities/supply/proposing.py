@@ -257,7 +257,9 @@ def _purchases(
             continue  # It buys for the whole region, of which it is a part.
         policy = policies[row.policy, row.policy_version]
         moved = brought.get((row.location, row.sku), 0)
-        lost = 0.0 if policy.one_season else lost_before(row.forecast, row.position.total + moved, row.lead_days)
+        # What comes with it, or after it, sells nothing before.
+        there = row.position.total - row.position.purchases + row.position.before + moved
+        lost = 0.0 if policy.one_season else lost_before(row.forecast, there, row.lead_days)
         units = quantity(row.position, row.target, policy, row.sourcing, moved, lost)
         if units.units:
             row.target.terms["lost_before"] = round(lost, 3)
