@@ -17,6 +17,10 @@ _DAY_S = 86400
 
 MESSAGE_MAX = 1 * _MIB
 """Bytes in one message; 500 replies or an order of 200 lines are a tenth of it."""
+REPLIES_WAITING_MAX = 2_000
+"""Messages of one partner's stream that are not taken yet; more are refused."""
+STREAM_FULL = 10077
+"""The server's code for a message that a limit keeps out of a stream."""
 PARTNERS_MAX = 20_000
 """Consumers on EVENTS. Without a limit of its own, nats-server allows a stream 1,000."""
 AT_ONCE = 50
@@ -69,9 +73,20 @@ STREAMS: tuple[api.StreamConfig, ...] = (
         max_consumers=PARTNERS_MAX,
         allow_direct=True,
     ),
-    # Ids of messages are kept as short as may be: they are the senders' own, and nobody shall use up another's. Answers
-    # that come twice are known by their own ids.
-    _stream(REPLIES, reply_subject("*"), max_age_s=7 * _DAY_S, max_bytes=_GIB // 2, duplicate_window=0.1),
+    # Only what was not taken yet: nothing that a partner was told is there is pushed out by what another says, and one
+    # that says more than is taken is refused by itself. Ids of messages are kept as short as may be: they are the
+    # senders' own, and nobody shall use up another's. Answers that come twice are known by their own ids.
+    _stream(
+        REPLIES,
+        reply_subject("*"),
+        max_age_s=7 * _DAY_S,
+        max_bytes=_GIB // 2,
+        duplicate_window=0.1,
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        discard=api.DiscardPolicy.NEW,
+        discard_new_per_subject=True,
+        max_msgs_per_subject=REPLIES_WAITING_MAX,
+    ),
     # The sweep finds what a lost wake was about, long before an hour is over.
     _stream(WAKE, "wake.>", max_age_s=3600, max_bytes=64 * _MIB, retention=api.RetentionPolicy.WORK_QUEUE),
     # A dead letter is a whole message and what was wrong with it.

@@ -594,7 +594,7 @@ class TestDesk:
         places = [f"{'x' * 51}-{number:03d}-{uuid.uuid4().hex[:8]}" for number in range(300)]
         creds = await town.desk.issue("chain", places)
         async with connected(town.url, creds.creds, "chain") as partner:
-            assert (await partner.js.publish(reply_subject(places[-1]), b"{}", timeout=5)).stream == REPLIES
+            assert (await partner.js.publish(reply_subject(places[-1]), b"{}", timeout=20)).stream == REPLIES
 
     async def test_no_seed_is_kept_or_shown(self, town: Town, mongo: Mongo, caplog: pytest.LogCaptureFixture) -> None:
         new = await town.desk.rotate(town.a.partner, overlap_s=60)

@@ -9,7 +9,7 @@ import pytest
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NothingThere
 from nats.js import JetStreamContext, api
-from nats.js.errors import NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 
 import infra.nats
@@ -35,6 +35,9 @@ from infra.provision import provision
 from infra.settings import Settings
 from infra.streams import (
     CONSUMERS,
+    REPLIES_CONSUMER,
+    REPLIES_WAITING_MAX,
+    STREAM_FULL,
     STREAMS,
     Mismatch,
     partner_config,
@@ -130,6 +133,29 @@ class TestStreams:
         await publish(js, reply_subject(partner), b"{}", uuid.uuid4().hex)
         with pytest.raises((NoRespondersError, NoStreamResponseError)):
             await publish(js, reply_subject(f"{partner}.more"), b"{}", uuid.uuid4().hex)
+
+
+class TestReplies:
+    async def test_one_that_says_more_than_is_taken_keeps_nobody_else_out(self, js: JetStreamContext) -> None:
+        loud, other = partner_id(), partner_id()
+        for begin in range(0, REPLIES_WAITING_MAX, 250):
+            said = [js.publish(reply_subject(loud), b"%d" % number) for number in range(begin, begin + 250)]
+            await asyncio.gather(*said)
+        with pytest.raises(APIError) as refused:
+            await js.publish(reply_subject(loud), b"one too many")
+        assert refused.value.err_code == STREAM_FULL
+        await publish(js, reply_subject(other), b"{}", uuid.uuid4().hex)
+
+        info = await js.stream_info(REPLIES, subjects_filter=reply_subject(loud))
+        assert info.state.subjects == {reply_subject(loud): REPLIES_WAITING_MAX}, "nothing was pushed out"
+        inbox = await js.pull_subscribe_bind(durable=REPLIES_CONSUMER, stream=REPLIES)
+        taken = 0
+        while not taken:
+            for message in await inbox.fetch(100, timeout=5):
+                await message.ack_sync()
+                taken += message.subject == reply_subject(loud)
+        await inbox.unsubscribe()
+        await js.publish(reply_subject(loud), b"there is room again")
 
 
 class TestPartners:

@@ -19,6 +19,7 @@ from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.sealing import Sealing
 from infra.settings import Settings
+from infra.streams import REPLIES_WAITING_MAX
 from infra.temporal import connect
 from tests.gateway.running import Api, fresh
 from tests.told import fresh_stream
@@ -226,3 +227,13 @@ class TestStockReports:
     def test_what_is_no_report_is_no_event(self, event: dict[str, Any]) -> None:
         with pytest.raises(Unreadable):
             read(self._message("near", event))
+
+
+async def test_who_says_more_than_is_taken_is_told_to_wait(api: Api, mongo: Mongo) -> None:
+    (mine, me), (_, they) = await partner(api, mongo), await partner(api, mongo)
+    for begin in range(0, REPLIES_WAITING_MAX, 250):
+        said = [api.gateway.js.publish(reply_subject(mine), b"%d" % number) for number in range(begin, begin + 250)]
+        await asyncio.gather(*said)
+    refused = await me.post("/v1/partner/replies", answers(ACCEPTED), status=429)
+    assert (refused.code, refused.headers["Retry-After"]) == ("replies_waiting", "5")
+    await they.post("/v1/partner/replies", answers(ACCEPTED), status=202)

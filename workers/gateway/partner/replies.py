@@ -6,16 +6,18 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 from nats.errors import Error as NatsError
+from nats.js.errors import APIError
 from pydantic import BaseModel, TypeAdapter
 
 from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReplyEvent, SupplyEvent
 from contracts.case_events import CASE_REPLY_TYPE, CaseReplyEvent
 from contracts.events import REPLY_TYPE, STOCK_TYPE, ReplyEvent, StockEvent
+from contracts.refusals import Refusal
 from contracts.subjects import reply_subject
 from infra.hearing import BusSilent
 from infra.keys import Scope
 from infra.nats import publish
-from infra.streams import MESSAGE_MAX
+from infra.streams import MESSAGE_MAX, STREAM_FULL
 from workers.buying_catalogue import PURCHASES_ANSWERED, SUPPLY_REPORTED
 from workers.case_catalogue import CASE_ANSWERED
 from workers.catalogue import ANSWERED, COUNTED
@@ -77,10 +79,18 @@ async def take_reply(request: Request, caller: Partners, stream: Stream) -> Resp
         try:
             await publish(gateway.js, reply_subject(stream), orjson.dumps(body), event)
         except (NatsError, TimeoutError) as error:
+            if isinstance(error, APIError) and error.err_code == STREAM_FULL:
+                raise _too_many(stream) from error
             raise BusSilent(f"a reply was not taken: {type(error).__name__}") from error
         return answer({"stream": stream, "id": event}, 202)
 
     return await carried_out(request, caller, work, bytes_max=_BODY_BYTES, kinds=(JSON, CLOUD_EVENT))
+
+
+def _too_many(stream: str) -> Refusal:
+    detail = f"Too many replies of {stream} wait to be taken."
+    remedy = "Send it again under its id after the seconds that Retry-After names; put several replies into one event."
+    return Refusal("replies_waiting", detail, field="stream", remedy=remedy, status=429, retry_after=5)
 
 
 def checked(stream: str, body: Any, at: datetime) -> str:
