@@ -3,6 +3,7 @@
 from temporalio.client import WorkflowExecutionStatus
 
 from contracts.fulfilment import BATCH_SIZE, ORDERS, STAGE
+from tests.support import eventually
 from tests.workflows.world import World
 
 CARD = {"payment": {"method": "card", "token": "tok_ok"}}
@@ -57,9 +58,11 @@ async def test_an_answer_after_the_time_limit_is_refused_and_changes_nothing(wor
     row = await world.until(order, lambda r: "reply.refused" in [t["what"] for t in r["timeline"]], "refused")
     assert row["stage"] == "dispatched"
     assert (await world.told("near"))[-1] == "reply.refused.v1"
-    counted = await world.mongo.counters.find_one({"_id": "refusal:order:answer_too_late"})
-    assert counted is not None
-    assert counted["count"] == 1
+
+    async def counted() -> bool:
+        return await world.mongo.counters.find_one({"_id": "refusal:order:answer_too_late", "count": 1}) is not None
+
+    await eventually(counted)
 
 
 async def test_a_rejection_goes_to_the_next_store_and_empties_the_shelf_it_names(world: World) -> None:
