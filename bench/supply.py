@@ -171,6 +171,8 @@ def _play_all(points: Sequence[tuple[str, int]], asked: argparse.Namespace) -> l
         task = progress.add_task("worlds replayed", total=len(points))
         for done in as_completed([pool.submit(figures_of, asked.data, *point, asked.series) for point in points]):
             found.append(done.result())
+            if asked.out:  # What is known so far, should the rest not come.
+                asked.out.write_text(json.dumps({"machine": settings_of(), "arms": found}, indent=1))
             progress.advance(task)
             progress.console.print(_told(found[-1]), soft_wrap=True)
     return sorted(found, key=lambda one: (one["data"], one["seed"]))
@@ -212,7 +214,7 @@ def main() -> int:
     parser.add_argument("--no-speed", action="store_true", help="leave out the time of 10,000 series")
     asked = parser.parse_args()
     names = [one.name for one in worlds(asked.data, asked.seeds[0], series=asked.series)]
-    found = _play_all([(name, seed) for name in names for seed in asked.seeds], asked)
+    found = _play_all([(name, seed) for seed in asked.seeds for name in names], asked)
     speed = None if asked.no_speed else supply_speed.measure(asked.workers)
     transfers = supply_transfers.figures(asked.seeds)
     goals = goals_of(found, speed, transfers)
