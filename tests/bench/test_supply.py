@@ -64,7 +64,7 @@ def test_the_exit_status_tells_whether_all_was_reached(
     out = tmp_path / "found.json"
     monkeypatch.setattr("sys.argv", ["supply", "--out", str(out), "--no-runs", "--series", "40"])
     monkeypatch.setattr(supply, "_play_all", lambda points, asked: [figures])
-    monkeypatch.setattr(supply.supply_transfers, "figures", lambda seeds: {"cheaper": 0.1})
+    monkeypatch.setattr("bench.supply_transfers.figures", lambda seeds: {"cheaper": 0.1})
     if enough:
         monkeypatch.setattr(supply, "CHEAPER", -9.0)
         monkeypatch.setattr(supply, "SERVICE_OFF", 1.0)
