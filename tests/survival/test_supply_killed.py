@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from activities.supply.deciding import By, decide_where
+from activities.supply.watching import today_of
 from contracts.base import milliseconds
 from contracts.replenishing import (
     ORDERING_WORKFLOW,
@@ -126,7 +127,9 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
 
     again, handle = await start(client, "east", 2, settings.mongo_database)
     await handle.result()
-    assert await mongo.proposals.count_documents({"run": again}) == 0
+    days = {today_of(one["as_of"]) async for one in mongo.supply_runs.find({})}
+    # Over midnight a day of demand has come to it, and it may well want more.
+    assert await mongo.proposals.count_documents({"run": again}) == 0 or len(days) > 1
     await worker.stop(15)
 
 

@@ -252,6 +252,7 @@ async def test_each_quantity_explains_itself_in_two_languages(desk: Desk) -> Non
         "lead_time",
         "position",
         "target",
+        "lost",
         "wanted",
         "quantity",
     ]
@@ -260,6 +261,28 @@ async def test_each_quantity_explains_itself_in_two_languages(desk: Desk) -> Non
     assert "9 on hand" in found.steps[3].words.en and "在库 9" in found.steps[3].words.zh
     with pytest.raises(Refusal, match="unknown_proposal"):
         await told(desk.mongo, "none")
+
+
+async def test_what_a_supplier_has_too_little_of_is_shared(desk: Desk) -> None:
+    """Both stores want cups; the supplier reports fewer than that, and what was ordered since is gone from it."""
+    await short_and_full(desk)
+    first = await desk.proposals(await desk.run())
+    wanted = {store: first["purchase", store, "cup"].quantity for store in ("full", "short")}
+    has = sum(wanted.values()) // 2 // 6 * 6
+    report = {"_id": f"{SUPPLIER}:cup", "supplier": SUPPLIER, "sku": "cup", "event": "e", "on_hand": has, "per_week": 0}
+    await desk.mongo.supplier_reports.insert_one({**report, "at": desk.network.now})
+    run = await desk.run()
+    found = await desk.proposals(run)
+    got = {store: found["purchase", store, "cup"].quantity for store in wanted}
+    assert sum(got.values()) == has and all(12 <= units < wanted[store] for store, units in got.items())
+    why = found["purchase", "short", "cup"].explanation
+    assert why.bound == "fair_share"
+    assert (why.terms["supplier_has"], why.terms["asked_of_supplier"]) == (has, sum(wanted.values()))
+    told_of = await told(desk.mongo, found["purchase", "short", "cup"].id)
+    assert f"it has {has}" in told_of.steps[-1].words.en
+    await decide_where(desk.mongo, Where(run=run, sku="cup"), "approved", desk.by("d1"))
+    await desk.order("d1")
+    assert ("purchase", "short", "cup") not in await desk.proposals(await desk.run())
 
 
 async def test_two_runs_of_a_region_do_not_run_at_once(desk: Desk) -> None:

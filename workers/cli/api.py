@@ -1,8 +1,14 @@
-"""A small client of the HTTP API for commands: one request, and refusals in plain words."""
+"""A small client of the HTTP API for commands: one request, and refusals in plain words.
+
+When the API asks for a moment, the request is sent again after the seconds that Retry-After names, for a minute at
+most; under the same idempotency key, so that it is carried out once.
+"""
 
 import json
+import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -11,6 +17,7 @@ from infra.settings import Settings
 from workers.cli.console import CommandFailed
 
 _TIMEOUT_S = 60.0
+_PATIENCE_S = 60.0
 _FAULTS_SHOWN = 10
 
 
@@ -56,7 +63,7 @@ class Api:
 
     def post(self, *path: str, body: Mapping[str, Any], wait_s: int = 0) -> Answer:
         """`wait_s`: how long the API may take to tell the outcome; it answers 202 when it is not known by then."""
-        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        headers = {"Idempotency-Key": uuid.uuid4().hex} | ({"Prefer": f"wait={wait_s}"} if wait_s else {})
         return self._send("POST", _join(path), body, headers)
 
     def put(self, *path: str, body: Mapping[str, Any]) -> Any:
@@ -73,17 +80,29 @@ class Api:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(more or {})}
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, content, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-                return Answer(answer.status, read(answer))
-        except urllib.error.HTTPError as error:
-            raise ApiRefused(error.code, _problem(error)) from error
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", error)
-            raise CommandFailed(
-                f"The API at {self._url} cannot be reached: {why}. Start the system with `tongqu up`, "
-                "or set TONGQU_GATEWAY_URL and TONGQU_OPERATOR_KEY."
-            ) from error
+        give_up = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+                    return Answer(answer.status, read(answer))
+            except urllib.error.HTTPError as error:
+                wait_s = _asked_to_wait(error)
+                if wait_s is None or time.monotonic() + wait_s > give_up:
+                    raise ApiRefused(error.code, _problem(error)) from error
+                error.close()
+            except (OSError, ValueError) as error:
+                why = getattr(error, "reason", error)
+                raise CommandFailed(
+                    f"The API at {self._url} cannot be reached: {why}. Start the system with `tongqu up`, "
+                    "or set TONGQU_GATEWAY_URL and TONGQU_OPERATOR_KEY."
+                ) from error
+            time.sleep(wait_s)
+
+
+def _asked_to_wait(error: urllib.error.HTTPError) -> float | None:
+    """Seconds after which the same request may be sent again; None when it would be refused again."""
+    seconds = error.headers.get("Retry-After", "")
+    return max(float(seconds), 0.1) if seconds.isdigit() else None
 
 
 def _join(path: tuple[str, ...], query: Mapping[str, object] | None = None) -> str:
