@@ -1,4 +1,5 @@
-"""Scores of suppliers and of partners who serve customers: rates with what they were made of, the lines that made them, and objections to lines."""
+"""Scores of partners, by what they supply and how their customers fare: rates with what they were made of, the lines
+that made them, and objections to lines."""
 
 from typing import Literal
 
