@@ -46,6 +46,10 @@ _TICK = timedelta(minutes=5)
 _WORK_OFF = timedelta(days=4)
 """After the day: so long people go on with what is left."""
 _CLOSED_AFTER = timedelta(days=16)
+_SLEEPS_AT_MOST = timedelta(hours=2)
+"""The server answers a sleep when all timers in it have fired: a long one takes longer than a call may."""
+_JUDGED_FROM = 30
+"""Load is judged where each of a shift has so much: below, one case more or less is several percent."""
 _REGIONS = ("330106", "440106", "510104", "110105", "420106", "610102")
 _PRIORITIES = ("urgent", *["high"] * 3, *["normal"] * 12, *["low"] * 4)
 Given = TypeVar("Given")
@@ -109,6 +113,11 @@ class Floor:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         await self.env.client.execute_update_with_start_workflow(LOOK, start_workflow_operation=start)
+
+    async def until(self, moment: datetime) -> None:
+        """Let time pass."""
+        while (now := await self.env.get_current_time()) < moment:
+            await self.env.sleep(min(moment - now, _SLEEPS_AT_MOST))
 
     async def tick(self, now: datetime) -> None:
         """Whoever has something to do by now does it."""
@@ -223,7 +232,7 @@ async def live_through(floor: Floor, planned: Sequence[Plan], begun: datetime, c
     waiting, now = list(planned), begun
     while waiting or now < begun + timedelta(days=1) + _WORK_OFF:
         now += _TICK if waiting or now < begun + timedelta(days=2) else 12 * _TICK
-        await floor.env.sleep(now - await floor.env.get_current_time())
+        await floor.until(now)
         coming = [one for one in waiting if one.at <= now]
         waiting = waiting[len(coming) :]
         await at_once(floor.open, coming)
@@ -233,7 +242,7 @@ async def live_through(floor: Floor, planned: Sequence[Plan], begun: datetime, c
         ):
             break
     console.print(f"worked off at {now:%Y-%m-%d %H:%M} UTC")
-    await floor.env.sleep(_CLOSED_AFTER)
+    await floor.until(await floor.env.get_current_time() + _CLOSED_AFTER)
 
 
 async def measure(cases: int, seed: int, data_dir: Path, console: Console) -> Row:
@@ -265,7 +274,7 @@ async def _day(floor: Floor, cases: int, console: Console) -> Row:
     begun = (now + timedelta(days=1)).astimezone(UTC).replace(hour=16, minute=0, second=0, microsecond=0)
     """Midnight in Shanghai."""
     await hire(floor.cases.mongo, begun)
-    await floor.env.sleep(begun - now)
+    await floor.until(begun)
     planned = plans(cases, begun, floor.chance)
     await live_through(floor, planned, begun, console)
     records = [floor.cases.of_row(row) async for row in floor.cases.mongo.cases.find({})]
@@ -283,15 +292,15 @@ async def _day(floor: Floor, cases: int, console: Console) -> Row:
 
 def _load(records: Sequence[CaseRecord]) -> Row:
     """Cases given in the day, weighed, among those of the first line who have the same shift; the widest distance
-    from their mean."""
+    from their mean, of shifts that had enough."""
     taken: dict[str, int] = defaultdict(int)
     for record in records:
         for entry in record.timeline:
             if entry.what == "given" and entry.note is not None:
                 taken[entry.note.partition(":")[0]] += 2 if record.priority == "urgent" else 1
     shifts = [[taken[f"p-{number:02}"] for number in range(42) if number % 6 == shift] for shift in range(6)]
-    means = [(mine, sum(mine) / len(mine)) for mine in shifts if sum(mine)]
-    widest = max((abs(one - mean) / mean for mine, mean in means for one in mine), default=0.0)
+    means = [(mine, sum(mine) / len(mine)) for mine in shifts]
+    widest = max((abs(one - mean) / mean for mine, mean in means for one in mine if mean >= _JUDGED_FROM), default=0.0)
     return {"by_shift": shifts, "widest": round(widest, 4)}
 
 

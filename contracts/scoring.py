@@ -1,4 +1,5 @@
-"""Suppliers' scores: rates with what they were made of, the lines that made them, and objections to lines."""
+"""Scores of partners, by what they supply and how their customers fare: rates with what they were made of, the lines
+that made them, and objections to lines."""
 
 from typing import Literal
 
@@ -50,9 +51,24 @@ class ScoredLine(Document):
     """State of the objection to it."""
 
 
+class Served(Document):
+    """What service cases have told about a partner in a window, by the month in which they were opened. `cases`: closed
+    for good; `at_fault`: of these, found to be the partner's; `stars`: the sum of `rated` ratings from 1 to 5."""
+
+    cases: int = 0
+    at_fault: int = 0
+    reopened: int = 0
+    breached: int = 0
+    paid: int = 0
+    """Given to customers, in minor units."""
+    rated: int = 0
+    stars: int = 0
+
+
 class Score(Document):
-    """`value`: 0 to 100, the weighted mean of the rates that have data; None: no line was judged, which is no bad score
-    but no data. `comparable`: whether enough lines were judged to compare it with others'."""
+    """`value`: 0 to 100, the weighted mean of the rates that have data; None: no line was judged and no case closed,
+    which is no bad score but no data. `comparable`: whether enough lines, or cases, were judged to compare it with
+    others'."""
 
     supplier: str
     since: Day
@@ -71,6 +87,10 @@ class Score(Document):
     """Orders that were accepted, of those answered or given up."""
     invoices: Rate
     """Invoices that matched."""
+    service: Rate
+    """Service cases that were closed and were not its fault, of those about its parcels."""
+    satisfaction: Rate
+    """What customers gave above one star, of the four that each could have given; it has no interval."""
     left_out: dict[str, int] = {}
     disputes_open: int = 0
 

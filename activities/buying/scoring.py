@@ -1,4 +1,4 @@
-"""A supplier's score, out of its orders. Pure.
+"""A partner's score, out of its purchase orders and the service cases about its parcels. Pure.
 
 Every line that was promised and is due is judged by what had arrived, in good units, at the end of the first day that
 the supplier has promised: what was never delivered is late like anything else, and a promise that is moved later stays
@@ -11,12 +11,31 @@ from datetime import date, timedelta
 from math import sqrt
 
 from contracts.buying import PurchaseLine, PurchaseOrder
-from contracts.scoring import RANKED_FROM, WINDOW_DAYS, LineDispute, Rate, Score, ScoredLine, Verdict, dispute_id
+from contracts.scoring import (
+    RANKED_FROM,
+    WINDOW_DAYS,
+    LineDispute,
+    Rate,
+    Score,
+    ScoredLine,
+    Served,
+    Verdict,
+    dispute_id,
+)
 from contracts.workdays import day_of
 
 _Z = 1.959963984540054
 """Of the normal distribution, for 95 %."""
-WEIGHTS: Mapping[str, float] = {"lines": 0.5, "deliveries": 0.2, "answers": 0.1, "acceptance": 0.1, "invoices": 0.1}
+WEIGHTS: Mapping[str, float] = {
+    "lines": 0.5,
+    "deliveries": 0.2,
+    "answers": 0.1,
+    "acceptance": 0.1,
+    "invoices": 0.1,
+    "service": 0.2,
+    "satisfaction": 0.1,
+}
+_OF_SERVICE = frozenset({"service", "satisfaction"})
 
 
 def rate(hits: int, n: int, *, interval: bool = True) -> Rate:
@@ -95,8 +114,10 @@ def score_of(
     disputes: Mapping[str, LineDispute],
     today: date,
     window_days: int = WINDOW_DAYS,
+    served: Served | None = None,
 ) -> tuple[Score, list[ScoredLine]]:
     """The score, and exactly the lines that made it and those that were left out."""
+    told = served or Served()
     lines = scored_lines(orders, disputes, today, window_days)
     counted = [one for one in lines if one.verdict is not None]
     since = today - timedelta(days=window_days)
@@ -112,6 +133,8 @@ def score_of(
         "answers": rate(sum(o.answered_at is not None or bool(o.receipts) for o in decided), len(decided)),
         "acceptance": rate(sum(one.state not in ("declined", "silent") for one in decided), len(decided)),
         "invoices": rate(sum(i.state == "matched" for i in invoices), len(invoices)),
+        "service": rate(told.cases - told.at_fault, told.cases),
+        "satisfaction": rate(told.stars - told.rated, 4 * told.rated, interval=False),
     }
     by_day = sum(min(one.arrived_by_day, one.wanted) for one in counted)
     score = Score(
@@ -119,7 +142,7 @@ def score_of(
         since=since,
         until=today,
         value=_value(rates),
-        comparable=len(counted) >= RANKED_FROM,
+        comparable=max(len(counted), told.cases) >= RANKED_FROM,
         units=rate(by_day, sum(one.wanted for one in counted), interval=False),
         left_out=dict(Counter(one.left_out for one in lines if one.left_out is not None)),
         disputes_open=sum(one.dispute == "open" for one in lines),
@@ -129,8 +152,14 @@ def score_of(
 
 
 def _value(rates: Mapping[str, Rate]) -> float | None:
-    """None while no line was judged: how fast somebody answers says nothing about what is delivered."""
-    if rates["lines"].value is None:
+    """None while no line was judged and no case closed. Without lines only service counts: how fast somebody answers
+    says nothing about what is delivered."""
+    no_lines, no_cases = rates["lines"].value is None, rates["service"].value is None
+    if no_lines and no_cases:
         return None
-    known = [(WEIGHTS[name], one.value) for name, one in rates.items() if one.value is not None]
+    known = [
+        (WEIGHTS[name], one.value)
+        for name, one in rates.items()
+        if one.value is not None and (name in _OF_SERVICE or not no_lines)
+    ]
     return round(100 * sum(weight * value for weight, value in known) / sum(weight for weight, _ in known), 1)

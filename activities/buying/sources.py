@@ -10,7 +10,8 @@ from activities.buying.moves import Moves
 from activities.buying.scoring import score_of
 from contracts.buying import PurchaseLine, PurchaseOrder, successor_id
 from contracts.buying_replies import Reported
-from contracts.scoring import WINDOW_DAYS, LineDispute, Rate
+from contracts.partnership import PartnerRecord
+from contracts.scoring import WINDOW_DAYS, LineDispute, Rate, Served
 from contracts.supply import Sourcing
 from contracts.workdays import add_workdays, day_of
 from infra.mongo import Mongo, Session, insert_new
@@ -36,6 +37,17 @@ async def orders_of(
 async def disputes_of(mongo: Mongo, suppliers: Sequence[str], session: Session | None = None) -> dict[str, LineDispute]:
     found = mongo.score_disputes.find({"supplier": {"$in": list(suppliers)}}, session=session)
     return {row["_id"]: LineDispute.from_row(row) async for row in found}
+
+
+async def served_of(mongo: Mongo, partner: str, now: datetime, window_days: int = WINDOW_DAYS) -> Served:
+    """What customers' cases have said of a partner: of all its streams, in the months that the window touches."""
+    row = await mongo.partners.find_one({"_id": partner})
+    streams = PartnerRecord.from_row(row).streams if row else [partner]
+    days = (now - timedelta(days=back) for back in range(window_days + 1))
+    months = {f"{day:%Y-%m}" for day in days}
+    ids = [f"{stream}:{month}" for stream in streams for month in sorted(months)]
+    rows = [row async for row in mongo.partner_cases.find({"_id": {"$in": ids}})]
+    return Served.model_validate({name: sum(row.get(name, 0) for row in rows) for name in Served.model_fields})
 
 
 async def known_of(

@@ -13,7 +13,7 @@ from activities.buying.lead_times import learned
 from activities.buying.scoring import judged, rate, score_of
 from contracts.buying import PurchaseOrder
 from contracts.buying_replies import Reported
-from contracts.scoring import LineDispute, Rate
+from contracts.scoring import LineDispute, Rate, Served
 from contracts.supply import LeadTime, Sourcing
 from contracts.workdays import add_workdays, is_workday, workdays_between
 from tests.purchasing import DUE, MONDAY, done, line, said, sent, ticked
@@ -108,6 +108,31 @@ def test_silence_and_damage_count_where_they_belong() -> None:
     assert (score.acceptance.hits, score.acceptance.n) == (1, 2)
     # 0.5 * 1 + 0.2 * 0 + 0.1 * 0.5 + 0.1 * 0.5, over the weights that have data.
     assert score.value == pytest.approx(100 * 0.6 / 0.9, abs=0.05)
+
+
+def test_service_cases_count_with_or_without_lines() -> None:
+    told = Served(cases=5, at_fault=1, rated=2, stars=7)
+    score, _ = score_of("store-a", [], {}, TODAY, served=told)
+    assert (score.service.hits, score.service.n, score.comparable) == (4, 5, True)
+    assert (score.satisfaction.hits, score.satisfaction.n) == (5, 8)
+    # 0.2 * 4/5 + 0.1 * 5/8, over the weights that have data.
+    assert score.value == pytest.approx(100 * (0.16 + 0.0625) / 0.3, abs=0.05)
+    silent = sent(id="po-silent")
+    ticked(silent)
+    ticked(silent)
+    beside, _ = score_of("store-a", [silent], {}, TODAY, served=told)
+    assert (beside.answers.n, beside.value) == (1, score.value), "without a line, answers say nothing"
+    good = confirmed(id="po-good")
+    came(good, 12, 100)
+    alone, _ = score_of("store-a", [good], {}, TODAY)
+    both, _ = score_of("store-a", [good], {}, TODAY, served=told)
+    # All that is known of the order is well: 0.9 of weight, and the 0.3 of service beside it.
+    assert (alone.value, both.value) == (100.0, pytest.approx(100 * (0.9 + 0.2225) / 1.2, abs=0.05))
+
+
+def test_blame_alone_is_a_score_and_nothing_at_all_is_none() -> None:
+    assert score_of("store-a", [], {}, TODAY, served=Served(cases=1, at_fault=1))[0].value == 0.0
+    assert score_of("store-a", [], {}, TODAY, served=Served())[0].value is None
 
 
 @pytest.mark.parametrize(

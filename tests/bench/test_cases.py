@@ -2,6 +2,7 @@
 
 import copy
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,23 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from activities.service.carrying import chosen
+from activities.service.clocks import promise
+from activities.service.opening import record_of
+from activities.service.taking import conclude, step
 from bench import cases_day, cases_timers
 from bench.cases_check import Minutes, Told, check
 from contracts.caseclock import CaseClocks, meet, noted, notices, start
-from contracts.cases import CaseRecord, CustomerOf
+from contracts.cases import CaseEntry, CaseEvent, CaseRecord, CustomerOf, Opening
 from contracts.service_calendar import BUILTIN
 from contracts.service_policy import DEFAULT
+from contracts.service_teams import Assignment
 from infra.service_book import Book
+from workflows.case import on_grid
 
 SERVICE = BUILTIN["cn-service"]
 MONDAY = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+CLOCK = "case.clock.v1"
 BOOK = Book(stamp=0, policies={"default": DEFAULT}, calendars=BUILTIN, teams={}, rotas={})
 
 
@@ -110,6 +118,63 @@ class TestCheck:
         begun = MONDAY + timedelta(hours=2, minutes=30, seconds=20)
         assert minutes.after(begun, 3600) == MONDAY + timedelta(hours=4, minutes=30, seconds=20)
         assert minutes.counted_s(begun, MONDAY + timedelta(days=1, minutes=30, seconds=20)) == 11 * 3600
+
+
+def untouched(slow_s: float) -> tuple[CaseRecord, list[Told]]:
+    """A case that nobody touches until it is on the top; every step is carried so late after its timer."""
+    record = record_of(
+        "case-1", Opening(kind="complaint", person=True, region="330106", priority="normal"), "app", MONDAY, None
+    )
+    given, said, now = promise([], [], "330106", "normal", "standard"), list[Told](), MONDAY
+    for number in range(60):
+        now += timedelta(seconds=slow_s)
+        over = record.level == 3
+        solved = CaseEvent(id="e1", case="case-1", at=now, by="l-0", what="resolve", data={})
+        work = step(record, [solved] if over else [], now, given)
+        if work.case.wants:
+            chosen(work, Assignment(team="line", agent=f"p-{number}"), now)
+        record = conclude(work).case
+        said += [Told(m.case, m.clock, m.percent, m.at, m.escalated_to, now) for _, k, m in work.told if k == CLOCK]
+        if over:
+            break
+        assert record.due is not None
+        now = on_grid(record.due, 60)
+    return record.model_copy(update={"state": "closed"}), said
+
+
+class TestLadder:
+    @pytest.mark.parametrize("slow_s", [0.0, 0.4, 75.0])
+    def test_it_climbs_as_meant_however_slow_the_machine_is(self, slow_s: float) -> None:
+        record, said = untouched(slow_s)
+        assert [one.escalated_to for one in said if one.escalated_to] == [1, 2, 2, 3]
+        found = check([record], said, BOOK, 1)
+        assert (found["off_ladder"], found["unnoticed"]) == ([], [])
+
+    @pytest.mark.parametrize("minutes", [-2, 3])
+    def test_a_step_at_another_moment_is_found(self, minutes: int) -> None:
+        record, said = untouched(0.4)
+        moved = timedelta(minutes=minutes)
+        wrong = [replace(one, at=one.at + moved) if one.escalated_to == 3 else one for one in said]
+        assert len(check([record], wrong, BOOK, 1)["off_ladder"]) == 1
+
+
+class TestLoad:
+    def test_shifts_with_few_cases_say_nothing(self) -> None:
+        few, many = [given_to({"p-00": 3, "p-06": 1}), given_to({"p-00": 130, "p-06": 100, **dict.fromkeys(REST, 115)})]
+        assert cases_day._load(few)["widest"] == 0.0
+        assert cases_day._load(many)["widest"] == pytest.approx(15 / 115, abs=1e-4)
+
+
+REST = [f"p-{number:02}" for number in range(12, 42, 6)]
+
+
+def given_to(counts: dict[str, int]) -> list[CaseRecord]:
+    record, _ = a_case(30.0)
+    entries = [CaseEntry(at=MONDAY, what="given", by="tongqu", note=f"{who}: their turn") for who in counts]
+    return [
+        record.model_copy(update={"timeline": [entry] * count})
+        for entry, count in zip(entries, counts.values(), strict=True)
+    ]
 
 
 def test_a_day_is_the_same_for_the_same_seed() -> None:

@@ -1,8 +1,10 @@
 """Service cases on the whole system: real processes, killed in between; nothing is paid twice, no case is lost."""
 
+from functools import partial
 from typing import Any
 
 import orjson
+from nats.js import JetStreamContext
 
 from contracts.cases import CaseEvent
 from infra.cases import Cases
@@ -12,6 +14,7 @@ from infra.outbox import outgoing, rows_of
 from infra.sealing import Sealing
 from tests.e2e.places import Places, reaches
 from tests.support import eventually
+from workers.gateway.service_examples import CALENDAR, POLICY
 from workers.report import read_report
 from workers.shop import Shop
 from workers.system import System
@@ -119,6 +122,8 @@ async def test_a_lost_parcel_is_sent_again_by_the_order_and_the_partners_score_c
     await shop.send("POST", f"/v1/cases/{case}/rating", {"score": 4})
     rows = [row async for row in mongo.partner_cases.find({"partner": places.near.location})]
     assert [(row["rated"], row["stars"]) for row in rows] == [(1, 4)]
+    score = (await shop.send("GET", f"/v1/partners/{places.near.location}/score"))["score"]
+    assert (score["satisfaction"]["hits"], score["satisfaction"]["n"], score["service"]["n"]) == (3, 4, 0)
 
 
 async def test_cases_open_themselves_by_what_orders_tell(places: Places, mongo: Mongo, shop: Shop) -> None:
@@ -143,6 +148,50 @@ async def test_cases_open_themselves_by_what_orders_tell(places: Places, mongo: 
     assert (case["kind"], case["priority"], case["partner"]) == ("late_missed", "high", places.far.location)
     assert case["causes"] == [f"late:{order}"]
     await shop.send("POST", f"/v1/orders/{order}/cancellation", {"reason": "no more"})
+
+
+async def test_an_order_that_three_stores_refuse_opens_a_case(
+    places: Places, mongo: Mongo, shop: Shop, jetstream: JetStreamContext
+) -> None:
+    third = (await Places.open(shop, jetstream)).near
+    await shop.put_stock([{"location": third.location, "sku": places.sku, "quantity": 10}])
+    order = await places.place(customer="c-refused-thrice")
+    for number in range(3):
+        wanted = {"_id": order, f"parcels.{number}.state": "offered"}
+        row = await eventually(
+            partial(mongo.orders.find_one, wanted), timeout=30, message=f"no store {number} was asked"
+        )
+        parcel = row["parcels"][number]
+        store = {one.location: one for one in (places.near, places.far, third)}[parcel["location"]]
+        await store.says(parcel["id"], "rejected", reason="damaged")
+
+    async def opened() -> dict[str, Any] | None:
+        return await mongo.cases.find_one({"order": order, "taken_up": True})
+
+    case: dict[str, Any] | None = await eventually(opened, timeout=60, message="no case was opened")
+    assert case is not None
+    assert (case["kind"], case["priority"], case["state"]) == ("order_refused", "normal", "open")
+
+
+async def test_a_new_calendar_moves_open_cases_and_each_says_from_what_to_what(mongo: Mongo, shop: Shop) -> None:
+    """Over HTTP, by the process that runs: nobody touches the case."""
+    calendar = {**CALENDAR, "id": "moved-hours"}
+    await shop.send("POST", "/v1/service/calendars", calendar)
+    policy = {**POLICY, "id": "moved", "regions": ["65"], "calendar": "moved-hours"}
+    await shop.send("POST", "/v1/service/policies", policy)
+    body = {"kind": "complaint", "customer": "c-moved", "region": "650102", "text": "坏了", "person": True}
+    opened = await shop.send("POST", "/v1/cases", body)
+    case = str(opened["id"])
+    before = await _case_is(mongo, case, policy={"$regex": "moved-hours@1"})
+    always = {"hours": {day: [{"opens": "00:00", "closes": "23:59"}] for day in CALENDAR["work"]["hours"]}}
+    await shop.send("POST", "/v1/service/calendars", {**calendar, "work": always})
+    after = await _case_is(mongo, case, policy={"$regex": "moved-hours@2"})
+    old, new = (row["clocks"]["resolution"]["due"] for row in (before, after))
+    assert new < old
+    said = [one["note"] for one in after["timeline"] if one["what"] == "clock_moved"]
+    (moved,) = [one for one in said if one.startswith("resolution:")]
+    assert f"{old:%Y-%m-%d %H:%M}" in moved and f"{new:%Y-%m-%d %H:%M}" in moved
+    assert "moved-hours@1" in moved and "moved-hours@2" in moved
 
 
 async def test_the_bot_answers_from_the_order_itself_and_hands_over_when_asked(

@@ -62,6 +62,20 @@ def queue(
 
 
 @app.command()
+def score(partner: PartnerId, as_json: AsJson = False) -> None:
+    """What customers' cases, and deliveries where it supplies, say of a partner or a location; of a year."""
+    from workers.cli.console import out, print_json
+
+    found = running_api().get("v1", "partners", partner, "score")
+    if as_json:
+        print_json(found["score"])
+        return
+    from workers.cli.purchase_tables import score_table
+
+    out.print(score_table(found["score"]))
+
+
+@app.command()
 def show(
     partner: Annotated[str, typer.Argument(metavar="ID", help="A partner's id, or an application's (app-…).")],
     as_json: AsJson = False,

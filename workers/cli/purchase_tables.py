@@ -24,6 +24,8 @@ _RATES = {
     "answers": "orders answered",
     "acceptance": "orders accepted",
     "invoices": "invoices that matched",
+    "service": "cases that were not its fault",
+    "satisfaction": "customers' ratings after cases",
 }
 
 
@@ -87,7 +89,7 @@ def _rate(rate: Row) -> tuple[str, str, str]:
 
 def score_table(score: Row) -> Table:
     value = "no data" if score["value"] is None else f"{score['value']} of 100"
-    few = "" if score["comparable"] or score["value"] is None else ", of too few lines to compare it with others"
+    few = "" if score["comparable"] or score["value"] is None else ", of too few lines and cases to be compared"
     title = f"{plain(score['supplier'])}: {value}{few}"
     table = Table("", "rate", "of", "95 %", title=title, caption=f"{score['since']} to {score['until']}")
     for name, words in _RATES.items():

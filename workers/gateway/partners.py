@@ -33,6 +33,7 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.partnering import PartnerPage, PartnerView, partner_row, partner_view
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
+from workers.gateway.suppliers import ScoreView, score_view
 
 router = APIRouter(tags=["partners"])
 Operates = Annotated[Caller, Depends(needs(Scope.PARTNERS_OPERATE))]
@@ -86,6 +87,24 @@ async def see_partner(request: Request, caller: Operates, partner: PartnerInPath
     gateway = gateway_of(request)
     record = await known_partner(gateway, partner)
     return answer(await partner_view(gateway.mongo, record, gateway.workflows)).response()
+
+
+@router.get(
+    "/v1/partners/{id}/score",
+    **operation(
+        "See a partner's score",
+        {200: answers_with(ScoreView, "The score, without lines.")},
+        scope=Scope.PARTNERS_OPERATE,
+        problems=[404],
+    ),
+)
+async def see_score(request: Request, caller: Operates, partner: PartnerInPath) -> Response:
+    """What closed service cases said about its parcels, and for who supplies, its deliveries; of 365 days. Also for a
+    location of the retailer's own."""
+    gateway = gateway_of(request)
+    if not await gateway.mongo.locations.find_one({"_id": partner}, {"_id": 1}):
+        await known_partner(gateway, partner)
+    return answer(await score_view(gateway.mongo, partner, lines=False)).response()
 
 
 def _command(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from activities.buying.disputes import answer_to
 from activities.buying.ordering import terms_in_force
 from activities.buying.scoring import score_of
-from activities.buying.sources import disputes_of, orders_of
+from activities.buying.sources import disputes_of, orders_of, served_of
 from contracts.buying import BuyingTerms
 from contracts.refusals import Refusal
 from contracts.scoring import AnswerToLine, LineDispute, Score, ScoredLine
@@ -58,7 +58,8 @@ class TermsView(BaseModel):
 async def score_view(mongo: Mongo, supplier: str, *, lines: bool) -> dict[str, Any]:
     now = mongo.clock.now()
     orders, disputes = await orders_of(mongo, [supplier], now), await disputes_of(mongo, [supplier])
-    score, made_of = score_of(supplier, orders[supplier], disputes, day_of(now))
+    served = await served_of(mongo, supplier, now)
+    score, made_of = score_of(supplier, orders[supplier], disputes, day_of(now), served=served)
     shown = [one.model_dump(mode="json") for one in made_of] if lines else []
     return {"score": score.model_dump(mode="json"), "lines": shown}
 
@@ -79,7 +80,7 @@ async def see_score(
     lines: Annotated[bool, Query(description="With the lines that made it.")] = True,
 ) -> Response:
     """Of the last 365 days. What was never delivered is late; a line is judged by what had arrived at the end of the
-    first day that was promised; without any line there is no score."""
+    first day that was promised. Closed service cases about its parcels count too; without either there is no score."""
     gateway = gateway_of(request)
     await _refuse_unknown(gateway.mongo, supplier)
     return answer(await score_view(gateway.mongo, supplier, lines=lines)).response()

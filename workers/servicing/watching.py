@@ -19,7 +19,7 @@ from workers.servicing.loop import for_ever
 _EVERY_S = 1.0
 _POSITION = "service_watch"
 REFUSALS = 3
-"""So many stores have refused or not answered, and somebody should look."""
+"""So often stores have refused or not answered, and somebody should look."""
 WATCHED = ("parcel.late_predicted.v1", "parcel.late.v1", "order.attention.v1", "order.backordered.v1")
 _MONEY = frozenset({"payment_failed", "payment_declined"})
 
@@ -89,7 +89,9 @@ def what_is_wrong(
     if kind == "parcel.late.v1":
         return "late_missed", "high", data["parcel"], data["location"]
     if kind == "order.backordered.v1":
-        return ("order_refused", "normal", None, None) if order["refusals"] >= REFUSALS else None
+        # `refusals` begins anew with every round of offers: where only two stores are near, it never gets to three.
+        given_back = sum(one["state"] in ("rejected", "expired") for one in order["parcels"])
+        return ("order_refused", "normal", None, None) if max(order["refusals"], given_back) >= REFUSALS else None
     code = (order.get("attention") or {}).get("code")
     if code in _MONEY:
         stuck = [one for one in order["payment"]["intents"] if one["state"] in ("failed", "declined")]
