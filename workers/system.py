@@ -36,7 +36,8 @@ _OF_SERVICE = (
     *(Scope.CASES_READ, Scope.CASES_WRITE, Scope.SERVICE),
 )
 """What customer service and its bot may do: what is asked of orders for customers, and cases."""
-_READY_S = 60.0
+_READY_S = 180.0
+"""A machine that has much else to do takes more than a minute only to load the programs."""
 _FOR_ENVIRONMENT = (
     "mongo_url",
     "mongo_database",
