@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from contracts.base import milliseconds
-from contracts.onboarding import Apply, Deadlines, Stage, Standing, Turn, Who
+from contracts.onboarding import ENDED, Apply, Deadlines, Stage, Standing, Turn, Who
 from contracts.worktime import OFFICE, add_work_time
 
 ROLES: dict[Who, tuple[str, ...]] = {
@@ -23,6 +23,14 @@ TURNS: dict[Stage, Who] = {
     "agreement": "signers",
     "testing": "partner",
 }
+
+
+_BY_ITSELF: dict[Stage, str] = {
+    "checking": "checks by machine",
+    "agreement": "an agreement to be drafted",
+    "provisioning": "the partner to be made",
+}
+"""What is done meanwhile where it is nobody's turn."""
 
 
 def first_turn(stage: Stage, deadlines: Deadlines, now: datetime) -> Turn | None:
@@ -76,7 +84,7 @@ def waits_for(standing: Standing) -> str:
     """In words, for those who look."""
     turn = standing.turn
     if turn is None:
-        return "nobody"
+        return "nothing any more" if standing.stage in ENDED else _BY_ITSELF.get(standing.stage, "its next step")
     whom = {
         "draft": "the applicant to submit",
         "revision": f"the applicant to correct {', '.join(standing.returned[:10]) or 'what was returned'}",
