@@ -96,7 +96,10 @@ def waits_for(standing: Standing) -> str:
     words = f"{whom} until {_at(turn.due)}"
     if turn.role is not None:
         words += f"; escalated to {turn.role}"
-    return words if turn.remind_at is None else f"{words}; reminded at {_at(turn.remind_at)}"
+    if turn.remind_at is not None:
+        words += f"; reminded at {_at(turn.remind_at)}"
+    back = standing.stage == "review" and standing.reasons
+    return f"{words}; back because of {', '.join(standing.reasons)}" if back else words
 
 
 def facts_of(start: Apply, standing: Standing) -> list[tuple[str, object]]:
@@ -117,11 +120,10 @@ def facts_of(start: Apply, standing: Standing) -> list[tuple[str, object]]:
 
 
 def _reviewers(standing: Standing) -> str:
-    again = f"; back because of {', '.join(standing.reasons)}" if standing.reasons else ""
     left = standing.reviewers_needed - len(standing.approved_by)
     if standing.approved_by:
-        return f"{left} more reviewer than {', '.join(standing.approved_by)}{again}"
-    return f"{'two different reviewers' if left > 1 else 'a reviewer'}{again}"
+        return f"{left} more reviewer than {', '.join(standing.approved_by)}"
+    return "two different reviewers" if left > 1 else "a reviewer"
 
 
 def _after(stage: Stage, deadlines: Deadlines, now: datetime, part: float) -> datetime:

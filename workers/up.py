@@ -32,7 +32,9 @@ async def _up(with_stores: bool, console: Console) -> int:
         if with_stores:
             await stack.enter_async_context(store_agents(system, BEHAVIOUR))
         console.print("For another terminal:", soft_wrap=True)
-        console.print(f"  export URL={system.settings.gateway_url} KEY={system.settings.operator_key}", soft_wrap=True)
+        known = system.settings
+        addresses = f"NATS={known.nats_url} BANK={known.bank_url}"
+        console.print(f"  export URL={known.gateway_url} KEY={known.operator_key} {addresses}", soft_wrap=True)
         console.print("Ctrl-C stops everything; `.venv/bin/tongqu status` shows how it stands.", soft_wrap=True)
         while not stop.is_set():
             system.watch()

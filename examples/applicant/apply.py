@@ -140,7 +140,7 @@ def show(gateway: str, kept: dict[str, str]) -> None:
         if item["comment"] and item["state"] == "returned":
             print(f"  {item['id']} was returned: {item['comment']}")
         for result in item["results"]:
-            if result["verdict"] != "passed":
+            if result["verdict"] != "passed" and item["state"] not in ("accepted", "waived"):
                 print(f"  {item['id']}: {result['words']['zh']} {result['words']['en']}")
 
 

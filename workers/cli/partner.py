@@ -223,5 +223,6 @@ def _command(partner: str, command: str, body: dict[str, Any]) -> None:
 
     found = running_api().post("v1", "partners", partner, command, body=body).body
     leaves = ", leaving" if found["terminating"] and found["state"] != "terminated" else ""
-    why = f" for {plain(', '.join(found['suspended_for']))}" if found["suspended_for"] else ""
+    held = found["suspended_for"] if found["state"] == "suspended" else []
+    why = f" for {plain(', '.join(held))}" if held else ""
     out.print(f"{plain(partner)} is {found['state']}{leaves}{why}; next: {plain(found['waits_for'])}")

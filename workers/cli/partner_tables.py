@@ -41,7 +41,7 @@ def partners(rows: Sequence[Row]) -> Table:
             plain(row["name"]),
             plain(row["kind"]),
             _coloured(row["state"]) + leaves,
-            plain(", ".join(row["suspended_for"])),
+            plain(", ".join(row["suspended_for"] if row["state"] == "suspended" else [])),
             moment(row["agreement_until"]),
             plain(row["waits_for"]),
         )
@@ -123,7 +123,7 @@ def _audit(lines: Sequence[Row]) -> Table:
 def partner_story(row: Row) -> Iterator[RenderableType]:
     """Facts, what ends when, what is open, and who did what."""
     yield f"[bold]{plain(row['id'])}[/bold] {plain(row['name'])}, {_coloured(row['state'])}"
-    if row["suspended_for"]:
+    if row["suspended_for"] and row["state"] == "suspended":
         yield f"{'because':<16}{plain(', '.join(row['suspended_for']))}"
     yield f"{'next':<16}{plain(row['waits_for'])}"
     for name in _FACTS:
