@@ -101,6 +101,7 @@ def _of_ending(standing: Standing, ending: Ending, pace: Pace, now: datetime) ->
 def waits_for(standing: Standing, due: Due | None) -> str:
     """In words, for those who look."""
     renewal = f"; agreement {standing.renewing} is out for signature" if standing.renewing else ""
+    renewal += _again(standing)
     if due is None:
         return f"nothing{renewal}"
     when = f"{due.at:%Y-%m-%d %H:%M} UTC"
@@ -108,9 +109,25 @@ def waits_for(standing: Standing, due: Due | None) -> str:
         "remind": f"{when}, {due.days} days before the end of {due.what}",
         "expire": f"{when}, when {due.what} ends and the partner is suspended",
         "urge": f"a reviewer of the new {due.what} until {when}",
-        "look": f"open orders and money; looked at again at {when}",
+        "look": f"open orders and money; looked at again by {when}",
     }
     return f"{words[due.kind]}{renewal}"
+
+
+def _again(standing: Standing) -> str:
+    """What must come before a suspended partner gets orders again."""
+    if standing.state != "suspended" or standing.terminating:
+        return ""
+    needed = []
+    for reason in standing.suspended_for:
+        what = reason.removeprefix("document_expired:")
+        if reason == BY_OPERATOR:
+            needed.append("an operator resumes it")
+        elif what != reason:
+            needed.append(f"a new {what} is accepted")
+        else:
+            needed.append("the next agreement is signed")
+    return f"; suspended until {' and '.join(needed)}"
 
 
 def refuse(standing: Standing, command: Command) -> None:
@@ -210,7 +227,7 @@ def refuse_open(asked: Terminate, still: Open) -> None:
     raise Refusal(
         "still_open",
         f"The partner has {still.words()}.",
-        remedy="Wait until it is done; or send when_done: true, and it goes by itself when it is.",
+        remedy="Wait until it is done; or send when_done: true (--when-done), and it goes by itself when it is.",
         field="when_done",
         status=409,
         open=still.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from contracts.base import milliseconds
-from contracts.onboarding import Apply, Deadlines, Stage, Standing, Turn, Who
+from contracts.onboarding import ENDED, Apply, Deadlines, Stage, Standing, Turn, Who
 from contracts.worktime import OFFICE, add_work_time
 
 ROLES: dict[Who, tuple[str, ...]] = {
@@ -23,6 +23,14 @@ TURNS: dict[Stage, Who] = {
     "agreement": "signers",
     "testing": "partner",
 }
+
+
+_BY_ITSELF: dict[Stage, str] = {
+    "checking": "checks by machine",
+    "agreement": "an agreement to be drafted",
+    "provisioning": "the partner to be made",
+}
+"""What is done meanwhile where it is nobody's turn."""
 
 
 def first_turn(stage: Stage, deadlines: Deadlines, now: datetime) -> Turn | None:
@@ -76,7 +84,7 @@ def waits_for(standing: Standing) -> str:
     """In words, for those who look."""
     turn = standing.turn
     if turn is None:
-        return "nobody"
+        return "nothing any more" if standing.stage in ENDED else _BY_ITSELF.get(standing.stage, "its next step")
     whom = {
         "draft": "the applicant to submit",
         "revision": f"the applicant to correct {', '.join(standing.returned[:10]) or 'what was returned'}",
@@ -88,7 +96,10 @@ def waits_for(standing: Standing) -> str:
     words = f"{whom} until {_at(turn.due)}"
     if turn.role is not None:
         words += f"; escalated to {turn.role}"
-    return words if turn.remind_at is None else f"{words}; reminded at {_at(turn.remind_at)}"
+    if turn.remind_at is not None:
+        words += f"; reminded at {_at(turn.remind_at)}"
+    back = standing.stage == "review" and standing.reasons
+    return f"{words}; back because of {', '.join(standing.reasons)}" if back else words
 
 
 def facts_of(start: Apply, standing: Standing) -> list[tuple[str, object]]:
@@ -109,11 +120,10 @@ def facts_of(start: Apply, standing: Standing) -> list[tuple[str, object]]:
 
 
 def _reviewers(standing: Standing) -> str:
-    again = f"; back because of {', '.join(standing.reasons)}" if standing.reasons else ""
     left = standing.reviewers_needed - len(standing.approved_by)
     if standing.approved_by:
-        return f"{left} more reviewer than {', '.join(standing.approved_by)}{again}"
-    return f"{'two different reviewers' if left > 1 else 'a reviewer'}{again}"
+        return f"{left} more reviewer than {', '.join(standing.approved_by)}"
+    return "two different reviewers" if left > 1 else "a reviewer"
 
 
 def _after(stage: Stage, deadlines: Deadlines, now: datetime, part: float) -> datetime:

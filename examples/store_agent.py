@@ -252,13 +252,15 @@ class Store:
 
 
 async def everybody(jetstream: JetStreamContext) -> list[str]:
-    """All locations that have a consumer. For trials on one machine; a real store knows its own name."""
+    """All locations that have a consumer, but for those of partners that have applied: these hear for themselves, and
+    what was acknowledged for them they would never get. For trials on one machine; a real store knows its own name."""
     names: list[str] = []
     while True:
         page = await jetstream.consumers_info(STREAM, offset=len(names))
         names += [info.name for info in page]
         if not page:
-            return sorted(name.removeprefix("p-") for name in names if name.startswith("p-") and name != "p-retailer")
+            mine = [name.removeprefix("p-") for name in names if name.startswith("p-")]
+            return sorted(name for name in mine if name != "retailer" and not name.startswith("partner-"))
 
 
 async def run(options: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ class NatsUnreachable(ConnectionError):
 
     def __init__(self, url: str, last: Exception | None) -> None:
         super().__init__(
-            f"no NATS server answered at {url} within {_REACH_WITHIN_S:g} s ({last or 'no answer'}); "
+            f"no NATS server answered at {url} within {_REACH_WITHIN_S:g} s ({str(last or '') or 'no answer'}); "
             "start one, or set TONGQU_NATS_URL to where it runs"
         )
 

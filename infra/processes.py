@@ -103,7 +103,11 @@ class Process:
             except Exception as error:
                 why = f"{type(error).__name__}: {error}"
             if loop.time() > deadline:
-                raise ProcessFailed(self, f"was not ready after {timeout_s:g} s ({why})")
+                raise ProcessFailed(
+                    self,
+                    f"runs, but was not ready after {timeout_s:g} s ({why}). If its log says nothing, the machine has"
+                    " too much else to do: start again when it has less",
+                )
             await asyncio.sleep(POLL_S)
         raise ProcessFailed(self, f"ended with status {self.returncode} while starting")
 

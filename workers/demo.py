@@ -141,7 +141,9 @@ async def _place(system: System, number: int, seed: int, tell: Any) -> None:
 
 def show_addresses(system: System, console: Console) -> None:
     settings = system.settings
-    console.print(f"  Temporal UI  {settings.temporal_ui_url}")
+    console.print(
+        f"  Temporal UI  {settings.temporal_ui_url}  readable once you signed in at {settings.gateway_url}/codec"
+    )
     console.print(f"  API docs     {settings.gateway_url}/docs")
     console.print(f"  NATS         {settings.nats_url}")
     console.print(f"  sandboxes    bank {settings.bank_url}, signatures {settings.signature_url}")

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import secrets
+import time
+from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +38,10 @@ _OF_SERVICE = (
     *(Scope.CASES_READ, Scope.CASES_WRITE, Scope.SERVICE),
 )
 """What customer service and its bot may do: what is asked of orders for customers, and cases."""
-_READY_S = 60.0
+_ENDS_MOST, _ENDS_WITHIN_S = 5, 300.0
+"""What ends more often than that is not started again."""
+_READY_S = 180.0
+"""A machine that has much else to do takes more than a minute only to load the programs."""
 _FOR_ENVIRONMENT = (
     "mongo_url",
     "mongo_database",
@@ -92,6 +97,7 @@ class System:
         self.settings: Settings = settings
         self.data_dir = data_dir
         self.processes: dict[str, Process] = {}
+        self._revived: dict[str, deque[float]] = {}
         self.servers = Servers(settings, data_dir)
         self._payment_options = payment_options
         self._stack = AsyncExitStack()
@@ -269,6 +275,28 @@ class System:
     async def _make_build_current(self, build: str) -> None:
         """The only workers there are take everything from now on, also what another version has begun."""
         await make_current(await connect(self.settings), self.settings.worker_deployment, build)
+
+    async def revive(self) -> list[str]:
+        """Start again what has ended and should run, as a supervisor does; says what, and how it had ended. Raises
+        ProcessFailed when something ends again and again, or does not start."""
+        said = []
+        for process in (self.servers.processes | self.processes).values():
+            if process.running:
+                continue
+            how = f"ended with status {process.returncode}"
+            times = self._revived.setdefault(process.name, deque(maxlen=_ENDS_MOST))
+            now = time.monotonic()
+            if len(times) == _ENDS_MOST and now - times[0] < _ENDS_WITHIN_S:
+                raise ProcessFailed(process, f"{how}, {_ENDS_MOST + 1} times within {_ENDS_WITHIN_S / 60:g} minutes")
+            times.append(now)
+            if process.name in self.servers.processes:
+                await self.servers.start_again(process.name)
+            else:
+                process.start()
+            said.append(f"{process.name} {how} and was started again; its log until then is {process.log}.1")
+        if said:
+            write_state(self.data_dir, self.state())
+        return said
 
     def watch(self) -> None:
         """Raises ProcessFailed, with the end of its log, when a process has ended that should run."""

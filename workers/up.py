@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -32,10 +33,13 @@ async def _up(with_stores: bool, console: Console) -> int:
         if with_stores:
             await stack.enter_async_context(store_agents(system, BEHAVIOUR))
         console.print("For another terminal:", soft_wrap=True)
-        console.print(f"  export URL={system.settings.gateway_url} KEY={system.settings.operator_key}", soft_wrap=True)
+        known = system.settings
+        addresses = f"NATS={known.nats_url} BANK={known.bank_url}"
+        console.print(f"  export URL={known.gateway_url} KEY={known.operator_key} {addresses}", soft_wrap=True)
         console.print("Ctrl-C stops everything; `.venv/bin/tongqu status` shows how it stands.", soft_wrap=True)
         while not stop.is_set():
-            system.watch()
+            for said in await system.revive():
+                console.print(f"{datetime.now(UTC):%H:%M:%S} UTC: {said}", soft_wrap=True, style="yellow")
             try:
                 await asyncio.wait_for(stop.wait(), timeout=1)
             except TimeoutError:

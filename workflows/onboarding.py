@@ -190,8 +190,7 @@ class PartnerOnboarding:
             await self._move("review", reasons=[f"agreement_{signing.outcome}"])
 
     async def _provision(self) -> None:
-        self._show("the partner to be made")
-        failed = await provision(self._standing.application)
+        failed = await provision(self._standing.application, self._show)
         if failed is None:
             await self._move("testing")
         else:

@@ -1,6 +1,6 @@
 """Making a partner step by step; when one step fails for good, what was made is taken back in the reverse order."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -26,12 +26,15 @@ _TRIED_FOR = timedelta(hours=6)
 _STEP_AT_MOST = timedelta(minutes=2)
 
 
-async def provision(application: str) -> ProvisionStep | None:
-    """None when the partner is made, else the step that failed; nothing is left of it then."""
+async def provision(application: str, show: Callable[[str], None]) -> ProvisionStep | None:
+    """None when the partner is made, else the step that failed; nothing is left of it then. `show` is told what is
+    being done, for those who look."""
     made: list[ProvisionStep] = []
     for step in PROVISION_STEPS:
         # Before it is tried: of one that fails something may be made.
         made.append(step)
+        until = workflow.now() + _TRIED_FOR
+        show(f"{step} of the partner to be made; tried until {until:%Y-%m-%d %H:%M} UTC, then all of it is taken back")
         try:
             await workflow.execute_activity(
                 PROVISION,
@@ -44,6 +47,7 @@ async def provision(application: str) -> ProvisionStep | None:
         except ActivityError as error:
             if isinstance(error.cause, CancelledError):
                 raise
+            show(f"what was made of the partner to be taken back, as {step} could not be made")
             await take_back(application, made)
             return step
     return None

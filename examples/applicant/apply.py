@@ -2,8 +2,9 @@
 sign, and collect the access.
 
 It needs nothing but Python. What it knows of an application (id and token) it keeps in a file, with which it goes on
-where it was left; whoever has that file is the applicant. Papers are looked for by the name of what is asked, such as
-`papers/business_licence.pdf`; where there is none, an empty page is sent, which reviewers would send back.
+where it was left, also when it was cut off, or when something was returned: correct the file, and send it again with
+`--from`. Whoever has the file with the token is the applicant. Papers are looked for by the name of what is asked, such
+as `papers/business_licence.pdf`; where there is none, an empty page is sent, which reviewers would send back.
 
     python examples/applicant/apply.py --gateway http://127.0.0.1:8080 --from examples/applicant/application.json
     python examples/applicant/apply.py --gateway http://127.0.0.1:8080 --amount 37
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 KINDS = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+OVER = ("active", "rejected", "withdrawn", "expired")
 EMPTY_PAGE = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
     b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj\nxref\n0 4\n0000000000 65535 f \n"
@@ -65,16 +67,34 @@ def paper(folder: Path, item: str) -> tuple[bytes, str]:
     return EMPTY_PAGE, "application/pdf"
 
 
-def apply(gateway: str, source: Path, kept: Path) -> None:
-    known = json.loads(source.read_text())
-    begun = send(f"{gateway}/v1/applications", "POST", None, known["apply"])
+def begun(gateway: str, known: dict[str, Any], kept: Path) -> Any:
+    """The application that is kept, as long as it can be changed, else a new one: nobody gets its token again."""
+    if kept.exists():
+        mine = json.loads(kept.read_text())
+        seen = call(f"{gateway}/v1/applications/{mine['id']}", "GET", mine["token"], None)
+        if seen["stage"] in ("draft", "revision"):
+            print(f"{mine['id']} goes on with what the file says")
+            return {**mine, "application": seen}
+        if seen["stage"] not in OVER:
+            raise Refused(
+                f"{kept} has {mine['id']}, which is at the stage {seen['stage']}: nothing can be changed there."
+                " For a further application name another file with --kept."
+            )
+    new = send(f"{gateway}/v1/applications", "POST", None, known["apply"])
     with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"id": begun["id"], "token": begun["token"]}, file)
-    print(f"{begun['id']}: its token is in {kept}")
-    path, token = f"{gateway}/v1/applications/{begun['id']}", begun["token"]
-    declared = [item["id"] for item in begun["application"]["items"] if item["kind"] == "declaration"]
+        json.dump({"id": new["id"], "token": new["token"]}, file)
+    print(f"{new['id']}: its token is in {kept}")
+    return new
+
+
+def apply(gateway: str, source: Path, kept: Path) -> None:
+    """Everything is sent: what is there already, and was not returned, stays as it is."""
+    known = json.loads(source.read_text())
+    mine = begun(gateway, known, kept)
+    path, token, items = f"{gateway}/v1/applications/{mine['id']}", mine["token"], mine["application"]["items"]
+    declared = [item["id"] for item in items if item["kind"] == "declaration"]
     send(f"{path}/fields", "PUT", token, {**known["fields"], "declarations": declared})
-    for item in begun["application"]["items"]:
+    for item in items:
         if item["kind"] == "document" and item["id"] in known["facts"]:
             content, kind = paper(source.parent / "papers", item["id"])
             call(f"{path}/documents/{item['id']}", "PUT", token, content, kind)
@@ -104,7 +124,11 @@ def collect(gateway: str, kept: dict[str, str], folder: Path) -> None:
 def show(gateway: str, kept: dict[str, str]) -> None:
     path = f"{gateway}/v1/applications/{kept['id']}"
     seen = call(path, "GET", kept["token"], None)
-    print(f"{seen['id']}: {seen['stage']}, revision {seen['revision']}")
+    because = f", because of {', '.join(seen['reasons'])}" if seen["reasons"] else ""
+    print(f"{seen['id']}: {seen['stage']}, revision {seen['revision']}{because}")
+    if seen["turn"]:
+        whom = "you, the applicant," if seen["turn"]["who"] == "applicant" else f"the {seen['turn']['who']}"
+        print(f"  it waits for {whom} until {seen['turn']['due']}")
     if seen["stage"] == "agreement":
         for signer in call(f"{path}/agreement", "GET", kept["token"], None)["signers"]:
             print(f"  {signer['name']}: {signer['state']}" + (f", signs at {signer['link']}" if signer["link"] else ""))
@@ -116,14 +140,14 @@ def show(gateway: str, kept: dict[str, str]) -> None:
         if item["comment"] and item["state"] == "returned":
             print(f"  {item['id']} was returned: {item['comment']}")
         for result in item["results"]:
-            if result["verdict"] != "passed":
+            if result["verdict"] != "passed" and item["state"] not in ("accepted", "waived"):
                 print(f"  {item['id']}: {result['words']['zh']} {result['words']['en']}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Apply to become a partner.")
     parser.add_argument("--gateway", required=True, help="address of the HTTP API")
-    parser.add_argument("--from", dest="source", type=Path, help="begin with what this file says")
+    parser.add_argument("--from", dest="source", type=Path, help="begin with what this file says, or go on with it")
     parser.add_argument("--kept", type=Path, default=Path("application.token.json"), help="id and token")
     parser.add_argument("--amount", type=int, help="of the deposit, in fen, as the account's statement shows it")
     parser.add_argument("--collect", type=Path, help="new folder for the key and the credentials, shown once")

@@ -254,3 +254,22 @@ def test_what_comes_next_is_said() -> None:
     assert waits_for(standing, due) == (
         "2027-01-02 03:00 UTC, 60 days before the end of food_licence; agreement app-1-a2 is out for signature"
     )
+
+
+@pytest.mark.parametrize(
+    ("reasons", "needed"),
+    [
+        ([BY_OPERATOR], "; suspended until an operator resumes it"),
+        (
+            ["document_expired:lease", BY_OPERATOR],
+            "; suspended until a new lease is accepted and an operator resumes it",
+        ),
+        (["agreement_expired"], "; suspended until the next agreement is signed"),
+    ],
+)
+def test_who_is_suspended_sees_what_must_come_first(reasons: list[str], needed: str) -> None:
+    standing = standing_of(record(state="suspended", suspended_for=reasons))
+    assert waits_for(standing, next_due(standing, PACE, NOW)).endswith(needed)
+    leaving = standing_of(record(state="suspended", suspended_for=reasons, terminating=True))
+    due = next_due(leaving, PACE, NOW)
+    assert due is not None and waits_for(leaving, due).endswith(f"looked at again by {due.at:%Y-%m-%d %H:%M} UTC")

@@ -1,10 +1,11 @@
 """Whose turn it is, until when, and who hears of it when nothing is done."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
-from contracts.onboarding import Deadlines, ItemStanding, Stage, Standing
+from contracts.onboarding import ENDED, Deadlines, ItemStanding, Stage, Standing
 from contracts.turns import ends_when_due, escalated, first_turn, next_moment, reminded, waits_for, why_expired
 from contracts.worktime import OFFICE, work_between
 
@@ -88,3 +89,15 @@ def test_what_is_waited_for_is_said() -> None:
         turn=escalated(turn, TERMS, turn.due),
     )
     assert waits_for(late) == ("1 more reviewer than mei until 2026-11-25 09:00 UTC; escalated to partner_review_lead")
+    back = late.model_copy(update={"approved_by": [], "reasons": ["agreement_declined"]})
+    assert waits_for(back) == (
+        "two different reviewers until 2026-11-25 09:00 UTC; escalated to partner_review_lead;"
+        " back because of agreement_declined"
+    )
+
+
+def test_what_is_done_meanwhile_is_said_where_it_is_nobodys_turn() -> None:
+    words = {stage: waits_for(Standing(application="app-1", stage=stage)) for stage in get_args(Stage)}
+    assert words["checking"] == "checks by machine"
+    assert words["provisioning"] == "the partner to be made"
+    assert {stage for stage, said in words.items() if said == "nothing any more"} == ENDED

@@ -14,6 +14,7 @@ import pytest
 from infra.embedded.ports import free_port
 from infra.processes import Process
 from tests.support import eventually
+from workers.demo import BEHAVIOUR, store_agents
 from workers.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -111,8 +112,11 @@ class Newcomer:
 
 @pytest.fixture
 async def newcomer(system: System, tmp_path: Path) -> AsyncIterator[Newcomer]:
+    """With the demo's stores beside, as `make up` has them: what is the newcomer's they leave alone."""
     one = Newcomer(system, tmp_path)
-    yield one
+    async with store_agents(system, BEHAVIOUR) as agent:
+        await eventually(lambda: "following" in agent.log_tail(), timeout=60)
+        yield one
     for process in one.staying:
         await process.stop()
 

@@ -293,20 +293,21 @@ async def test_who_applies_while_temporal_is_away_goes_on(
 
 
 async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path) -> None:
-    """As a newcomer runs it: apply from the file, read the statement, name the amount."""
+    """As a newcomer runs it: apply from the file, read the statement, name the amount, send what was returned again."""
     script, kept = EXAMPLE / "apply.py", tmp_path / "token.json"
 
-    async def run(*arguments: str) -> str:
+    async def run(*arguments: str, status: int = 0) -> str:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(script), "--gateway", api.url, "--kept", str(kept), *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         told, _ = await process.communicate()
-        assert process.returncode == 0, told.decode()
+        assert process.returncode == status, told.decode()
         return told.decode()
 
-    await run("--from", str(EXAMPLE / "application.json"))
+    begin = ("--from", str(EXAMPLE / "application.json"))
+    await run(*begin)
     known = orjson.loads(kept.read_bytes())
     assert kept.stat().st_mode & 0o777 == 0o600
     applicant = Applicant(api, 0, {**known, "application": {}})
@@ -318,3 +319,12 @@ async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_ur
     assert row is not None
     bad = {item["item"]: item["verdict"] for item in row["standing"]["items"] if item["verdict"] != "passed"}
     assert bad == {}
+    assert "name another file with --kept" in await run(*begin, status=1)
+    returned = {"item": "lease", "decision": "return", "comment": "the last page is missing"}
+    await api.post(f"/v1/applications/{known['id']}/review", returned, status=200)
+    await api.post(f"/v1/applications/{known['id']}/decide", {"decision": "return"}, status=200)
+    told = await run()
+    assert "revision 1, because of items_returned" in told and "lease was returned: the last page is missing" in told
+    assert "it waits for you, the applicant, until" in told
+    assert f"{known['id']} goes on" in await run(*begin)
+    assert (await applicant.stands("review"))["revision"] == 2

@@ -51,9 +51,16 @@ async def test_a_payload_of_an_unknown_key_is_refused_with_what_to_do(api: Api) 
     assert (await api.post("/codec/decode", {"payloads": [altered]}, status=422)).code == "payload_not_opened"
 
 
-@pytest.mark.parametrize("body", [[], 1, {"payloads": 1}, {"payloads": [1]}, {"payloads": [{"data": 7}]}, {}])
+@pytest.mark.parametrize("body", [[], 1, {"payloads": 1}, {"payloads": [1]}, {"payloads": [{"data": 7}]}])
 async def test_what_is_no_payload_is_refused(api: Api, body: Any) -> None:
     assert (await api.post("/codec/decode", body, status=422)).code == "bad_payloads"
+
+
+async def test_temporals_command_sends_nothing_where_nothing_is_to_be_opened(api: Api) -> None:
+    """As for a query without arguments: `{}` is how a list without entries looks there."""
+    for nothing in ({}, {"payloads": []}):
+        assert (await api.post("/codec/decode", nothing, status=200)).body == {"payloads": []}
+        assert (await api.post("/codec/encode", nothing, status=200)).body == {"payloads": []}
 
 
 async def test_a_key_without_the_scope_opens_nothing(api: Api, mongo: Mongo) -> None:

@@ -43,6 +43,7 @@ def queue(
     kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
     region: Annotated[str | None, typer.Option(help="Only of this region, such as 33.")] = None,
     overdue: Annotated[bool, typer.Option(help="Only what is late.")] = False,
+    company: Annotated[str | None, typer.Option(help="Credit code or part of the name; at whatever stage.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most applications shown.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +51,8 @@ def queue(
     from workers.cli.console import out, print_json
 
     late = "true" if overdue else None
-    page = running_api().get("v1", "reviews", stage=stage, kind=kind, region=region, overdue=late, limit=limit)
+    wanted = {"stage": stage, "kind": kind, "region": region, "overdue": late, "company": company}
+    page = running_api().get("v1", "reviews", limit=limit, **wanted)
     if as_json:
         print_json(page)
         return
@@ -58,7 +60,7 @@ def queue(
 
     out.print(applications(page["reviews"]))
     if page["next"]:
-        out.print("There are more; narrow the list down with --kind, --region or --overdue.")
+        out.print("There are more; narrow the list down with --kind, --region, --overdue or --company.")
 
 
 @app.command()
@@ -235,5 +237,6 @@ def _command(partner: str, command: str, body: dict[str, Any]) -> None:
 
     found = running_api().post("v1", "partners", partner, command, body=body).body
     leaves = ", leaving" if found["terminating"] and found["state"] != "terminated" else ""
-    why = f" for {plain(', '.join(found['suspended_for']))}" if found["suspended_for"] else ""
+    held = found["suspended_for"] if found["state"] == "suspended" else []
+    why = f" for {plain(', '.join(held))}" if held else ""
     out.print(f"{plain(partner)} is {found['state']}{leaves}{why}; next: {plain(found['waits_for'])}")

@@ -41,7 +41,7 @@ def partners(rows: Sequence[Row]) -> Table:
             plain(row["name"]),
             plain(row["kind"]),
             _coloured(row["state"]) + leaves,
-            plain(", ".join(row["suspended_for"])),
+            plain(", ".join(row["suspended_for"] if row["state"] == "suspended" else [])),
             moment(row["agreement_until"]),
             plain(row["waits_for"]),
         )
@@ -123,19 +123,51 @@ def _audit(lines: Sequence[Row]) -> Table:
 def partner_story(row: Row) -> Iterator[RenderableType]:
     """Facts, what ends when, what is open, and who did what."""
     yield f"[bold]{plain(row['id'])}[/bold] {plain(row['name'])}, {_coloured(row['state'])}"
-    if row["suspended_for"]:
+    if row["suspended_for"] and row["state"] == "suspended":
         yield f"{'because':<16}{plain(', '.join(row['suspended_for']))}"
     yield f"{'next':<16}{plain(row['waits_for'])}"
     for name in _FACTS:
         value = row.get(name)
         if value not in (None, [], False):
             yield f"{name.replace('_', ' '):<16}{plain(', '.join(value) if isinstance(value, list) else value)}"
-    yield f"{'streams':<16}{plain(', '.join(row['event_streams']))}"
+    yield f"{'access':<16}{plain(_access(row['access'], row['ways']))}"
     if row["links"]["workflow"]:
         yield f"{'workflow':<16}{plain(row['links']['workflow'])}"
+    yield _streams(row["ways"]["streams"])
     yield _documents(row["documents"], row["offered"])
     yield f"{'open':<16}{plain(_open(row['open']))}"
     yield _audit(row["audit"])
+
+
+def _access(access: str, ways: Row) -> str:
+    """Keys and credentials may also have been given by hand, without being collected."""
+    until = f" until {moment(ways['credentials_until'])}" if ways["credentials"] else ""
+    counted = f"{ways['keys']} API keys, {ways['credentials']} credentials for NATS{until}"
+    return f"{access.replace('_', ' ')}; {counted}"
+
+
+def _streams(streams: Sequence[Row]) -> Table:
+    table = Table(Column("stream", overflow="fold"), "gets orders", "told up to", "taken in up to", "webhooks")
+    for one in streams:
+        active = "" if one["active"] is None else "yes" if one["active"] else "[yellow]no[/yellow]"
+        taken = "NATS does not answer" if one["taken_in"] is None else str(one["taken_in"])
+        behind = one["taken_in"] is None or one["taken_in"] < one["told"]
+        hooks = "; ".join(_webhook(hook) for hook in one["webhooks"])
+        shown = f"[yellow]{taken}[/yellow]" if behind else taken
+        table.add_row(plain(one["stream"]), active, str(one["told"]), shown, plain(hooks))
+    return table
+
+
+def _webhook(hook: Row) -> str:
+    words = f"{hook['id']} {hook['state']}"
+    if hook["paused_for"]:
+        words += f" ({hook['paused_for']})"
+    words += f", sent up to {hook['position']}"
+    failure = hook["last_failure"]
+    if failure and (hook["attempts"] or hook["paused_for"]):
+        words += f", failed {hook['attempts']} times, at {moment(failure['at'])}: {failure['detail']}"
+        words += f", tried again at {moment(hook['next_at'])}" if hook["next_at"] and not hook["paused_for"] else ""
+    return words
 
 
 def _documents(held: Sequence[Row], offered: Sequence[Row]) -> Table:
@@ -158,5 +190,7 @@ def _open(still: Row) -> str:
         parts.append(f"{still['returns']} returns")
     if still["statements"]:
         parts.append(f"statements {', '.join(still['statements'])}")
+    if still["purchases"]:
+        parts.append(f"purchase orders {', '.join(still['purchases'][:5])}")
     parts += [f"{display(amount, currency)} not settled" for currency, amount in still["unsettled"].items()]
     return "; ".join(parts) or "nothing"

@@ -1,5 +1,6 @@
 """How the system stands: orders, batches, outbox and streams, read from where they are."""
 
+import asyncio
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,8 @@ from workers.cli.connections import database, jetstream
 from workers.cli.console import age, out, plain, stage
 
 _SLOWEST = 5
+_BUS_WITHIN_S = 10.0
+"""What is in the database is shown also while NATS is away."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class Standing:
     consumers: dict[str, int] = field(default_factory=dict)
     partners_behind: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
+    without_bus: str | None = None
+    """Why nothing is known of streams."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,10 +51,16 @@ async def read_refusals() -> dict[str, dict[str, int]]:
 async def read_standing() -> Standing:
     settings = Settings()
     standing = Standing()
-    async with database(settings) as mongo, jetstream(settings) as js:
+    async with database(settings) as mongo:
         await _read_orders(mongo, standing)
         await _read_outgoing(mongo, standing)
-        await _read_streams(js, standing)
+    try:
+        async with asyncio.timeout(_BUS_WITHIN_S), jetstream(settings) as js:
+            await _read_streams(js, standing)
+    except TimeoutError:
+        standing.without_bus = f"no answer within {_BUS_WITHIN_S:g} s"
+    except ConnectionError as error:
+        standing.without_bus = str(error)
     return standing
 
 
@@ -112,6 +123,10 @@ def print_standing(standing: Standing) -> None:
     table.add_row("open batches", _counts(standing.batches))
     table.add_row("events to be sent", f"{_counts(standing.outbox)} {age(standing.oldest_unsent)}".strip())
     table.add_row("events not taken in", f"{standing.unread_events:,}")
+    if standing.without_bus:
+        table.add_row("NATS", f"[red]{plain(standing.without_bus)}[/red]")
+        out.print(table)
+        return
     for name, pending in standing.consumers.items():
         table.add_row(f"pending at {plain(name)}", f"{pending:,}")
     slowest = list(standing.partners_behind.items())[:_SLOWEST]

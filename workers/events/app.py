@@ -40,6 +40,9 @@ from workers.events.sweep import Sweep
 from workers.reply_forms import Received, Unreadable
 
 log = logging.getLogger(__name__)
+_bus_log = log.getChild("bus")
+_bus_log.setLevel(logging.WARNING)
+"""The framework tells twice of every message that it was handled."""
 _AGAIN_AFTER_S = 2.0
 _UNDER_WAY = 100
 
@@ -67,7 +70,7 @@ class EventWorker:
             max_reconnect_attempts=-1,
             graceful_timeout=10.0,
             ack_policy=AckPolicy.MANUAL,
-            logger=log,
+            logger=_bus_log,
             log_level=logging.DEBUG,
             # Resolving arguments costs a thread for every message.
             apply_types=False,

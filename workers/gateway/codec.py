@@ -177,7 +177,8 @@ async def _payloads(request: Request) -> list[Payload]:
     """Raises Refusal 400, 413, 415 or 422."""
     body = await read_json(request, gateway_of(request).limits.body_bytes)
     try:
-        sent = body.get("payloads")
+        # Temporal's command sends {} where there is nothing to be opened.
+        sent = body.get("payloads", []) if isinstance(body, dict) else None
         if not isinstance(sent, list) or not all(isinstance(one, dict) for one in sent):
             raise ParseError
         return list(ParseDict(body, Payloads(), ignore_unknown_fields=True).payloads)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from nats.js import JetStreamContext
 from pydantic import BaseModel
 
 from activities.partners.open import what_is_open
@@ -12,6 +13,7 @@ from contracts.living import next_due, standing_of, waits_for
 from contracts.partnership import PartnerRecord
 from infra.audit import read_audit
 from infra.mongo import Mongo
+from workers.gateway.partner_ways import Ways, ways_of
 from workers.gateway.reviewing import AuditLine, line
 from workers.gateway.views import Workflows
 
@@ -40,7 +42,10 @@ class PartnerPage(BaseModel):
 
 
 class PartnerView(PartnerRow):
+    """`ways`: how far it has heard, and with what."""
+
     open: Open
+    ways: Ways
     audit: list[AuditLine]
 
 
@@ -48,7 +53,7 @@ def partner_row(record: PartnerRecord, workflows: Workflows, now: datetime) -> d
     standing = standing_of(record)
     waits = {
         "provisioning": "being made",
-        "testing": "the partner to acknowledge the test event",
+        "testing": f"the partner to acknowledge the test event; until when stands with {record.application}",
         "terminated": "nothing any more",
     }.get(record.state) or waits_for(standing, next_due(standing, Pace(), now))
     links: Mapping[str, str | None] = {
@@ -59,8 +64,12 @@ def partner_row(record: PartnerRecord, workflows: Workflows, now: datetime) -> d
     return {**record.model_dump(mode="json"), "event_streams": record.streams, "waits_for": waits, "links": links}
 
 
-async def partner_view(mongo: Mongo, record: PartnerRecord, workflows: Workflows) -> dict[str, Any]:
+async def partner_view(
+    mongo: Mongo, js: JetStreamContext, record: PartnerRecord, workflows: Workflows
+) -> dict[str, Any]:
     audit = [line(row) for row in await read_audit(mongo, [record.id, record.application])]
     still = await what_is_open(mongo, record)
-    row = partner_row(record, workflows, mongo.clock.now())
-    return {**row, "open": still.model_dump(mode="json"), "audit": audit}
+    now = mongo.clock.now()
+    ways = await ways_of(mongo, js, record, now)
+    seen = {"open": still.model_dump(mode="json"), "ways": ways.model_dump(mode="json"), "audit": audit}
+    return {**partner_row(record, workflows, now), **seen}

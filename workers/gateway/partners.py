@@ -86,7 +86,7 @@ async def see_partner(request: Request, caller: Operates, partner: PartnerInPath
     """Its documents and until when they count, its agreement, its places, its open orders and unsettled money."""
     gateway = gateway_of(request)
     record = await known_partner(gateway, partner)
-    return answer(await partner_view(gateway.mongo, record, gateway.workflows)).response()
+    return answer(await partner_view(gateway.mongo, gateway.js, record, gateway.workflows)).response()
 
 
 @router.get(
@@ -224,7 +224,7 @@ async def carry_out(gateway: Gateway, partner: str, what: Doing, command: Comman
             status=409,
         )
     after = await known_partner(gateway, partner)
-    return answer(await partner_view(gateway.mongo, after, gateway.workflows))
+    return answer(await partner_view(gateway.mongo, gateway.js, after, gateway.workflows))
 
 
 async def known_partner(gateway: Gateway, partner: str) -> PartnerRecord:

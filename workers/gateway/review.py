@@ -1,6 +1,6 @@
 """Routes of reviewers: what waits for them, all of one application, and what they decide."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
@@ -50,7 +50,12 @@ class DecidedView(BaseModel):
 async def list_reviews(
     request: Request,
     caller: Reviews,
-    stage: Annotated[Stage | None, Query(description="Left out: those that wait for reviewers.")] = None,
+    stage: Annotated[
+        Stage | None, Query(description="Left out: those that wait for reviewers; with `company`, of any.")
+    ] = None,
+    company: Annotated[
+        str | None, Query(min_length=2, max_length=200, description="Credit code, or a part of the name.")
+    ] = None,
     kind: PartnerKind | None = None,
     region: Annotated[str | None, Query(pattern=r"^[1-9][0-9]{1,5}$", examples=["33"])] = None,
     overdue: Annotated[bool | None, Query(description="Only those that are late, or that are not.")] = None,
@@ -59,10 +64,10 @@ async def list_reviews(
 ) -> Response:
     """Whose turn it is with each, until when, and to whom it was escalated. No personal data is in it."""
     gateway = gateway_of(request)
-    stages: tuple[Stage, ...] = QUEUED if stage is None else (stage,)
+    stages: tuple[Stage, ...] = (stage,) if stage else QUEUED if company is None else get_args(Stage)
     prefix = division_prefix(region) if region is not None else None
     now = gateway.mongo.clock.now()
-    page = await _queue(gateway).page(now, stages, kind, prefix, overdue, limit, cursor)
+    page = await _queue(gateway).page(now, stages, kind, prefix, overdue, limit, cursor, company)
     return answer(page).response()
 
 

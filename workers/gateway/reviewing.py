@@ -1,5 +1,6 @@
 """What reviewers see: the queue of applications, and one of them with all that was checked."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -119,8 +120,13 @@ class Queue:
         overdue: bool | None,
         limit: int,
         cursor: str | None,
+        company: str | None = None,
     ) -> dict[str, Any]:
+        """`company`: its credit code, or a part of its name."""
         conditions: list[dict[str, Any]] = [{"standing.stage": {"$in": list(stages)}}]
+        if company is not None:
+            named = {"fields.company.name": {"$regex": re.escape(company), "$options": "i"}}
+            conditions.append({"$or": [{"credit_code": company.upper()}, named]})
         if kind is not None:
             conditions.append({"kind": kind})
         if region is not None:
