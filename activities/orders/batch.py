@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,13 +19,14 @@ from activities.orders.routing import StockSeen, demand_of, route, uneasy
 from activities.orders.writing import Written, movements, write
 from activities.settlement.books import Books
 from activities.stock.arrivals import pass_on, wake_waiting
-from activities.stock.booking import Stale
+from activities.stock.booking import Stale, Unfit
 from activities.stock.found import book_found
 from activities.stock.planner import Planner
 from contracts.fulfilment import ADVANCE, Advance, Progress
 from contracts.orders import Attention, InboxEvent, OrderState, Stage
 from contracts.routing import Decision, Policy
 from infra.mongo import Mongo
+from infra.turns import Turns
 
 Ring = Callable[[set[str]], Awaitable[None]]
 """Asks for the bells of some batches to be rung at once."""
@@ -54,7 +55,10 @@ def _blamed_on(order: str) -> Iterator[None]:
 
 
 class BatchActivities:
-    """Carries batches of orders. One object per process: the lock makes it the process's one writer of stock."""
+    """Carries batches of orders. One object per process: the lock makes it the process's one writer of stock.
+
+    Of several processes each would make the others' plans worthless; where there are such, they take turns.
+    """
 
     def __init__(self, mongo: Mongo, ring: Ring) -> None:
         self._mongo = mongo
@@ -63,6 +67,7 @@ class BatchActivities:
         self._policies = Policies(mongo)
         self._books = Books(mongo)
         self._stock = asyncio.Lock()
+        self._turns = Turns(mongo, "stock")
         self._going: dict[str, asyncio.Task[Written]] = {}
         """The step of each batch that is under way here."""
 
@@ -104,6 +109,7 @@ class BatchActivities:
     async def _until_written(self, step: Advance) -> Written:
         """Try the step until what it was planned on still holds when it is written."""
         poisoned: dict[str, Exception] = {}
+        distrust = False
         for attempt in range(_TRIES):
             orders, events = await self._read(step, poisoned)
             policies = PolicyOf(await self._policies.in_force())
@@ -114,11 +120,12 @@ class BatchActivities:
                     _conclude(moved, step, policies)
                     await self._enter(moved, step)
                     return await write(self._mongo, step, moved, [], {}, planned_on=-1)
-                async with self._stock:
-                    return await self._with_stock(step, moved, policies, distrust=attempt > 0)
+                async with self._stock, self._turns.mine() if self._planner.shared else nullcontext():
+                    return await self._with_stock(step, moved, policies, distrust)
             except _Poisoned as poison:
                 poisoned[poison.order] = poison.error
-            except Stale:
+            except Stale as stale:
+                distrust = distrust or isinstance(stale, Unfit)
                 await asyncio.sleep(0.005 * attempt)
         raise Stale(f"what batch {step.batch} was planned on kept changing; the next try starts afresh")
 

@@ -11,8 +11,13 @@ class Stale(Exception):
     """What the plan was made on has changed meanwhile: nothing was written; read again and plan anew."""
 
 
+class Unfit(Stale):
+    """Levels are not what the plan took them for, at the version that it was made on: its maker has lost its way."""
+
+
 async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], planned_on: int) -> int:
-    """Write movements as the version after `planned_on`; raises Stale when that version is taken.
+    """Write movements as the version after `planned_on`. Raises Stale when that version is taken, Unfit when a level
+    has too little.
 
     All changes of one level are added up first. A level is read and changed in the same transaction, and gives only
     what it has; this does not lean on the plan being right.
@@ -34,7 +39,7 @@ async def book(mongo: Mongo, session: Session, movements: Sequence[Movement], pl
         found = mongo.stock.find({"_id": {"$in": ids}}, {"on_hand": 1, "reserved": 1}, session=session)
         levels = {row["_id"]: row for row in await found.to_list(None)}
         if not all(_fits(levels.get(stock_id(*level)), *delta) for level, delta in deltas.items()):
-            raise Stale
+            raise Unfit
         updates = [_update(*level, *delta) for level, delta in deltas.items()]
         await mongo.stock.bulk_write(updates, ordered=False, session=session)
     rows = []

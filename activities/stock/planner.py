@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,8 @@ from infra.mongo import Mongo
 
 PRICES_KEPT_S = 60.0
 PRICES_WAITED_S = 1.0
+SHARED_FOR_S = 10.0
+"""So long after another process has moved goods for orders it is reckoned with."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,14 +42,21 @@ class Planner:
         self._tried: tuple[Any, ...] | None = None
         self._set_at: datetime | None = None
         self._pricing: asyncio.Task[None] | None = None
+        self._others_at = -SHARED_FOR_S
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes plan on the same stock."""
+        return time.monotonic() - self._others_at < SHARED_FOR_S
 
     async def catch_up(self) -> None:
         """Bring the view up to the newest committed version."""
         found = self._mongo.counters.find({"_id": {"$in": ["stock", "network"]}})
         counters = {row["_id"]: row["version"] async for row in found}
-        if self.version < 0 or counters.get("network", 0) != self.network.version:
+        newest = counters.get("stock", 0)
+        if counters.get("network", 0) != self.network.version or not 0 <= self.version <= newest:
             await self.load()
-        elif counters.get("stock", 0) > self.version:
+        elif newest > self.version:
             await self._read_ledger()
 
     async def load(self) -> None:
@@ -95,6 +105,8 @@ class Planner:
         rows = self._mongo.ledger.find({"version": {"$gt": self.version}}, {"at": 0}).sort([("version", 1), ("row", 1)])
         newest = self.version
         async for row in rows:
+            if row.get("order"):
+                self._others_at = time.monotonic()
             if row.get("slot"):
                 self.stock.count(row["location"], row["slot"], PARCELS[row["kind"]])
             for change in row["changes"]:
