@@ -178,15 +178,41 @@ def reject(
 
 @app.command()
 def change(
-    proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
-    quantity: Annotated[int, typer.Argument(min=1, help="So many instead.")],
+    proposal: Annotated[str | None, typer.Argument(metavar="[PROPOSAL]", help="Its id.")] = None,
+    quantity: Annotated[int | None, typer.Argument(min=1, metavar="[QUANTITY]", help="So many instead.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, metavar="FILE", help="Many: CSV of id, quantity, reason."),
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Kept with it.")] = None,
 ) -> None:
-    """Approve a proposal with another quantity."""
-    asked: dict[str, Any] = {"id": proposal, "quantity": quantity}
-    if reason:
-        asked["reason"] = reason
-    _decide("changes", {"proposals": [asked]})
+    """Approve proposals with other quantities."""
+    from workers.cli.console import CommandFailed
+
+    if (file is None) == (proposal is None or quantity is None):
+        raise CommandFailed("Name a proposal and its quantity, or a file of them with --from.")
+    rows = [{"id": proposal, "quantity": quantity}] if file is None else _changes(file)
+    _decide("changes", {"proposals": [{**({"reason": reason} if reason else {}), **row} for row in rows]})
+
+
+def _changes(file: Path) -> list[dict[str, Any]]:
+    """Rows of a CSV file with a head."""
+    import csv
+
+    from workers.cli.console import CommandFailed
+
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        table = csv.DictReader(lines)
+        rows: list[dict[str, Any]] = []
+        for row in table:
+            units = (row.get("quantity") or "").strip()
+            if not row.get("id") or not units.isdecimal() or int(units) < 1:
+                raise CommandFailed(f"{file}, line {table.line_num}: id and quantity are needed, a number from 1 on.")
+            reason = (row.get("reason") or "").strip()
+            rows.append({"id": row["id"].strip(), "quantity": int(units), **({"reason": reason} if reason else {})})
+    if not rows:
+        raise CommandFailed(f"{file} has no rows below its head, id,quantity,reason.")
+    return rows
 
 
 def _where(*values: Any) -> dict[str, Any]:
