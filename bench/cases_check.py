@@ -185,7 +185,7 @@ def _not_as_meant(record: CaseRecord, said: Sequence[Told], minutes: Minutes) ->
     touched = first is not None and first.met_at is not None and (arrived[3] is None or first.met_at < arrived[3])
     if touched or record.outcome is None:
         return []
-    since, wrong = record.opened_at, []
+    since, wrong = record.opened_at, list[str]()
     for level, at in arrived.items():
         if at is None:
             return [*wrong, f"{record.priority}, untouched: never came to level {level}"]

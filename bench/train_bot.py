@@ -102,9 +102,10 @@ def unseen_by_fold(of: Sequence[Sentence], embeddings: Floats) -> Floats:
     fold = np.random.default_rng(7).permutation(len(of)) % FOLDS
     intents = np.zeros((len(of), len(INTENTS)), dtype=np.float32)
     for number in range(FOLDS):
-        seen, left = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        weights = trained([of[row] for row in seen], embeddings[seen], Thresholds(1.0, 1.0, 1.0), "")
-        intents[left] = scored(weights, [of[row] for row in left], embeddings[left])[0]
+        left = fold == number
+        rest = [one for one, out in zip(of, left, strict=True) if not out]
+        weights = trained(rest, embeddings[~left], Thresholds(1.0, 1.0, 1.0), "")
+        intents[left] = scored(weights, [one for one, out in zip(of, left, strict=True) if out], embeddings[left])[0]
     return intents
 
 

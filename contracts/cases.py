@@ -5,6 +5,7 @@ taken in `case_inbox`. Personal data (names, phones, words of persons) is sealed
 event.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from contracts.applications import Language
@@ -51,6 +52,13 @@ BELL = "bell"
 FOUND_BY_SYSTEM: frozenset[CaseKind] = frozenset(
     {"late_predicted", "late_missed", "order_refused", "refund_failed", "partner_silent", "repeat_complaint"}
 )
+PRIORITY_OF: Mapping[CaseKind, Priority] = {
+    "late_missed": "high",
+    "refund_failed": "high",
+    "repeat_complaint": "high",
+    "complaint": "high",
+}
+"""What nobody has given a priority; all others are normal."""
 
 CaseState = Literal["bot", "open", "waiting_customer", "waiting_partner", "waiting_approval", "resolved", "closed"]
 """bot: the first level answers. open: people's turn. waiting_approval: a compensation above the limit. resolved: put
@@ -200,6 +208,8 @@ class CaseRecord(Document):
     """What tells duplicates; held by one live case at a time."""
     follows: str | None = None
     """The closed case of the same matter."""
+    complained: str | None = None
+    """The customer's last complaint, not long ago, while it is not known yet what this case is about."""
     merged_into: str | None = None
     opened_at: Moment
     opened_by: str

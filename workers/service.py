@@ -34,7 +34,7 @@ from workers.servicing.watching import Watching
 from workflows import SERVICE_WORKFLOWS
 
 log = logging.getLogger(__name__)
-_CACHED = 2000
+CACHED = 2000
 """Of many thousands of open cases few move at a time; the others are replayed from their short histories."""
 
 Activities = list[Callable[..., Any]]
@@ -56,7 +56,7 @@ def service_worker(
     task_queue: str = TASK_QUEUE,
     deployment: WorkerDeploymentConfig | None = None,
     runner: WorkflowRunner | None = None,
-    max_cached_workflows: int = _CACHED,
+    max_cached_workflows: int = CACHED,
 ) -> Worker:
     return Worker(
         temporal,

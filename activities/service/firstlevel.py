@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 
 from activities.service.timing import clock_time_after, to_people
 from activities.service.work import BOT, Work
-from contracts.cases import CaseKind, CaseMessage, CaseRecord
+from contracts.caseclock import PRIORITIES
+from contracts.cases import PRIORITY_OF, CaseKind, CaseMessage, CaseRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def take_turn(work: Work, up_to: int, turn: BotTurn, at: datetime) -> None:
     newer = case.messages > up_to
     case.answered_by_bot = up_to
     case.dialogue = turn.dialogue
-    case.kind = turn.kind or case.kind
+    turned = known_as(case, turn.kind or case.kind)
+    case.kind, case.follows, case.priority = turned.kind, turned.follows, turned.priority
+    work.regard()
     case.order = case.order or turn.order
     if turn.text:
         work.say(at, "bot", BOT, turn.text)
@@ -55,3 +58,12 @@ def take_turn(work: Work, up_to: int, turn: BotTurn, at: datetime) -> None:
     quiet_s = limits.bot_quiet_s if turn.does == "answered" else limits.customer_s
     case.ends_at = clock_time_after(at, quiet_s)
     work.note(at, f"bot_{turn.does}", BOT, turn.kind)
+
+
+def known_as(case: CaseRecord, kind: CaseKind, **more: Any) -> CaseRecord:
+    """What a case turns out to be about. A complaint soon after another is a repeated one; it may be graver then."""
+    follows = case.follows
+    if kind == "complaint" and case.complained is not None:
+        kind, follows = "repeat_complaint", case.complained
+    priority = min(case.priority, PRIORITY_OF.get(kind, case.priority), key=PRIORITIES.index)
+    return case.model_copy(update={"kind": kind, "follows": follows, "priority": priority, **more})

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contracts.case_limits import Limits
-from contracts.caseclock import Priority
+from activities.service.firstlevel import known_as
+from activities.service.office import promise_for
 from contracts.cases import (
     FOUND_BY_SYSTEM,
+    PRIORITY_OF,
     CaseEvent,
     CaseKind,
     CaseRecord,
@@ -20,17 +21,9 @@ from contracts.cases import (
 from contracts.refusals import Refusal
 from infra.cases import Cases
 from infra.mongo import DuplicateKeyError, Mongo, Session
+from infra.service_book import read_book
 
 _COMPLAINTS: tuple[CaseKind, ...] = ("complaint", "repeat_complaint")
-_PRIORITIES: dict[CaseKind, Priority] = {
-    "late_missed": "high",
-    "refund_failed": "high",
-    "repeat_complaint": "high",
-    "complaint": "high",
-    "order_refused": "normal",
-    "partner_silent": "normal",
-    "late_predicted": "normal",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ def record_of(case: str, asked: Opening, by: str, at: datetime, order: dict[str,
         partner=parcels[-1]["location"] if parcels else None,
         parcel=parcels[-1]["id"] if len(parcels) == 1 else None,
         product=asked.product,
-        priority=asked.priority or _PRIORITIES.get(kind, "normal"),
+        priority=asked.priority or PRIORITY_OF.get(kind, "normal"),
         state="open" if straight else "bot",
         same=same_matter(asked.order, customer, kind),
         opened_at=at,
@@ -78,13 +71,11 @@ def record_of(case: str, asked: Opening, by: str, at: datetime, order: dict[str,
 _GIVEN_UP = frozenset({"rejected", "expired", "withdrawn"})
 
 
-async def open_case(
-    cases: Cases, case: str, asked: Opening, by: str, at: datetime, limits: Limits | None = None
-) -> Opened:
+async def open_case(cases: Cases, case: str, asked: Opening, by: str, at: datetime) -> Opened:
     """Once for an id. Raises Refusal for an order that is not there. Its workflow is started afterwards; should that
     fail, whoever looks after overdue cases does it."""
     order = await _order(cases.mongo, asked.order)
-    record = await _repeated(cases.mongo, record_of(case, asked, by, at, order), limits or Limits())
+    record = await _repeated(cases.mongo, record_of(case, asked, by, at, order))
     words = [] if asked.text is None else [_said(case, asked, by, at)]
     return await _opened(cases, record, words)
 
@@ -150,26 +141,24 @@ async def _order(mongo: Mongo, order: str | None, *, missing_ok: bool = False) -
     return row
 
 
-async def _repeated(mongo: Mongo, record: CaseRecord, limits: Limits) -> CaseRecord:
-    """A complaint of a customer who complained not long ago is another matter than the first one was."""
+async def _repeated(mongo: Mongo, record: CaseRecord) -> CaseRecord:
+    """A complaint of a customer who complained not long ago is another matter than the first one was. What the bot has
+    first may turn out to be one."""
     reference = record.customer.reference
-    if record.kind != "complaint" or reference is None:
+    if reference is None or (record.kind != "complaint" and record.state != "bot"):
         return record
-    since = record.opened_at - timedelta(seconds=limits.repeat_within_s)
     before = await mongo.cases.find_one(
-        {
-            "customer.reference": reference,
-            "opened_at": {"$gte": since},
-            "kind": {"$in": list(_COMPLAINTS)},
-            "_id": {"$ne": record.id},
-        },
-        {"_id": 1},
+        {"customer.reference": reference, "kind": {"$in": list(_COMPLAINTS)}, "_id": {"$ne": record.id}},
+        {"opened_at": 1},
         sort=[("opened_at", -1)],
     )
     if before is None:
         return record
-    more = {"kind": "repeat_complaint", "priority": "high", "state": "open", "follows": before["_id"]}
-    return record.model_copy(update=more)
+    within_s = promise_for(await read_book(mongo), record).policy.limits.repeat_within_s
+    if before["opened_at"] < record.opened_at - timedelta(seconds=within_s):
+        return record
+    known = record.model_copy(update={"complained": before["_id"]})
+    return known_as(known, "complaint", state="open") if record.kind == "complaint" else known
 
 
 def _said(case: str, asked: Opening, by: str, at: datetime) -> CaseEvent:

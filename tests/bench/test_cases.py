@@ -16,6 +16,7 @@ from activities.service.opening import record_of
 from activities.service.taking import conclude, step
 from bench import cases_day, cases_timers
 from bench.cases_check import Minutes, Told, check
+from contracts.case_events import CaseClock
 from contracts.caseclock import CaseClocks, meet, noted, notices, start
 from contracts.cases import CaseEntry, CaseEvent, CaseRecord, CustomerOf, Opening
 from contracts.service_calendar import BUILTIN
@@ -26,7 +27,6 @@ from workflows.case import on_grid
 
 SERVICE = BUILTIN["cn-service"]
 MONDAY = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
-CLOCK = "case.clock.v1"
 BOOK = Book(stamp=0, policies={"default": DEFAULT}, calendars=BUILTIN, teams={}, rotas={})
 
 
@@ -134,7 +134,11 @@ def untouched(slow_s: float) -> tuple[CaseRecord, list[Told]]:
         if work.case.wants:
             chosen(work, Assignment(team="line", agent=f"p-{number}"), now)
         record = conclude(work).case
-        said += [Told(m.case, m.clock, m.percent, m.at, m.escalated_to, now) for _, k, m in work.told if k == CLOCK]
+        said += [
+            Told(one.case, one.clock, one.percent, one.at, one.escalated_to, now)
+            for _, _, one in work.told
+            if isinstance(one, CaseClock)
+        ]
         if over:
             break
         assert record.due is not None

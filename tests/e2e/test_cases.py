@@ -161,6 +161,7 @@ async def test_an_order_that_three_stores_refuse_opens_a_case(
         row = await eventually(
             partial(mongo.orders.find_one, wanted), timeout=30, message=f"no store {number} was asked"
         )
+        assert row is not None
         parcel = row["parcels"][number]
         store = {one.location: one for one in (places.near, places.far, third)}[parcel["location"]]
         await store.says(parcel["id"], "rejected", reason="damaged")

@@ -7,7 +7,10 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.service.opening import found_by_system, open_case
 from contracts.cases import Found, Opening, new_case_id
-from tests.service.casemaking import hire, team
+from contracts.service_policy import DEFAULT, ServicePolicy, ServicePolicyDraft
+from infra.mongo import Session
+from infra.service_book import POLICIES, keep
+from tests.service.casemaking import MONDAY, hire, team
 from tests.service.world import Floor
 from tests.support import eventually
 
@@ -109,6 +112,22 @@ class TestSameMatter:
         second = await floor.open(customer="c-9", text="又坏了")
         record = await floor.record(second)
         assert (record.kind, record.follows, record.priority) == ("repeat_complaint", first, "high")
+
+    async def test_how_soon_is_again_is_said_by_the_policy(self, floor: Floor) -> None:
+        first = await floor.open(customer="c-9", text="坏了")
+        await floor.happens(first, "resolve")
+        await floor.passes(days=8)
+        limits = DEFAULT.limits.model_copy(update={"repeat_within_s": 7 * 86_400})
+        draft = {**DEFAULT.model_dump(exclude={"version", "at"}), "limits": limits.model_dump()}
+
+        async def work(session: Session) -> ServicePolicy:
+            return await keep(floor.mongo, POLICIES, ServicePolicyDraft.model_validate(draft), MONDAY, session)
+
+        await floor.mongo.transaction(work)
+        later = await floor.record(await floor.open(customer="c-9", text="又坏了"))
+        assert (later.kind, later.follows) == ("complaint", None)
+        asked = await floor.record(await floor.open("other", customer="c-9", text="在吗", person=False))
+        assert asked.complained == later.id, "the bot has it, and does not know yet what it is about"
 
     async def test_what_the_system_finds_joins_the_customers_case(self, floor: Floor) -> None:
         order: dict[str, Any] = {"_id": "order-5", "division": "330106", "customer": "c-5", "parcels": []}

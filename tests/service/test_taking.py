@@ -274,6 +274,23 @@ class TestFirstLevel:
         assert work.case.clocks.first_response is not None
         assert work.case.clocks.first_response.started_at == after(minutes=1)
 
+    @pytest.mark.parametrize(("before", "kind"), [(None, "complaint"), ("case-0", "repeat_complaint")])
+    def test_what_turns_out_to_be_a_complaint_is_graver_and_may_be_a_repeated_one(
+        self, before: str | None, kind: str
+    ) -> None:
+        case = self.asked().model_copy(update={"complained": before})
+        work = begin(case, given(case))
+        take_turn(work, 1, BotTurn(does="hands_over", text="…", kind="complaint", why="complaint"), after(minutes=1))
+        assert (work.case.kind, work.case.priority, work.case.follows) == (kind, "high", before)
+        first = work.case.clocks.first_response
+        assert first is not None and first.target_s == 20 * 60
+
+    def test_what_is_asked_changes_no_priority(self) -> None:
+        case = self.asked().model_copy(update={"priority": "low", "complained": "case-0"})
+        work = begin(case, given(case))
+        take_turn(work, 1, BotTurn(does="answered", text="…", kind="order_status"), after(minutes=1))
+        assert (work.case.kind, work.case.priority, work.case.follows) == ("order_status", "low", None)
+
     def test_an_answer_that_is_tried_again_is_given_once(self) -> None:
         first = self.turn(self.asked(), "answered")
         again = self.turn(first.case, "answered")

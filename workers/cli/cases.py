@@ -212,6 +212,16 @@ def resolve(
 
 
 @app.command()
+def rate(
+    case: CaseId,
+    score: Annotated[int, typer.Option(min=1, max=5, help="How satisfied the customer is.")],
+    text: Annotated[str | None, typer.Option(help="The customer's words.")] = None,
+) -> None:
+    """What the customer says of it, once it is resolved; it counts in the partner's score."""
+    _command(case, "rating", {"score": score, **({"text": text} if text else {})})
+
+
+@app.command()
 def reopen(case: CaseId, reason: Reason) -> None:
     """Reopen a case that is resolved and not closed."""
     _command(case, "reopening", {"reason": reason})
