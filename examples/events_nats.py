@@ -130,7 +130,16 @@ def main() -> None:
     parser.add_argument("--gateway", help="address of the HTTP API, for replays")
     parser.add_argument("--replay-from", type=int, help="hear everything from this number on again")
     parser.add_argument("--until", type=int, help="end at this number")
-    asyncio.run(run(parser.parse_args()))
+    try:
+        asyncio.run(run(parser.parse_args()))
+    except nats.errors.Error as error:
+        ended = isinstance(error, nats.errors.ConnectionClosedError) or "authorization" in str(error).lower()
+        if not ended:
+            raise
+        sys.exit(
+            f"{error}: the credentials do not count. They were replaced or taken back, have run out, or are not the"
+            " partner's: ask the retailer, or whoever of you has the new ones."
+        )
 
 
 if __name__ == "__main__":

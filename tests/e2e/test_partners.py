@@ -148,6 +148,13 @@ async def test_a_newcomer_from_the_application_to_the_first_order_and_its_end(
         await heard(partner, newcomer.partner, "partner.test.v1")
         await applicant.stands("active")
         assert "active" in await newcomer.tongqu("list", "--state", "active")
+        ways = (await api.get(f"/v1/partners/{newcomer.partner}", status=200)).body["ways"]
+        own, place = ways["streams"]
+        assert (own["stream"], own["active"]) == (newcomer.partner, None)
+        assert 2 <= own["taken_in"] <= own["told"]
+        assert (place["stream"], place["active"], place["told"]) == (newcomer.place, True, 0)
+        assert (ways["keys"], ways["credentials"]) == (1, 1)
+        assert "1 API keys, 1 credentials for NATS until" in await newcomer.tongqu("show", newcomer.partner)
         await shop.put_stock([{"location": newcomer.place, "sku": f"sku-{newcomer.partner}", "quantity": 5}])
         first = await newcomer.order(shop)
         offer = await heard(partner, newcomer.place, "parcel.offered.v1", order=first)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import uuid
 from datetime import UTC, datetime
@@ -40,6 +42,17 @@ async def test_an_api_that_does_not_answer_is_said(tmp_path: Path) -> None:
     said = await run_tongqu(tmp_path, "order", "list", environment=address)
     assert said.status == 1
     assert "http://127.0.0.1:9 cannot be reached" in said.out
+
+
+async def test_a_database_that_is_silent_is_not_waited_for_long(tmp_path: Path) -> None:
+    """As one that is stopped: it takes connections and says nothing."""
+    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    address = {"TONGQU_MONGO_URL": f"mongodb://127.0.0.1:{port}/", "TONGQU_NATS_URL": "nats://127.0.0.1:9"}
+    said = await run_tongqu(tmp_path, "status", environment=address)
+    silent.close()
+    assert said.status == 1
+    assert "does not answer within" in said.out and "Traceback" not in said.out
 
 
 async def test_an_order_is_shown_with_its_whole_story(desk: Desk) -> None:
@@ -250,6 +263,19 @@ async def test_status_says_how_the_system_stands(desk: Desk) -> None:
     assert standing["consumers"].keys() == {"WAKE wake", "REPLIES replies"}
     assert f"p-{NEAR}" in standing["partners_behind"]
     assert "dispatched" in (await desk.tongqu("status")).out
+
+
+async def test_status_tells_what_is_known_while_the_bus_is_away(desk: Desk) -> None:
+    await desk.dispatched()
+    bus = desk.system.servers.processes["nats"]
+    os.kill(bus.pid, signal.SIGSTOP)
+    try:
+        said = await desk.tongqu("status")
+    finally:
+        os.kill(bus.pid, signal.SIGCONT)
+    assert said.status == 0
+    assert "dispatched" in said.out and "no answer within" in said.out
+    assert "dead letters" not in said.out
 
 
 async def test_an_import_uses_the_system_that_is_running(desk: Desk, tmp_path: Path) -> None:

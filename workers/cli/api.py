@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from infra.settings import Settings
+from infra.settings import Settings, read_state
 from workers.cli.console import CommandFailed
 
 _TIMEOUT_S = 60.0
@@ -49,6 +49,11 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.require("gateway_url").rstrip("/")
         self._key = settings.require("operator_key")
+        self._remedy = (
+            f"The system runs here, so its gateway is starting or stands still; its log: {settings.data_dir}/log."
+            if read_state(settings.data_dir).get("gateway_url") == self._url
+            else "Start the system with `tongqu up`, or set TONGQU_GATEWAY_URL and TONGQU_OPERATOR_KEY."
+        )
 
     def get(self, *path: str, **query: object) -> Any:
         return self._send("GET", _join(path, query)).body
@@ -92,10 +97,7 @@ class Api:
                 error.close()
             except (OSError, ValueError) as error:
                 why = getattr(error, "reason", error)
-                raise CommandFailed(
-                    f"The API at {self._url} cannot be reached: {why}. Start the system with `tongqu up`, "
-                    "or set TONGQU_GATEWAY_URL and TONGQU_OPERATOR_KEY."
-                ) from error
+                raise CommandFailed(f"The API at {self._url} cannot be reached: {why}. {self._remedy}") from error
             time.sleep(wait_s)
 
 

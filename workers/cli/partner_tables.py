@@ -143,7 +143,8 @@ def _access(access: str, ways: Row) -> str:
     """Keys and credentials may also have been given by hand, without being collected."""
     until = f" until {moment(ways['credentials_until'])}" if ways["credentials"] else ""
     counted = f"{ways['keys']} API keys, {ways['credentials']} credentials for NATS{until}"
-    return f"{access.replace('_', ' ')}; {counted}"
+    again = access == "revoked" and (ways["keys"] or ways["credentials"])
+    return f"{'revoked, and given anew' if again else access.replace('_', ' ')}; {counted}"
 
 
 def _streams(streams: Sequence[Row]) -> Table:
