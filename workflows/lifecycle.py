@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.living import Due, next_due, refuse, waits_for
     from contracts.refusals import Refusal
 
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
 from workflows.signing import Signing
 from workflows.waiting import UNTIL_IT_WORKS
@@ -64,14 +64,14 @@ class PartnerLifecycle:
         while not self._gone:
             await self._go_on()
             if workflow.info().is_continue_as_new_suggested() and self._signing is None:
-                await self._finish_handlers()
+                await answer_all(self._asked, self._take)
                 if not self._gone:
                     workflow.continue_as_new(start)
         if self._known.terminating:
             # Also when this was cut off after it was written: its access ends with it.
             await self._leave()
         self._show("nothing any more")
-        await self._finish_handlers()
+        await answer_all(self._asked, self._take)
         return self._known.state
 
     @property
@@ -185,12 +185,6 @@ class PartnerLifecycle:
             self._signing.give_up()
             self._signing = None
 
-    async def _finish_handlers(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
-
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
         return {"partner": self._start.partner, "number": number, "now": workflow.now()}
@@ -211,11 +205,7 @@ class PartnerLifecycle:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._known
 
     def _look_at(self, command: Command) -> None:

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.turns import TURNS, ends_when_due, facts_of, next_moment, waits_for, why_expired
 
 from workflows.acknowledging import Looking, send_test
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.provisioning import begin_life, provision, take_back
 from workflows.showing import show
 from workflows.signing import Signing
@@ -71,7 +71,7 @@ class PartnerOnboarding:
             # Not while a signing belongs to this run.
             between = self._signing is None and self._standing.stage not in ("agreement", "provisioning")
             if between and workflow.info().is_continue_as_new_suggested():
-                await self._finish_handlers()
+                await answer_all(self._asked, self._take)
                 if self._standing.stage not in ENDED:
                     workflow.continue_as_new(start)
         await self._end()
@@ -234,13 +234,7 @@ class PartnerOnboarding:
             self._show("what was made to be taken back")
             await take_back(self._standing.application)
         self._show("nothing any more")
-        await self._finish_handlers()
-
-    async def _finish_handlers(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
+        await answer_all(self._asked, self._take)
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1
@@ -262,11 +256,7 @@ class PartnerOnboarding:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._standing
 
     def _look_at(self, command: Command) -> None:
