@@ -92,6 +92,9 @@ class Settlement:
                 break
             self._show(f"{self._standing.waits_for} to be closed; looks again at {_at(workflow.now() + _LOOK_AGAIN)}")
             await workflow.sleep(_LOOK_AGAIN, summary=f"until {self._standing.waits_for} is closed")
+            if workflow.info().is_continue_as_new_suggested():
+                await answer_all(self._asked, self._take)
+                workflow.continue_as_new(self._start)
         if self._standing.previous is not None and self._standing.state == "frozen":
             before = workflow.get_external_workflow_handle(self._standing.previous)
             try:
