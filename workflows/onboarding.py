@@ -58,6 +58,7 @@ class PartnerOnboarding:
         self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._signing: Signing | None = None
+        self._given_up: Signing | None = None
         self._look: Looking | None = None
         self._shown: Stage | None = None
 
@@ -162,7 +163,7 @@ class PartnerOnboarding:
             self._standing = await self._do(OPEN, self._step(), "look again")
         if before == "agreement" and self._standing.stage != "agreement" and self._signing is not None:
             self._signing.give_up()
-            self._signing = None
+            self._signing, self._given_up = None, self._signing
         asked.done = True
 
     async def _draft(self) -> None:
@@ -233,8 +234,11 @@ class PartnerOnboarding:
         elif self._standing.partner is not None:
             self._show("what was made to be taken back")
             await take_back(self._standing.application)
-        self._show("nothing any more")
+        given_up = self._given_up
+        self._show("nothing any more" if given_up is None else "the agreement to be withdrawn")
         await answer_all(self._asked, self._take)
+        self._idle = True
+        await workflow.wait_condition(lambda: given_up is None or given_up.over)
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1
