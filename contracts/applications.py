@@ -320,8 +320,3 @@ def standing_items(application: Application, requirements: RequirementSet) -> li
             standing = standing.model_copy(update={"state": "supplied" if supplied else "missing"})
         listed.append(standing)
     return listed
-
-
-def missing_items(application: Application, requirements: RequirementSet) -> list[str]:
-    """Items that must be supplied, or supplied anew, before the application can be submitted. Pure."""
-    return [item.item for item in standing_items(application, requirements) if item.state in ("missing", "returned")]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -153,6 +153,3 @@ class Heard:
     number: int
     at: datetime
     text: str
-
-
-Json = dict[str, Any]

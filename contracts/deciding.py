@@ -8,7 +8,6 @@ from contracts.onboarding import (
     Command,
     Decide,
     Doing,
-    ItemStanding,
     Move,
     ReviewItem,
     Stage,
@@ -212,8 +211,3 @@ def moved(standing: Standing, move: Move) -> Standing:
         "approved_by": [] if move.to == "review" else standing.approved_by,
     }
     return standing.model_copy(update=change)
-
-
-def returned_items(standing: Standing) -> list[ItemStanding]:
-    """What the applicant has to supply anew, with the comments that say why."""
-    return [item for item in standing.items if item.state == "returned"]

@@ -176,7 +176,8 @@ class CredentialDesk:
         before = now - timedelta(seconds=_LEFT_BEHIND_S)
         left = [row async for row in self._mongo.bus_accounts.find({"telling.at": {"$lt": before}})]
         for row in left:
-            await self._change(row["_id"])
+            # Nothing is added to what is to be told: while the server is away that would grow with every sweep.
+            await self._tell(row["_id"])
             await self._mongo.bus_accounts.update_one(
                 {"_id": row["_id"]}, {"$pull": {"telling": {"id": {"$in": [one["id"] for one in row["telling"]]}}}}
             )

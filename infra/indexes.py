@@ -60,7 +60,12 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "api_keys": [
         ([("partner", 1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
     ],
-    "webhooks": [([("stream", 1)], {}), ([("state", 1), ("lease.until", 1)], {})],
+    "webhooks": [
+        ([("stream", 1)], {}),
+        ([("state", 1), ("lease.until", 1)], {}),
+        # Twice a second every process renews its own.
+        ([("lease.owner", 1)], {"partialFilterExpression": {"lease.owner": _TEXT}, "name": "of_owner"}),
+    ],
     "stock_reports": [
         ([("location", 1), ("at", -1)], {}),
         ([("at", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),

@@ -36,6 +36,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.failures import failure_of
     from contracts.refusals import Refusal
 
+from workflows.asking import Asked, answer_all, ask
+from workflows.showing import show
 from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=10)
@@ -43,15 +45,6 @@ _SILENT_AT_MOST = timedelta(seconds=6)
 A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=4, maximum_attempts=5)
 GIVEN_UP = "onboarding"
 """Who cancels an agreement for which nobody waits any more."""
-
-
-class _Asked:
-    """A command on its way; `refused` says why it was not carried out."""
-
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.done = False
-        self.refused: ApplicationError | None = None
 
 
 @workflow.defn(name=WORKFLOW)
@@ -67,7 +60,7 @@ class AgreementSigning:
     def __init__(self, start: Sign) -> None:
         self._start = start
         self._standing = Standing(agreement=start.agreement, digest=start.digest)
-        self._asked: deque[_Asked] = deque()
+        self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._woken = False
         self._quiet = 0
@@ -82,7 +75,7 @@ class AgreementSigning:
             await self._stand()
             while self._standing.state not in ENDED:
                 if workflow.info().is_continue_as_new_suggested():
-                    await self._answer_the_rest()
+                    await answer_all(self._asked, self._take)
                     workflow.continue_as_new(start)
                 await self._next()
         except (asyncio.CancelledError, ActivityError) as error:
@@ -90,7 +83,7 @@ class AgreementSigning:
                 raise
             await self._give_up()
         self._show("nothing any more")
-        await self._answer_the_rest()
+        await answer_all(self._asked, self._take)
         return self._ended()
 
     async def _next(self) -> None:
@@ -166,7 +159,7 @@ class AgreementSigning:
         words = f"the signature of {who} until {_at(self._expires)}; reminded at {_at(self._remind_at)}"
         return min(look, self._expires, self._remind_at), words
 
-    async def _take(self, asked: _Asked) -> None:
+    async def _take(self, asked: Asked[Command]) -> None:
         try:
             refuse(self._standing, asked.command)
             step = CarryOut(**self._step(), command=asked.command)
@@ -193,15 +186,9 @@ class AgreementSigning:
             if self._standing.state == "complete":
                 await self._do(STORE, Step(**self._step()), "fetch, verify and keep the signed PDF")
                 continue
-            asked = _Asked(command)
+            asked = Asked(command)
             await self._take(asked)
             await self._stand()
-
-    async def _answer_the_rest(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
 
     def _ended(self) -> Signed:
         standing = self._standing
@@ -236,11 +223,7 @@ class AgreementSigning:
         )
 
     async def _ask(self, command: Command) -> Standing:
-        asked = _Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._standing
 
     def _look(self, command: Command) -> None:
@@ -288,8 +271,7 @@ class AgreementSigning:
             ("state", standing.state),
             *((signer.id, f"{signer.role}: {signer.state}") for signer in standing.signers),
         ]
-        table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-        workflow.set_current_details(f"{table}\n\n**Waits for** {waits}")
+        show(rows, waits)
 
 
 def _at(moment: datetime) -> str:

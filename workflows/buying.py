@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.refusals import Refusal
 
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
 from workflows.waiting import UNTIL_IT_WORKS
 
@@ -55,11 +55,11 @@ class PurchaseOrder:
         while not self._over:
             await self._go_on()
             if workflow.info().is_continue_as_new_suggested():
-                await self._finish_handlers()
+                await answer_all(self._asked, self._take)
                 if not self._over:
                     workflow.continue_as_new(start)
         self._show("nothing any more")
-        await self._finish_handlers()
+        await answer_all(self._asked, self._take)
         return self._known.state
 
     @property
@@ -113,12 +113,6 @@ class PurchaseOrder:
             self._standing = await self._do(STAND, self._step(), "look again")
         asked.done = True
 
-    async def _finish_handlers(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
-
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
         return {"order": self._start.order, "number": number, "now": workflow.now()}
@@ -139,11 +133,7 @@ class PurchaseOrder:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._known
 
     @workflow.update

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.living import Due, next_due, refuse, waits_for
     from contracts.refusals import Refusal
 
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
 from workflows.signing import Signing
 from workflows.waiting import UNTIL_IT_WORKS
@@ -54,6 +54,7 @@ class PartnerLifecycle:
         self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._signing: Signing | None = None
+        self._given_up: Signing | None = None
         self._left_at: datetime | None = None
         self._shown = ""
 
@@ -63,16 +64,23 @@ class PartnerLifecycle:
         self._standing = await self._do(STAND, self._step(), "find the partner")
         while not self._gone:
             await self._go_on()
-            if workflow.info().is_continue_as_new_suggested() and self._signing is None:
-                await self._finish_handlers()
+            if workflow.info().is_continue_as_new_suggested() and not self._is_bound:
+                await answer_all(self._asked, self._take)
                 if not self._gone:
                     workflow.continue_as_new(start)
         if self._known.terminating:
             # Also when this was cut off after it was written: its access ends with it.
             await self._leave()
-        self._show("nothing any more")
-        await self._finish_handlers()
+        self._show("the agreement to be withdrawn" if self._is_bound else "nothing any more")
+        await answer_all(self._asked, self._take)
+        self._idle = True
+        await workflow.wait_condition(lambda: not self._is_bound)
         return self._known.state
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether a signing belongs to this run, which would end with it."""
+        return self._signing is not None or (self._given_up is not None and not self._given_up.over)
 
     @property
     def _gone(self) -> bool:
@@ -183,13 +191,7 @@ class PartnerLifecycle:
     def _give_up_signing(self) -> None:
         if self._signing is not None:
             self._signing.give_up()
-            self._signing = None
-
-    async def _finish_handlers(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
+            self._signing, self._given_up = None, self._signing
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
@@ -211,11 +213,7 @@ class PartnerLifecycle:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._known
 
     def _look_at(self, command: Command) -> None:

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.turns import TURNS, ends_when_due, facts_of, next_moment, waits_for, why_expired
 
 from workflows.acknowledging import Looking, send_test
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.provisioning import begin_life, provision, take_back
 from workflows.showing import show
 from workflows.signing import Signing
@@ -58,6 +58,7 @@ class PartnerOnboarding:
         self._asked: deque[Asked[Command]] = deque()
         self._idle = False
         self._signing: Signing | None = None
+        self._given_up: Signing | None = None
         self._look: Looking | None = None
         self._shown: Stage | None = None
 
@@ -71,7 +72,7 @@ class PartnerOnboarding:
             # Not while a signing belongs to this run.
             between = self._signing is None and self._standing.stage not in ("agreement", "provisioning")
             if between and workflow.info().is_continue_as_new_suggested():
-                await self._finish_handlers()
+                await answer_all(self._asked, self._take)
                 if self._standing.stage not in ENDED:
                     workflow.continue_as_new(start)
         await self._end()
@@ -162,7 +163,7 @@ class PartnerOnboarding:
             self._standing = await self._do(OPEN, self._step(), "look again")
         if before == "agreement" and self._standing.stage != "agreement" and self._signing is not None:
             self._signing.give_up()
-            self._signing = None
+            self._signing, self._given_up = None, self._signing
         asked.done = True
 
     async def _draft(self) -> None:
@@ -232,14 +233,11 @@ class PartnerOnboarding:
         elif self._standing.partner is not None:
             self._show("what was made to be taken back")
             await take_back(self._standing.application)
-        self._show("nothing any more")
-        await self._finish_handlers()
-
-    async def _finish_handlers(self) -> None:
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
+        given_up = self._given_up
+        self._show("nothing any more" if given_up is None else "the agreement to be withdrawn")
+        await answer_all(self._asked, self._take)
+        self._idle = True
+        await workflow.wait_condition(lambda: given_up is None or given_up.over)
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1
@@ -261,11 +259,7 @@ class PartnerOnboarding:
         return standing
 
     async def _ask(self, command: Command) -> Standing:
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._standing
 
     def _look_at(self, command: Command) -> None:

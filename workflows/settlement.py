@@ -37,6 +37,8 @@ with workflow.unsafe.imports_passed_through():
         refuse,
     )
 
+from workflows.asking import Asked, answer_all, ask
+from workflows.showing import show
 from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=30)
@@ -49,15 +51,6 @@ _OVER = ("paid", "carried")
 SILENCE = "silence"
 
 
-class _Asked:
-    """A command on its way; `refused` says why it was not carried out."""
-
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.done = False
-        self.refused: ApplicationError | None = None
-
-
 @workflow.defn(name=WORKFLOW)
 class Settlement:
     """Takes the entries of the period in, makes the statement, and waits: for approval, or for the time in which
@@ -68,7 +61,7 @@ class Settlement:
     def __init__(self, start: Settle) -> None:
         self._start = start
         self._standing = Standing()
-        self._asked: deque[_Asked] = deque()
+        self._asked: deque[Asked[Command]] = deque()
         self._since = workflow.now()
         self._reminders = 0
         self._carried_by: str | None = None
@@ -83,10 +76,7 @@ class Settlement:
         while not self._over:
             await self._next()
         self._show("nothing any more")
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
+        await answer_all(self._asked, self._take)
         return self._standing.state
 
     @property
@@ -102,6 +92,9 @@ class Settlement:
                 break
             self._show(f"{self._standing.waits_for} to be closed; looks again at {_at(workflow.now() + _LOOK_AGAIN)}")
             await workflow.sleep(_LOOK_AGAIN, summary=f"until {self._standing.waits_for} is closed")
+            if workflow.info().is_continue_as_new_suggested():
+                await answer_all(self._asked, self._take)
+                workflow.continue_as_new(self._start)
         if self._standing.previous is not None and self._standing.state == "frozen":
             before = workflow.get_external_workflow_handle(self._standing.previous)
             try:
@@ -156,13 +149,13 @@ class Settlement:
 
     async def _time_has_come(self) -> None:
         if not self._standing.open_disputes and workflow.now() >= self._silence_ends:
-            await self._take(_Asked(Command(by=SILENCE, approve=Approve())))
+            await self._take(Asked(Command(by=SILENCE, approve=Approve())))
             return
         self._reminders += 1
         step = Remind(**self._step(), answer_by=self._silence_ends, reminder=self._reminders)
         self._standing = await self._do(REMIND, step, f"reminder {self._reminders}")
 
-    async def _take(self, asked: _Asked) -> None:
+    async def _take(self, asked: Asked[Command]) -> None:
         """Carry a command out, and make a new revision when it was the last answer and something was corrected."""
         disputed = bool(self._standing.open_disputes)
         try:
@@ -203,11 +196,7 @@ class Settlement:
         return done
 
     async def _ask(self, command: Command) -> Standing:
-        asked = _Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._standing
 
     def _look(self, command: Command) -> None:
@@ -275,8 +264,7 @@ class Settlement:
             ("closing balance", ", ".join(standing.balances) or "0"),
             ("objections", f"{len(standing.disputes)}, open: {len(standing.open_disputes)}"),
         ]
-        table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-        workflow.set_current_details(f"{table}\n\n**Waits for** {waits}")
+        show(rows, waits)
 
 
 def _at(moment: datetime) -> str:

@@ -82,6 +82,12 @@ class Signing:
         return None
 
     def give_up(self) -> None:
-        """Nobody waits for it any more."""
+        """Nobody waits for its outcome any more. It withdraws what is out for signature, and has done so when it is
+        `over`: whoever ends before takes its workflow along, and leaves the signers with links that are good."""
         if self._child is not None:
             self._child.cancel()
+
+    @property
+    def over(self) -> bool:
+        """Whether its workflow has nothing left to do."""
+        return self._child is None or self._child.done()

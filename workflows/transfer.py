@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         refuse,
     )
 
-from workflows.asking import Asked
+from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
 from workflows.waiting import UNTIL_IT_WORKS
 
@@ -56,10 +56,7 @@ class StockTransfer:
         while not self._standing.over:
             await self._next()
         self._show("nothing any more")
-        while not workflow.all_handlers_finished():
-            await workflow.wait_condition(lambda: bool(self._asked) or workflow.all_handlers_finished())
-            if self._asked:
-                await self._take(self._asked.popleft())
+        await answer_all(self._asked, self._take)
         return self._standing.state
 
     async def _next(self) -> None:
@@ -125,11 +122,7 @@ class StockTransfer:
     @workflow.update
     async def command(self, command: Command) -> Standing:
         """Ship, receive, cancel, or say that the rest is lost."""
-        asked = Asked(command)
-        self._asked.append(asked)
-        await workflow.wait_condition(lambda: asked.done)
-        if asked.refused is not None:
-            raise asked.refused
+        await ask(self._asked, command)
         return self._standing
 
     @command.validator

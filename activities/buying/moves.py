@@ -14,8 +14,6 @@ from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
 from contracts.workdays import day_of
 
-TIMER = "timer"
-
 
 @dataclass(slots=True)
 class Completed:

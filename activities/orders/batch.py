@@ -111,7 +111,7 @@ class BatchActivities:
         poisoned: dict[str, Exception] = {}
         distrust = False
         for attempt in range(_TRIES):
-            orders, events = await self._read(step, poisoned)
+            orders, events = await self._read(step)
             policies = PolicyOf(await self._policies.in_force())
             try:
                 tried = [_moves(order, events[order.id], step, policies(order), poisoned) for order in orders]
@@ -129,9 +129,7 @@ class BatchActivities:
                 await asyncio.sleep(0.005 * attempt)
         raise Stale(f"what batch {step.batch} was planned on kept changing; the next try starts afresh")
 
-    async def _read(
-        self, step: Advance, poisoned: dict[str, Exception]
-    ) -> tuple[list[OrderState], dict[str, list[InboxEvent]]]:
+    async def _read(self, step: Advance) -> tuple[list[OrderState], dict[str, list[InboxEvent]]]:
         """The orders that have something to do, and what has arrived for them."""
         events: dict[str, list[InboxEvent]] = defaultdict(list)
         unread = self._mongo.plain(self._mongo.inbox).find({"batch": step.batch, "drained": None})

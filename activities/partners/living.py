@@ -105,7 +105,8 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> Standing:
         refuse(standing_of(record), command)
         if command.terminate is not None:
             refuse_open(command.terminate, await what_is_open(mongo, record, session))
-            return with_reasons(record.model_copy(update={"terminating": True}), [LEAVING]), []
+            leaving = record.model_copy(update={"terminating": True, "renewing": None})
+            return with_reasons(leaving, [LEAVING]), []
         if command.offer is not None:
             found = found_wrong(record, command.offer, step.now)
             offer = offered(command.offer, found, command.by, step.deadlines, step.now)

@@ -131,7 +131,7 @@ def plan_transfers(
         closed |= worse
         best, more = _scaled(arcs, fixed, np.maximum(load, least_units), closed)
         solved += more
-    plan = _told(arcs, best, gives, takes, ways, fixed)
+    plan = _told(arcs, best, gives, ways, fixed)
     plan.closed, plan.solved = int(closed.sum()), solved
     return plan
 
@@ -270,7 +270,6 @@ def _told(
     arcs: _Arcs,
     flows: NDArray[np.float64],
     gives: Sequence[Node],
-    takes: Sequence[Node],
     ways: Sequence[Way],
     fixed: NDArray[np.float64],
 ) -> Plan:

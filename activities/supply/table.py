@@ -1,6 +1,6 @@
 """Demand of many series as one table, and the pace at which it is looked at. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
@@ -90,9 +90,6 @@ class DemandTable:
             plans=self.plans[numbers],
             groups=self.groups[numbers],
         )
-
-    def by_series(self) -> Mapping[Key, int]:
-        return {one: number for number, one in enumerate(self.series)}
 
 
 def plain_table(demand: Any, *, start: date = date(2026, 1, 5), rhythm: Rhythm = DAYS, ahead: int = 28) -> DemandTable:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from activities.onboarding import bank
 from activities.onboarding.supplying import FILES_BYTES_MAX, with_facts, with_fields, with_file
 from bench.applicants import complete
-from contracts.applications import Application, Facts, FieldsSent, SuppliedFile, missing_items, standing_items
+from contracts.applications import Application, Facts, FieldsSent, SuppliedFile, standing_items
 from contracts.onboarding import ItemStanding, Stage, Standing
 from contracts.refusals import Refusal
 from contracts.requirements import builtin_sets
@@ -35,6 +35,11 @@ def file(digest: str = "f" * 64, size: int = 10) -> SuppliedFile:
     return SuppliedFile(digest=digest, media_type="application/pdf", size=size, pages=1, supplied_at=NOW)
 
 
+def missing(application: Application) -> list[str]:
+    """What must be supplied, or supplied anew, before it can be submitted."""
+    return [item.item for item in standing_items(application, SET) if item.state in ("missing", "returned")]
+
+
 def states(application: Application) -> dict[str, str]:
     return {item.item: item.state for item in application.standing.items if item.state != "accepted"}
 
@@ -48,9 +53,9 @@ def refused(code: str, work: Any) -> Refusal:
 
 def test_what_is_returned_is_supplied_anew() -> None:
     before = revised()
-    assert missing_items(before, SET) == ["lease"]
+    assert missing(before) == ["lease"]
     after, items = with_file(before, SET, "lease", file(), NOW)
-    assert items == ["lease"] and missing_items(after, SET) == []
+    assert items == ["lease"] and missing(after) == []
     lease = after.standing.item("lease")
     assert lease is not None
     assert (lease.state, lease.verdict, lease.comment, lease.by) == ("supplied", "not_checked", "请上传新合同", None)
@@ -86,7 +91,7 @@ def test_what_was_returned_may_be_sent_again_as_it_was() -> None:
         with_file(before, SET, "lease", document.file, NOW),
         with_facts(before, SET, "lease", document.facts, NOW),
     ):
-        assert items == ["lease"] and missing_items(after, SET) == [] and after.uploaded_bytes == 0
+        assert items == ["lease"] and missing(after) == [] and after.uploaded_bytes == 0
     standing = before.standing.model_copy(
         update={"items": [ItemStanding(item="integrity", state="returned"), *before.standing.items[1:]]}
     )
@@ -157,7 +162,7 @@ def test_whatever_is_supplied_items_say_what_is_there(order: list[str]) -> None:
     there |= {"lease"} if {"lease", "facts"} <= set(order) else set()
     if order:
         assert {item.item for item in application.standing.items if item.state == "supplied"} == there
-        assert set(missing_items(application, SET)) == {
+        assert set(missing(application)) == {
             item.id for item in SET.asked_of(application.categories) if not item.optional and item.id not in there
         }
 

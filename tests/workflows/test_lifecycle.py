@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 
+from contracts.agreements import signing_id
 from contracts.lifecycle import (
     WORKFLOW,
     Command,
@@ -175,6 +176,29 @@ async def test_an_agreement_that_ends_suspends_and_the_next_one_resumes(office: 
     assert "agreement_expired" not in renewed.suspended_for
     assert renewed.agreement_until > suspended.agreement_until
     assert [one["outcome"] for one in await office.told_of(life.id, "partner.renewal.v1")] == ["signed"]
+
+
+@pytest.mark.parametrize("when_done", [False, True])
+async def test_who_goes_while_the_next_agreement_is_out_withdraws_it_first(office: Office, when_done: bool) -> None:
+    process = await activated(office)
+    life = Life(office, PartnerRecord.from_row(await office.partner(process)))
+    renewing = (await life.do("renew", Renew())).renewing
+    assert renewing is not None
+    link = await office.link(renewing)
+    if when_done:
+        place = (await life.record()).locations[0]
+        parcels = [{"location": place, "state": "accepted"}]
+        await office.mongo.orders.insert_one({"_id": f"order-{life.id}", "stage": "accepted", "parcels": parcels})
+    standing = await life.do("terminate", Terminate(reason="合同到期", when_done=when_done))
+    assert (standing.state, standing.renewing) == ("suspended" if when_done else "terminated", None)
+    if when_done:
+        await office.mongo.orders.update_one({"_id": f"order-{life.id}"}, {"$set": {"stage": "closed"}})
+        await life.pass_days(0.1)
+    assert await life.handle.result() == "terminated"
+    signing = office.client.get_workflow_handle(signing_id(renewing))
+    assert (await signing.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert (await signing.result())["outcome"] == "cancelled"
+    assert await office.signers.sign(link) == 410
 
 
 async def test_a_renewal_that_cannot_be_drafted_is_told_and_may_be_tried_again(office: Office) -> None:

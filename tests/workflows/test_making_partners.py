@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from activities.onboarding import provisioning
 from activities.onboarding.provisioning import CannotBeMade, Hands, Work
@@ -176,11 +176,14 @@ async def test_an_applicant_that_withdraws_while_signers_are_asked_ends_the_agre
     process = await office.reviewed()
     await office.approve(process)
     agreement = await office.agreement_of(process)
-    await office.link(agreement)
+    link = await office.link(agreement)
     assert (await office.withdraw(process)).stage == "withdrawn"
     assert await process.result() == "withdrawn"
+    # Ended before, it would have taken the signing along, and left the link good.
     signing = office.client.get_workflow_handle(f"agreement-{agreement}")
+    assert (await signing.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert (await signing.result())["outcome"] == "cancelled"
+    assert await office.signers.sign(link) == 410
 
 
 @pytest.mark.parametrize("failing", PROVISION_STEPS)

@@ -53,7 +53,7 @@ from workers.gateway.carried import Work, carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.rates import seldom
 from workers.gateway.services import Gateway, gateway_of
-from workers.gateway.uploading import KINDS, read_file
+from workers.gateway.uploading import FILE_CONTENT, read_file
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["applications"])
@@ -68,7 +68,6 @@ _FACTS: TypeAdapter[Facts] = TypeAdapter(Facts)
 _SUBMIT: TypeAdapter[Submit] = TypeAdapter(Submit)
 _WITHDRAW: TypeAdapter[Withdraw] = TypeAdapter(Withdraw)
 _CONFIRM: TypeAdapter[ConfirmDeposit] = TypeAdapter(ConfirmDeposit)
-_FILE_CONTENT = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
 Supply = Callable[[Application, RequirementSet, datetime], tuple[Application, list[str]]]
 """Gives the application as it is then, and the items that are new by it."""
 
@@ -218,7 +217,7 @@ async def put_fields(request: Request, applicant: Applies, application: IdInPath
         {200: answers_with(StandingView, "Kept. How the application stands.")},
         scope=None,
         applicant=True,
-        content=_FILE_CONTENT,
+        content=FILE_CONTENT,
     ),
 )
 async def put_document(request: Request, applicant: Applies, application: IdInPath, item: ItemInPath) -> Response:
@@ -260,7 +259,7 @@ async def put_facts(request: Request, applicant: Applies, application: IdInPath,
     response_class=Response,
     **operation(
         "See a document that was uploaded",
-        {200: {"description": "The file as it was uploaded.", "content": _FILE_CONTENT}},
+        {200: {"description": "The file as it was uploaded.", "content": FILE_CONTENT}},
         scope=None,
         applicant=True,
     ),

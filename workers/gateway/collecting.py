@@ -55,7 +55,7 @@ async def collect(request: Request, applicant: Applies) -> Response:
     row = audit_row(record.id, f"access:{sortable()}", "applicant", "collected access", now, note=note)
     await write_audit(gateway.mongo, [row])
     content = {"partner": record.id, "key": collected.key, "credentials": shown(collected.credentials)}
-    return answer(content, headers={"Cache-Control": "no-store"}).response()
+    return answer(content).response()
 
 
 async def _made(gateway: Gateway, application: str) -> PartnerRecord:

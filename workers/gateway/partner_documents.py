@@ -21,7 +21,7 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.partners import PartnerInPath, Reviews, carry_out, known_partner
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import gateway_of
-from workers.gateway.uploading import KINDS, read_file
+from workers.gateway.uploading import FILE_CONTENT, read_file
 
 router = APIRouter(tags=["partners"])
 Operates = Annotated[Caller, Depends(needs(Scope.PARTNERS_OPERATE))]
@@ -33,12 +33,10 @@ ValidUntil = Annotated[
 CompanyName = Annotated[str | None, Query(min_length=1, max_length=200, description="As the document says.")]
 CreditCode = Annotated[str | None, Query(min_length=1, max_length=40, description="As the document says.")]
 
-_FILE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
-
 
 def _offering(summary: str, scope: Scope) -> dict[str, Any]:
     answers = {200: answers_with(Offered, "It is checked, and waits for a reviewer.")}
-    return operation(summary, answers, scope=scope, content=_FILE, problems=[404])
+    return operation(summary, answers, scope=scope, content=FILE_CONTENT, problems=[404])
 
 
 @router.put(
@@ -112,7 +110,7 @@ async def _offer(
     response_class=Response,
     **operation(
         "A document of a partner",
-        {200: {"description": "The file as it was uploaded.", "content": _FILE}},
+        {200: {"description": "The file as it was uploaded.", "content": FILE_CONTENT}},
         scope=Scope.PARTNERS_REVIEW,
         problems=[404],
     ),
@@ -143,10 +141,5 @@ async def see_document(
     at = gateway.mongo.clock.now()
     row = audit_row(partner, f"saw:{sortable()}", caller.name, "saw", at, what=requirement)
     await write_audit(gateway.mongo, [row])
-    headers = {
-        "ETag": f'"{known[requirement]}"',
-        "Content-Disposition": "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
+    headers = {"ETag": f'"{known[requirement]}"', "Content-Disposition": "attachment"}
     return Response(content, 200, headers, kind)

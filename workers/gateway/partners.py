@@ -45,7 +45,6 @@ _RESUME: TypeAdapter[Resume] = TypeAdapter(Resume)
 _TERMINATE: TypeAdapter[Terminate] = TypeAdapter(Terminate)
 _RENEW: TypeAdapter[Renew] = TypeAdapter(Renew)
 _REVIEW: TypeAdapter[ReviewDocument] = TypeAdapter(ReviewDocument)
-_NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @router.get(
@@ -171,7 +170,7 @@ async def rotate(request: Request, caller: Operates, partner: PartnerInPath) -> 
     except BusNotTold as error:
         raise unavailable() from error
     await _note(gateway, caller, partner, "rotated credentials", made.public_key)
-    return answer(shown(made), headers=_NOT_KEPT).response()
+    return answer(shown(made)).response()
 
 
 @router.post("/v1/partners/{id}/credentials/revoke", **_secret("Take keys and credentials back", Nothing, Revoked))
@@ -187,7 +186,7 @@ async def revoke(request: Request, caller: Operates, partner: PartnerInPath) -> 
         raise unavailable() from error
     await _note(gateway, caller, partner, "revoked access", f"{ended.keys} keys, {ended.webhooks} webhooks")
     told = {"keys": ended.keys, "webhooks": ended.webhooks, "revoked_at": ended.at}
-    return answer(told, headers=_NOT_KEPT).response()
+    return answer(told).response()
 
 
 @router.post("/v1/partners/{id}/keys", **_secret("A further API key of a partner", Nothing, PartnerKey))
@@ -198,7 +197,7 @@ async def new_key(request: Request, caller: Operates, partner: PartnerInPath) ->
     await _alive(gateway, partner)
     key = await gateway.access.key(partner)
     await _note(gateway, caller, partner, "made a key", None)
-    return answer({"key": key}, headers=_NOT_KEPT).response()
+    return answer({"key": key}).response()
 
 
 def _work(caller: Caller, partner: str, what: Doing, adapter: TypeAdapter[Any]) -> Work:

@@ -9,13 +9,14 @@ from annotated_types import Le
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
+from activities.partners.places import renew_network
 from contracts.carriers import DivisionPrefix
 from contracts.partners import ChannelName
 from contracts.refusals import Refusal
 from contracts.routing import Policy
 from contracts.versions import newest
 from infra.mongo import Mongo, Session
-from workers.gateway.upserts import network_version, refuse_wrong_prefixes, renew_network
+from workers.gateway.upserts import network_version, refuse_wrong_prefixes
 
 _LARGEST = 2_000_000_000
 """Sixty-three years in seconds, twenty millions in fen: no number of a policy is larger."""

@@ -23,6 +23,7 @@ from workers.gateway.openapi import answers_with, operation
 from workers.gateway.reviewing import QUEUED, Queue, ReviewPage, ReviewView
 from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
+from workers.gateway.uploading import FILE_CONTENT
 
 router = APIRouter(tags=["reviews"])
 Reviews = Annotated[Caller, Depends(needs(Scope.PARTNERS_REVIEW))]
@@ -96,10 +97,7 @@ async def see_review(request: Request, caller: Reviews, application: Application
         {
             200: {
                 "description": "The file as it was uploaded.",
-                "content": {
-                    kind: {"schema": {"type": "string", "format": "binary"}}
-                    for kind in ("application/pdf", "image/png", "image/jpeg")
-                },
+                "content": FILE_CONTENT,
             }
         },
         scope=Scope.PARTNERS_REVIEW,
@@ -120,12 +118,7 @@ async def see_document(request: Request, caller: Reviews, application: Applicati
             status=404,
         )
     await _saw(gateway, caller, application, item)
-    headers = {
-        "ETag": f'"{document.file.digest}"',
-        "Content-Disposition": "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
+    headers = {"ETag": f'"{document.file.digest}"', "Content-Disposition": "attachment"}
     return Response(content, 200, headers, document.file.media_type)
 
 

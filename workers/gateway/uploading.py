@@ -12,6 +12,8 @@ from workers.gateway.services import Gateway
 
 FILE_BYTES_MAX = 10 * 1024 * 1024
 KINDS = ("application/pdf", "image/png", "image/jpeg")
+FILE_CONTENT = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
+"""What such a file is in the API's description."""
 _WHY: dict[Why, tuple[int, str, str]] = {
     "wrong_type": (415, "The file is neither PDF nor PNG nor JPEG.", "Convert it to one of these, then send it."),
     "damaged": (422, "The file is damaged or not whole.", "Export or scan it anew, then send it."),

@@ -6,6 +6,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
+from activities.partners.places import renew_network
 from contracts.divisions import wrong_prefix
 from contracts.refusals import Refusal
 from infra.mongo import Collection, Mongo, Session, UpdateOne
@@ -102,11 +103,6 @@ async def write_upserts(mongo: Mongo, collection: Collection, documents: Mapping
         return Written(outcomes, await network_version(mongo, session))
 
     return await mongo.transaction(work)
-
-
-async def renew_network(mongo: Mongo, session: Session) -> None:
-    """Tell every planner, by the network's version, to read the network anew."""
-    await mongo.counters.update_one({"_id": "network"}, {"$inc": {"version": 1}}, upsert=True, session=session)
 
 
 async def network_version(mongo: Mongo, session: Session | None = None) -> int:

@@ -93,7 +93,7 @@ async def see_picture(
     locations = {row["_id"]: Location.from_row(row) async for row in rows}
     timeline = [TimelineEntry.model_validate(entry) for entry in document["timeline"]]
     page = page_of(scene_of(order, why, decisions, timeline, locations), lang)
-    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
 
 def read_decisions(document: dict[str, Any]) -> tuple[OrderState, list[Decision]]:

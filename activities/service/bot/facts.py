@@ -12,7 +12,6 @@ from contracts.hours import TIME_ZONE
 _PREPARING = frozenset({"offered", "accepted", "packed", "held"})
 _ON_WAY = frozenset({"shipped"})
 _OVER = frozenset({"rejected", "expired", "withdrawn"})
-_NOT_SENT = frozenset({"placed", "paying", "backordered", "held"})
 
 
 def status_of(order: Mapping[str, Any], language: Language) -> Fact:

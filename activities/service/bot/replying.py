@@ -10,9 +10,6 @@ from contracts.bot import Address, Ask, Deed, Dialogue, Fact, Heard, Intent, Thr
 FAILURES_MOST = 2
 """So many messages in a row that led nowhere, and a person takes over."""
 _FOR_PEOPLE: frozenset[Intent] = frozenset({"complaint", "invoice", "price_protection"})
-_ABOUT_ORDER: frozenset[Intent] = frozenset(
-    {"order_status", "delivery_eta", "cancel_order", "change_address", "return_request", "refund_status"}
-)
 _ABOUT_PLACE: frozenset[Intent] = frozenset({"nearest_outlet", "opening_hours"})
 _DEEDS: dict[Intent, str] = {"cancel_order": "cancel", "change_address": "address", "return_request": "return"}
 _THANKS = re.compile(

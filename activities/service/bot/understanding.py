@@ -1,6 +1,5 @@
 """What a customer means: the intent, how sure that is, and whether a person is wanted."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
@@ -43,9 +42,6 @@ class Mind:
 
     def classified(self, text: str) -> Classified:
         return classified(self.understood(text), self.thresholds)
-
-    def all_classified(self, texts: Sequence[str]) -> list[Classified]:
-        return [self.classified(text) for text in texts]
 
 
 def classified(understood: Understood, thresholds: Thresholds) -> Classified:
