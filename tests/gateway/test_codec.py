@@ -58,6 +58,7 @@ async def test_what_is_no_payload_is_refused(api: Api, body: Any) -> None:
 
 async def test_temporals_command_sends_nothing_where_nothing_is_to_be_opened(api: Api) -> None:
     """As for a query without arguments: `{}` is how a list without entries looks there."""
+    nothing: dict[str, Any]
     for nothing in ({}, {"payloads": []}):
         assert (await api.post("/codec/decode", nothing, status=200)).body == {"payloads": []}
         assert (await api.post("/codec/encode", nothing, status=200)).body == {"payloads": []}
