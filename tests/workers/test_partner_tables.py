@@ -1,5 +1,6 @@
 """What an operator reads of a partner that telephones."""
 
+import io
 from typing import Any
 
 from rich.console import Console
@@ -24,10 +25,11 @@ def stream(name: str, **more: Any) -> dict[str, Any]:
 
 
 def read(parts: Any) -> str:
-    console = Console(width=250, record=True, quiet=True)
+    text = io.StringIO()
+    console = Console(width=250, file=text)
     for part in parts:
         console.print(part)
-    return console.export_text()
+    return text.getvalue()
 
 
 def shown(**more: Any) -> str:
