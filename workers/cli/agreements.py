@@ -21,7 +21,7 @@ def show(agreement: AgreementId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    for part in _story(found):
+    for part in story(found):
         out.print(part, highlight=False)
 
 
@@ -61,17 +61,18 @@ def cancel(agreement: AgreementId, reason: Annotated[str, typer.Option(help="Why
     out.print(f"{plain(agreement)} is {plain(found['state'])}")
 
 
-def _story(agreement: dict[str, Any]) -> list[Any]:
+def story(agreement: dict[str, Any]) -> list[Any]:
     """A line on how it stands, a table of its signers, and what there is to say of its end."""
     from rich.table import Table
 
     from workers.cli.console import plain
 
-    head = f"{agreement['id']}: {agreement['state']}, {agreement['template']}, until {agreement['expires_at'] or '-'}"
-    signers = Table("signer", "role", "name", "state", "links", "last")
+    until = agreement["expires_at"] or "-"
+    head = f"{agreement['id']}: {agreement['state']}, {agreement['template']}, signers have until {until}"
+    signers = Table("signer", "role", "name", "state", "links", "last", "why")
     for one in agreement["signers"]:
         last = one["answered_at"] or one["seen_at"] or one["sent_at"] or "-"
-        cells = (one["id"], one["role"], one["name"], one["state"], str(one["sends"]), last)
+        cells = (one["id"], one["role"], one["name"], one["state"], str(one["sends"]), last, one["reason"] or "")
         signers.add_row(*(plain(cell) for cell in cells))
     links = [f"{plain(one['id'])} signs at {one['link']}" for one in agreement["signers"] if one["link"]]
     ends = [

@@ -75,6 +75,8 @@ def application_story(row: Row) -> Iterator[RenderableType]:
     yield f"{'waits for':<14}{plain(row['waits_for'])}"
     if row["reasons"]:
         yield f"{'because':<14}{plain(', '.join(row['reasons']))}"
+    if row["agreement"]:
+        yield f"{'agreement':<14}{plain(row['agreement'])}; who signed, and why not: tongqu partner agreement show"
     if row["links"]["workflow"]:
         yield f"{'workflow':<14}{plain(row['links']['workflow'])}"
     yield _items(row["items"])
