@@ -42,7 +42,7 @@ _BODY = {
             JSON: {
                 "schema": {
                     "type": "object",
-                    "required": ["payloads"],
+                    "additionalProperties": False,
                     "properties": {"payloads": {"type": "array", "items": {"type": "object"}}},
                 }
             }
@@ -178,7 +178,7 @@ async def _payloads(request: Request) -> list[Payload]:
     body = await read_json(request, gateway_of(request).limits.body_bytes)
     try:
         # Temporal's command sends {} where there is nothing to be opened.
-        sent = body.get("payloads", []) if isinstance(body, dict) else None
+        sent = body.get("payloads", []) if isinstance(body, dict) and body.keys() <= {"payloads"} else None
         if not isinstance(sent, list) or not all(isinstance(one, dict) for one in sent):
             raise ParseError
         return list(ParseDict(body, Payloads(), ignore_unknown_fields=True).payloads)

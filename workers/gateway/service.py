@@ -226,7 +226,7 @@ async def see_duty(
     request: Request,
     caller: Operates,
     team: Annotated[str | None, Query(max_length=40, description="Of this team alone.")] = None,
-    at: Annotated[Moment | None, Query(description="Now, when left out.")] = None,
+    at: Annotated[MomentAsked | None, Query(description="Now, when left out.")] = None,
 ) -> Response:
     """With who comes next, and where nobody is there within four weeks."""
     mongo = gateway_of(request).mongo
@@ -252,7 +252,7 @@ async def see_deadlines(
     region: Annotated[DivisionCode, Query(examples=["330106"])],
     priority: Priority = "normal",
     tier: Annotated[Tier, Query()] = STANDARD,
-    at: Annotated[Moment | None, Query(description="When the case comes to people; now, when left out.")] = None,
+    at: Annotated[MomentAsked | None, Query(description="When the case comes to people; now, when left out.")] = None,
 ) -> Response:
     """For a case of a region, priority and tier; by the versions that count now."""
     mongo = gateway_of(request).mongo
