@@ -65,8 +65,8 @@ async def test_a_deadline_follows_the_policy_of_the_region_and_explains_itself(a
 async def test_a_change_of_a_calendar_moves_what_is_promised(api: Api) -> None:
     name, policy = fresh("delta"), fresh("hainan")
     await api.post("/v1/service/calendars", {**examples.CALENDAR, "id": name}, status=201)
-    await api.post("/v1/service/policies", a_policy(policy, "46", calendar=name), status=201)
-    path = "/v1/service/deadlines?region=460105&at=2026-11-22T10:00:00%2B08:00"
+    await api.post("/v1/service/policies", a_policy(policy, "65", calendar=name), status=201)
+    path = "/v1/service/deadlines?region=650102&at=2026-11-22T10:00:00%2B08:00"
     sunday = (await api.get(path)).body["deadlines"][0]
     assert sunday["due"] == "2026-11-23T02:00:00Z"
     work = copy.deepcopy(examples.CALENDAR["work"])

@@ -35,6 +35,7 @@ from workers.gateway import service_examples as examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse
 from workers.gateway.carried import carried_out
+from workers.gateway.listing import MomentAsked
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.security import Operates
 from workers.gateway.servicebook import GAPS_WITHIN, keep_version
