@@ -305,7 +305,7 @@ async def _day(floor: Floor, cases: int, console: Console) -> Row:
 
 def _load(records: Sequence[CaseRecord]) -> Row:
     """Cases given in the day, weighed, among those of the first line who have the same shift; the widest distance
-    from their mean, of shifts that had enough."""
+    from their mean, of shifts that had enough; none had: there is nothing to judge."""
     taken: dict[str, int] = defaultdict(int)
     for record in records:
         for entry in record.timeline:
@@ -313,18 +313,20 @@ def _load(records: Sequence[CaseRecord]) -> Row:
                 taken[entry.note.partition(":")[0]] += 2 if record.priority == "urgent" else 1
     shifts = [[taken[f"p-{number:02}"] for number in range(42) if number % 6 == shift] for shift in range(6)]
     means = [(mine, sum(mine) / len(mine)) for mine in shifts]
-    widest = max((abs(one - mean) / mean for mine, mean in means for one in mine if mean >= _JUDGED_FROM), default=0.0)
-    return {"by_shift": shifts, "widest": round(widest, 4)}
+    widest = max((abs(one - mean) / mean for mine, mean in means for one in mine if mean >= _JUDGED_FROM), default=None)
+    return {"by_shift": shifts, "widest": None if widest is None else round(widest, 4)}
 
 
 def goals_of(result: Row) -> list[Row]:
-    """Each with name, value, target and whether it is met. Pure."""
+    """Each with name, value, target and whether it is met; of load only where it can be judged. Pure."""
+    widest = result["load"]["widest"]
+    even = [] if widest is None else [_at_most("load within a shift, distance from its mean", widest, EVEN_WITHIN)]
     return [
         _at_most("cases lost or not closed", result["lost"], 0),
         _at_most("breaches that nobody was told of, or told wrongly", len(result["unnoticed"]), 0),
         _at_most("a breach is told after, s", result["told_after_s"], TOLD_WITHIN_S),
         _at_most("steps of the ladder that are not as designed", len(result["off_ladder"]), 0),
-        _at_most("load within a shift, distance from its mean", result["load"]["widest"], EVEN_WITHIN),
+        *even,
     ]
 
 

@@ -165,7 +165,13 @@ class TestLadder:
 class TestLoad:
     def test_shifts_with_few_cases_say_nothing(self) -> None:
         few, many = [given_to({"p-00": 3, "p-06": 1}), given_to({"p-00": 130, "p-06": 100, **dict.fromkeys(REST, 115)})]
-        assert cases_day._load(few)["widest"] == 0.0
+        assert cases_day._load(few)["widest"] is None
+        day = {"lost": 0, "unnoticed": [], "told_after_s": 0.0, "off_ladder": []}
+        assert len(cases_day.goals_of({**day, "load": cases_day._load(few)})) == 4
+        assert [goal["met"] for goal in cases_day.goals_of({**day, "load": cases_day._load(many)})] == [
+            *[True] * 4,
+            False,
+        ]
         assert cases_day._load(many)["widest"] == pytest.approx(15 / 115, abs=1e-4)
 
 
