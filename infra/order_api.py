@@ -9,7 +9,7 @@ from contracts.cases import CaseRecord, Compensation, Correction
 from infra.provider import HttpProvider, Unanswered
 
 _WITHIN_S = 20.0
-_WAIT_S = 5
+_WAIT_S = 2
 _PASSES = frozenset({"request_in_flight"})
 """Refusals that say nothing about the wish itself."""
 
