@@ -37,8 +37,8 @@ class Lane(Request):
 
     source: LocationId
     destination: LocationId
-    fixed: int | None = Field(default=None, ge=0, description="For a trip, in minor units.")
-    per_unit: int | None = Field(default=None, ge=0)
+    fixed: int | None = Field(default=None, strict=True, ge=0, description="For a trip, in minor units.")
+    per_unit: int | None = Field(default=None, strict=True, ge=0)
     days: float | None = Field(default=None, ge=0, le=60)
     open: bool = True
 
@@ -46,22 +46,27 @@ class Lane(Request):
 class TransferTerms(Request):
     """What it costs to move goods between locations; amounts in minor units."""
 
-    fixed: int = Field(default=2_000, ge=0, description="For each way that is used: loading, unloading, papers.")
-    per_km: int = Field(default=250, ge=0, description="For each kilometre of a vehicle's round.")
-    per_kg: int = Field(default=20, ge=0, description="Handling, for each kilogramme.")
-    per_unit: int = Field(default=10, ge=0, description="Picking and putting away one unit.")
-    least_units: int = Field(default=1, ge=1, le=100_000, description="Of all SKUs together, else nothing goes.")
+    fixed: int = Field(
+        default=2_000, strict=True, ge=0, description="For each way that is used: loading, unloading, papers."
+    )
+    per_km: int = Field(default=250, strict=True, ge=0, description="For each kilometre of a vehicle's round.")
+    per_kg: int = Field(default=20, strict=True, ge=0, description="Handling, for each kilogramme.")
+    per_unit: int = Field(default=10, strict=True, ge=0, description="Picking and putting away one unit.")
+    least_units: int = Field(
+        default=1, strict=True, ge=1, le=100_000, description="Of all SKUs together, else nothing goes."
+    )
     farthest_km: float = Field(default=400, gt=0, le=6_000)
-    sources: int = Field(default=8, ge=1, le=100, description="The nearest so many are asked for a location.")
+    sources: int = Field(
+        default=8, strict=True, ge=1, le=100, description="The nearest so many are asked for a location."
+    )
     km_per_day: float = Field(default=400, gt=0, le=3_000)
     cut_off: ClockTime = Field(default="14:00", description="What is approved later leaves a day later.")
-    vehicle_kg: int = Field(default=1_500, ge=1, le=50_000)
-    vehicles: int = Field(default=4, ge=1, le=100, description="Of one source, on one day.")
-    vehicle_fixed: int = Field(default=5_000, ge=0, description="For a vehicle and day.")
+    vehicle_kg: int = Field(default=1_500, strict=True, ge=1, le=50_000)
+    vehicles: int = Field(default=4, strict=True, ge=1, le=100, description="Of one source, on one day.")
+    vehicle_fixed: int = Field(default=5_000, strict=True, ge=0, description="For a vehicle and day.")
     round_hours: float = Field(default=10, gt=0, le=24)
     km_per_hour: float = Field(default=45, gt=0, le=130)
-    stop_minutes: int = Field(default=15, ge=0, le=240)
-    deepest_days: int = Field(default=180, ge=1, le=366, description="Goods that last longer are worth no more.")
+    stop_minutes: int = Field(default=15, strict=True, ge=0, le=240)
 
 
 class RegionUpsert(Request):
@@ -83,7 +88,7 @@ class RegionUpsert(Request):
         description="When it runs: minute, hour, day, month and weekday, such as 0 3 * * *; none: only when asked.",
     )
     time_zone: TimeZone = TIME_ZONE
-    history_days: int = Field(default=180, ge=14, le=1_000)
+    history_days: int = Field(default=180, strict=True, ge=14, le=1_000)
     transfers: TransferTerms = TransferTerms()
     lanes: list[Lane] = Field(default=[], max_length=2_000)
 
@@ -254,7 +259,7 @@ class Where(Request):
     location: LocationId | None = None
     source: LocationId | None = None
     sku: Sku | None = None
-    value_at_most: int | None = Field(default=None, ge=0)
+    value_at_most: int | None = Field(default=None, strict=True, ge=0)
 
 
 class _Chosen(Request):
