@@ -107,11 +107,12 @@ async def stand(mongo: Mongo, transfer: str) -> Transfer:
 
 async def carry_out(mongo: Mongo, step: CarryOut) -> tuple[Transfer, set[str]]:
     """Carry a command out once; also returns the batches whose bell should be rung. Raises Refusal when the transfer
-    stands otherwise than its workflow thought."""
-    gained: dict[str, int] = {}
+    stands otherwise than its workflow thought.
+
+    Who waits for the goods is told also when the step is repeated: the first try may have been cut off before that.
+    """
 
     async def work(session: Session) -> Transfer:
-        gained.clear()
         transfer = await find_transfer(mongo, step.transfer, session)
         if transfer is None:
             raise LookupError(f"there is no transfer {step.transfer}")
@@ -119,17 +120,29 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> tuple[Transfer, set[str]]:
             return transfer
         refuse(standing_of(transfer), step.command)
         if not known_receipt(standing_of(transfer), step.command):
-            await _move(mongo, session, transfer, step, gained)
+            await _move(mongo, session, transfer, step)
             await _tell(mongo, session, transfer, step.now, step.number)
         transfer.step = step.number
         await mongo.transfers.replace_one({"_id": transfer.id}, transfer.as_row(), session=session)
         return transfer
 
     done = await _until_written(mongo, work)
-    return done, await wake_waiting(mongo, gained, step.now) if gained else set()
+    freed = await _freed(mongo, step)
+    return done, await wake_waiting(mongo, freed, step.now) if freed else set()
 
 
-async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryOut, gained: dict[str, int]) -> None:
+async def _freed(mongo: Mongo, step: CarryOut) -> dict[str, int]:
+    """Units by SKU that a command made available to others, as the ledger has them."""
+    receipt = step.command.receive
+    movement = f"{step.transfer}:received:{receipt.reference}" if receipt else f"{step.transfer}:released"
+    if step.command.lose is not None:
+        return {}
+    row = await mongo.ledger.find_one({"_id": movement}, {"changes": 1})
+    changes = [Change.model_validate(one) for one in row["changes"]] if row else []
+    return {one.sku: one.on_hand - one.reserved for one in changes}
+
+
+async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryOut) -> None:
     command, what = step.command, doing(step.command)
     if what == "ship":
         asked = command.ship.lines if command.ship else None
@@ -141,11 +154,9 @@ async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryO
         if left:
             released = [Change(sku=sku, reserved=-units) for sku, units in left.items()]
             await _book(mongo, session, transfer, "released", transfer.source, released, step.now)
-            gained |= left
         transfer.state, transfer.shipped_at = "shipped", step.now
     elif what == "cancel":
         released = [Change(sku=line.sku, reserved=-line.held) for line in transfer.lines if line.held]
-        gained |= {change.sku: -change.reserved for change in released}
         if released:
             await _book(mongo, session, transfer, "released", transfer.source, released, step.now)
         for line in transfer.lines:
@@ -159,7 +170,6 @@ async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryO
             await _register(mongo, session, list(came))
             cause = f":{command.receive.reference}"
             await _book(mongo, session, transfer, "received", transfer.destination, changes, step.now, cause)
-            gained |= came
         transfer.references.append(command.receive.reference)
         _close_if_all_came(transfer, step.now)
     elif command.lose is not None:
