@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from activities.supply.available import Sold, bought_of, read_available
+from activities.supply.closing import still_running
 from activities.supply.flow import Move, Plan, plan_transfers
 from activities.supply.opening import read_chunk, read_run
 from activities.supply.ordering import lost_before
@@ -22,10 +23,11 @@ from contracts.partners import Location
 from contracts.replenishing import Made, Region, Run, RunStep
 from contracts.supply import REGIONAL, Explanation, Proposal, proposal_id
 from contracts.workdays import add_workdays, day_of
-from infra.mongo import Mongo, Session, insert_new
+from infra.mongo import Collection, Mongo, Session
 
 _FOR = "for"
 """Of an explanation's terms: the series that goods are moved for, where it is not its location's own."""
+_WRITTEN_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -37,21 +39,37 @@ class _Worked:
 
 
 async def propose_transfers(mongo: Mongo, step: RunStep) -> Made:
-    """Transfers of the whole run, with the rounds that carry them."""
+    """Transfers of the whole run, with the rounds that carry them. Raises Refusal when the run was closed meanwhile."""
     run, region = await read_run(mongo, step.run)
     places = await read_places(mongo, region)
     policies = await read_all_versions(mongo)
     rows = [Planned.from_row(row) async for row in mongo.forecasts.find({"run": run.id})]
     worked = await asyncio.to_thread(_work_out, run, region, places, rows, policies)
-    await insert_new(mongo.proposals, [one.as_row() for one in worked.proposals])
+    await _write(mongo, mongo.proposals, run.id, [one.as_row() for one in worked.proposals])
     carried = [
         {"_id": f"{run.id}:{source.source}:{number}", "run": run.id, "number": number, **_as_fields(source)}
         for rounds in worked.rounds
         for number, source in enumerate(rounds.rounds, 1)
     ]
-    await insert_new(mongo.supply_rounds, carried)
+    await _write(mongo, mongo.supply_rounds, run.id, carried)
     await mongo.supply_runs.update_one({"_id": run.id}, {"$set": {"transfer_report": _report(worked)}})
     return Made(done=len(rows), made=len(worked.proposals), value=sum(one.value for one in worked.proposals))
+
+
+async def _write(mongo: Mongo, collection: Collection, run: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows of a run that goes on, so many in one transaction; those that an earlier try wrote are left as they are."""
+    for begin in range(0, len(rows), _WRITTEN_AT_ONCE):
+        some = {row["_id"]: row for row in rows[begin : begin + _WRITTEN_AT_ONCE]}
+
+        async def work(session: Session, some: dict[str, dict[str, Any]] = some) -> None:
+            await still_running(mongo, session, run)
+            known = collection.find({"_id": {"$in": list(some)}}, {"_id": 1}, session=session)
+            there = {row["_id"] async for row in known}
+            new = [row for name, row in some.items() if name not in there]
+            if new:
+                await collection.insert_many(new, ordered=False, session=session)
+
+        await mongo.transaction(work)
 
 
 def _as_fields(one: Any) -> dict[str, Any]:
@@ -202,7 +220,7 @@ def explain(row: Planned, units: Quantity, moved: int = 0) -> Explanation:
 
 
 async def propose_purchases(mongo: Mongo, step: RunStep) -> Made:
-    """Purchases of one chunk, and its mark, in one transaction."""
+    """Purchases of one chunk, and its mark, in one transaction. Raises Refusal when the run was closed meanwhile."""
     chunk = await read_chunk(mongo, step.run, step.chunk)
     if chunk.proposed:
         made = mongo.proposals.find({"run": step.run, "chunk": step.chunk}, {"value": 1})
@@ -219,6 +237,7 @@ async def propose_purchases(mongo: Mongo, step: RunStep) -> Made:
     proposals = [_purchase(run, region, one) for one in shared if one.row.chunk == chunk.number and one.units.units]
 
     async def work(session: Session) -> None:
+        await still_running(mongo, session, run.id)
         mark = {"_id": chunk.id, "proposed": False}
         marked = await mongo.supply_chunks.update_one(mark, {"$set": {"proposed": True}}, session=session)
         if marked.matched_count and proposals:

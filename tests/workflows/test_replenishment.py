@@ -1,5 +1,6 @@
 """Runs of replenishment on the time-skipping server and the real database: proposed, decided, ordered, once."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
@@ -11,8 +12,10 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.supply.closing import close_run, still_running
 from activities.supply.deciding import By, decide, decide_where
 from activities.supply.explaining import told
+from activities.supply.proposing import propose_purchases, propose_transfers
 from contracts.base import milliseconds
 from contracts.buying import TASK_QUEUE as BUYING_QUEUE
 from contracts.refusals import Refusal
@@ -21,9 +24,11 @@ from contracts.replenishing import (
     TASK_QUEUE,
     WORKFLOW,
     Changed,
+    CloseRun,
     OrderDecision,
     Progress,
     Replenish,
+    RunStep,
     Where,
     ordering_id,
     run_id,
@@ -32,9 +37,10 @@ from contracts.supply import Proposal
 from contracts.transfers import Command, ReceiveTransfer, ShipTransfer
 from infra.indexes import make_indexes
 from infra.invariants.stock import check_stock
-from infra.mongo import Mongo
+from infra.mongo import Mongo, Session
 from infra.temporal import strict_sandbox
 from tests.supplying import SUPPLIER, Network, poisson
+from tests.support import eventually
 from workers.buying import buying_worker
 from workers.supply import forecasters, supply_activities, supply_worker
 
@@ -292,3 +298,47 @@ async def test_two_runs_of_a_region_do_not_run_at_once(desk: Desk) -> None:
     with pytest.raises(Exception, match="Workflow execution failed"):
         await handle.result()
     assert await desk.mongo.supply_runs.find_one({"_id": run}) is None
+
+
+async def test_a_step_that_comes_after_its_run_was_closed_proposes_nothing(desk: Desk) -> None:
+    await short_and_full(desk)
+    run = await desk.run()
+    assert {kind for kind, _, _ in await desk.proposals(run)} == {"transfer", "purchase"}
+    await desk.mongo.proposals.delete_many({"run": run})
+    await desk.mongo.supply_chunks.update_many({"run": run}, {"$set": {"proposed": False}})
+    await desk.mongo.supply_runs.update_one({"_id": run}, {"$set": {"state": "cancelled"}})
+    late = RunStep(run=run, region="east", now=desk.network.now, chunk=0)
+    for propose in (propose_transfers, propose_purchases):
+        with pytest.raises(Refusal, match="run_closed"):
+            await propose(desk.mongo, late)
+    assert await desk.proposals(run) == {}
+    # Where it goes on they are written, and by a try that comes again not twice.
+    await desk.mongo.supply_runs.update_one({"_id": run}, {"$set": {"state": "running"}})
+    for propose in (propose_transfers, propose_transfers, propose_purchases, propose_purchases):
+        assert (await propose(desk.mongo, late)).made > 0
+    assert {kind for kind, _, _ in await desk.proposals(run)} == {"transfer", "purchase"}
+
+
+async def test_what_is_proposed_while_its_run_is_cancelled_is_superseded(desk: Desk) -> None:
+    """The run is closed between the look at its state and the end of the transaction."""
+    mongo = desk.mongo
+    await mongo.supply_runs.insert_one({"_id": "r1", "region": "east", "state": "running"})
+    progress = Progress(run="r1", region="east")
+    asked = CloseRun(run="r1", region="east", now=desk.network.now, state="cancelled", progress=progress, why="No.")
+    closing: list[asyncio.Task[Any]] = []
+    at_it = {"currentOp": True, "ns": f"{mongo.db.name}.supply_runs", "op": "update"}
+
+    async def waits() -> bool:
+        return bool((await mongo.client.admin.command(at_it))["inprog"])
+
+    async def work(session: Session) -> None:
+        await still_running(mongo, session, "r1")
+        closing.append(asyncio.create_task(close_run(mongo, asked)))
+        await eventually(waits)
+        await mongo.proposals.insert_one({"_id": "p1", "run": "r1", "state": "proposed"}, session=session)
+
+    await mongo.transaction(work)
+    (closed,) = closing
+    await closed
+    kept = await mongo.proposals.find_one({"_id": "p1"})
+    assert kept is not None and kept["state"] == "superseded"
