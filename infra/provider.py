@@ -7,6 +7,9 @@ from typing import Final, Self
 import aiohttp
 
 JSON: Final = {"Content-Type": "application/json"}
+ANSWER_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of one answer; a signed agreement with its scans is the largest that comes."""
+_CHUNK_BYTES = 64 * 1024
 _EXCERPT = 200
 
 
@@ -26,10 +29,18 @@ class Unanswered(Exception):
 class HttpProvider:
     """Base of the adapters. Connections are opened by `open`, or by entering it as an async context manager."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = 10.0, connections: int = 16) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float = 10.0,
+        connections: int = 16,
+        answer_most_bytes: int = ANSWER_MOST_BYTES,
+    ) -> None:
         self._base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._connections = connections
+        self._answer_most_bytes = answer_most_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -67,11 +78,24 @@ class HttpProvider:
             async with self._session.request(
                 method, path, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return response.status, await response.read()
+                return response.status, await self._read(response)
         except TimeoutError as error:
             raise Unanswered("timeout", f"no answer within {self._timeout.total} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unanswered("unreachable", f"{type(error).__name__}: {error}") from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The whole body; no more is kept of one that is too long, and its connection ends. Raises Unanswered."""
+        most, body = self._answer_most_bytes, bytearray()
+        if (response.content_length or 0) <= most:
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > most:
+                    break
+            else:
+                return bytes(body)
+        response.close()
+        raise Unanswered("answer-too-long", f"HTTP {response.status}: an answer of more than {most:,} bytes")
 
 
 def excerpt(body: bytes) -> str:
