@@ -15,6 +15,7 @@ from activities.onboarding import bank
 from activities.onboarding.case import Other, Others
 from activities.onboarding.checking import checked, opened, summary, with_deposit
 from activities.onboarding.requirements import RequirementBook
+from activities.onboarding.territory import in_the_way
 from contracts.applications import Application, Deposit
 from contracts.banking import DepositOrder, DepositOutcome
 from contracts.onboarding import CHECK, DEPOSIT, OPEN, Standing, Step
@@ -113,14 +114,8 @@ class CheckActivities:
         wanted = application.fields.territory
         near = []
         if wanted is not None:
-            alike: dict[str, object] = {
-                "kind": application.kind,
-                "categories": {"$in": application.categories},
-                **living,
-            }
-            if not wanted.exclusive:
-                alike["exclusive"] = True
-            cursor = partners.find({**alike, **_overlapping(wanted.prefixes)}, session=session)
+            alike = in_the_way(application.kind, wanted.prefixes, wanted.exclusive, application.categories)
+            cursor = partners.find(alike, session=session)
             near = [PartnerRecord.from_row(row) async for row in cursor.sort("exclusive", -1).limit(_NEAR_MAX)]
         return Others(applications=tuple(others), same_company=tuple(same), near=tuple(near))
 
@@ -172,12 +167,3 @@ def _answered(step: Step, deposit: Deposit | None, outcome: DepositOutcome | Non
         return application.model_copy(update={"standing": standing})
 
     return work
-
-
-def _overlapping(prefixes: list[str]) -> dict[str, object]:
-    """A filter for territories that begin one of these, or begin with one."""
-    if "" in prefixes:
-        return {}
-    shorter = sorted({prefix[:length] for prefix in prefixes for length in range(len(prefix) + 1)})
-    longer = [{"territory": {"$gte": prefix, "$lt": prefix + "\uffff"}} for prefix in prefixes]
-    return {"$or": [{"territory": {"$in": shorter}}, *longer]}

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from nats.js import JetStreamContext
 
 from activities.onboarding.requirements import RequirementBook
-from activities.onboarding.territory import conflicts
+from activities.onboarding.territory import conflicts, in_the_way
 from activities.partners.places import renew_network
 from contracts.applications import Application, Place
 from contracts.base import milliseconds
@@ -151,13 +151,11 @@ async def _territory(hands: Hands, asked: Provide) -> None:
         counter = {"_id": _TERRITORIES}
         await hands.mongo.counters.update_one(counter, {"$inc": {"version": 1}}, upsert=True, session=session)
         await _unborn(hands, asked, session)
-        near = hands.mongo.partners.find(
-            {"_id": {"$ne": asked.partner}, "kind": application.kind, "state": {"$ne": "terminated"}}, session=session
-        )
-        others = [PartnerRecord.from_row(row) async for row in near]
-        found = conflicts(application.kind, wanted.prefixes, wanted.exclusive, application.categories, others)
-        if found:
-            raise CannotBeMade("territory_taken", f"{found[0][0].id} has it already")
+        asking = (application.kind, wanted.prefixes, wanted.exclusive, application.categories)
+        near = hands.mongo.partners.find({"_id": {"$ne": asked.partner}, **in_the_way(*asking)}, session=session)
+        async for row in near:
+            if conflicts(*asking, [PartnerRecord.from_row(row)]):
+                raise CannotBeMade("territory_taken", f"{row['_id']} has it already")
         change = {"territory": wanted.prefixes, "exclusive": wanted.exclusive}
         await hands.mongo.partners.update_one(
             {"_id": asked.partner}, {"$set": change, "$inc": {"version": 1}}, session=session

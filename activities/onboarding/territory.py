@@ -31,6 +31,23 @@ def conflicts(
     return found
 
 
+def in_the_way(kind: str, prefixes: Sequence[str], exclusive: bool, categories: Iterable[str]) -> dict[str, object]:
+    """A filter for the partners among which `conflicts` finds those that are: of the same kind, in life, with a
+    category in common, one of both exclusive, whose territory begins one of these, or begins with one."""
+    alike: dict[str, object] = {
+        "kind": kind,
+        "categories": {"$in": sorted(categories)},
+        "state": {"$ne": "terminated"},
+    }
+    if not exclusive:
+        alike["exclusive"] = True
+    if "" in prefixes:
+        return alike
+    shorter = sorted({prefix[:length] for prefix in prefixes for length in range(len(prefix) + 1)})
+    longer = [{"territory": {"$gte": prefix, "$lt": prefix + "\uffff"}} for prefix in prefixes]
+    return {**alike, "$or": [{"territory": {"$in": shorter}}, *longer]}
+
+
 def check_territory(case: Case) -> list[Check]:
     """A conflict with an exclusive partner is a failure; one that only the applicant's wish to be exclusive makes is a
     doubt, because people may grant the territory without it."""
