@@ -1,6 +1,7 @@
 """How the system stands: orders, batches, outbox and streams, read from where they are."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,8 @@ _BUS_WITHIN_S = 10.0
 
 @dataclass(slots=True)
 class Standing:
-    """Counts, and the moments since when the oldest of each kind waits. `consumers`: pending messages by name."""
+    """Counts, and the moments since when the oldest of each kind waits. `consumers`: pending messages by name.
+    `partners_behind`: by consumer, events that their partner has taken in in none of its ways."""
 
     orders: dict[str, int] = field(default_factory=dict)
     attention: int = 0
@@ -54,9 +56,10 @@ async def read_standing() -> Standing:
     async with database(settings) as mongo:
         await _read_orders(mongo, standing)
         await _read_outgoing(mongo, standing)
+        left = await read_left(mongo)
     try:
         async with asyncio.timeout(_BUS_WITHIN_S), jetstream(settings) as js:
-            await _read_streams(js, standing)
+            await _read_streams(js, standing, left)
     except TimeoutError:
         standing.without_bus = f"no answer within {_BUS_WITHIN_S:g} s"
     except ConnectionError as error:
@@ -86,12 +89,30 @@ async def _read_outgoing(mongo: Mongo, standing: Standing) -> None:
     standing.unread_events = await mongo.inbox.count_documents(UNREAD)
 
 
-async def _read_streams(js: JetStreamContext, standing: Standing) -> None:
+async def read_left(mongo: Mongo) -> dict[str, int]:
+    """Events that a stream's partner has not acknowledged, of those that have acknowledged any over HTTP or by
+    webhook; also over NATS, as it was before a replay. As `infra.hearing.acknowledged` has it, of all at once."""
+    taken: dict[str, int] = {}
+    async for row in mongo.positions.find({}, {"acknowledged": 1, "over_nats": 1}):
+        taken[row["_id"]] = max(row.get("acknowledged", 0), row.get("over_nats", 0))
+    async for row in mongo.webhooks.find({}, {"stream": 1, "acknowledged": 1}):
+        taken[row["stream"]] = max(taken.get(row["stream"], 0), row["acknowledged"])
+    told = mongo.partner_sequences.find({}, {"last": 1})
+    return {row["_id"]: max(row["last"] - taken[row["_id"]], 0) async for row in told if taken.get(row["_id"])}
+
+
+def behind(pending: Mapping[str, int], left: Mapping[str, int]) -> dict[str, int]:
+    """Who has events to take in, the most first. `pending`: by consumer, what was not taken in over NATS; `left`: by
+    stream, what was not in another way. What was taken in in one way is taken in. Pure."""
+    found = {name: min(count, left.get(name.removeprefix("p-"), count)) for name, count in pending.items()}
+    return dict(sorted(((name, count) for name, count in found.items() if count), key=lambda one: -one[1]))
+
+
+async def _read_streams(js: JetStreamContext, standing: Standing, left: Mapping[str, int]) -> None:
     for stream in (WAKE, REPLIES):
         for name, pending in (await _pending(js, stream)).items():
             standing.consumers[f"{stream} {name}"] = pending
-    behind = {name: pending for name, pending in (await _pending(js, EVENTS)).items() if pending}
-    standing.partners_behind = dict(sorted(behind.items(), key=lambda one: -one[1]))
+    standing.partners_behind = behind(await _pending(js, EVENTS), left)
     standing.dead_letters = (await js.stream_info(DLQ)).state.messages
 
 
