@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,26 @@ async def load_network(system: System, seed: int, console: Console) -> None:
     console.print(f"{len(places.locations)} locations in {len(cities)} cities of {len(provinces)} provinces")
 
 
+async def demo_places(mongo: Mongo) -> list[str]:
+    """Places that the demo's network made. Others hear for themselves, and what was acknowledged for them they would
+    never get."""
+    made = [place["id"] for place in network().locations]
+    known = mongo.locations.find({"_id": {"$in": made}, "partner": None}, {"_id": 1})
+    return sorted([row["_id"] async for row in known])
+
+
 @asynccontextmanager
-async def store_agents(system: System, behaviour: dict[str, Any], seed: int = 7) -> AsyncIterator[Process]:
-    """The example store agent, as a process of its own, for all locations."""
+async def store_agents(
+    system: System, behaviour: dict[str, Any], seed: int = 7, *, places: Sequence[str] | None = None
+) -> AsyncIterator[Process]:
+    """The example store agent, as a process of its own, for some places; None: whichever there are, or will be."""
+    who = ("--all",) if places is None else ("--locations", ",".join(places))
     path = system.data_dir / "behaviour.json"
     path.write_text(json.dumps(behaviour))
     agent = Process(
         "stores",
         [
-            *(sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), "--all"),
+            *(sys.executable, _EXAMPLE, "--nats", system.settings.require("nats_url"), *who),
             *trial_arguments(system.settings),
             *("--behaviour", path, "--seed", str(seed), "--memory", system.data_dir / "stores.sqlite"),
         ],

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from infra.mongo import Mongo
 from infra.settings import EnvironmentSettings
-from workers.demo import BEHAVIOUR, load_network, show_addresses, store_agents
+from workers.demo import BEHAVIOUR, demo_places, load_network, show_addresses, store_agents
 from workers.system import System
 
 
@@ -28,10 +28,12 @@ async def _up(with_stores: bool, console: Console) -> int:
         with console.status("starting Temporal, NATS, MongoDB and the workers"):
             system = await stack.enter_async_context(System(settings, settings.data_dir))
         show_addresses(system, console)
-        if await _is_empty(system):
+        mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
+        stack.callback(mongo.close)
+        if await mongo.locations.find_one() is None:
             await load_network(system, seed=7, console=console)
-        if with_stores:
-            await stack.enter_async_context(store_agents(system, BEHAVIOUR))
+        if with_stores and (places := await demo_places(mongo)):
+            await stack.enter_async_context(store_agents(system, BEHAVIOUR, places=places))
         console.print("For another terminal:", soft_wrap=True)
         known = system.settings
         addresses = f"NATS={known.nats_url} BANK={known.bank_url}"
@@ -46,11 +48,3 @@ async def _up(with_stores: bool, console: Console) -> int:
                 continue
         console.print("stopping: the workers finish what they are at, then the servers; up to half a minute")
     return 0
-
-
-async def _is_empty(system: System) -> bool:
-    mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
-    try:
-        return await mongo.locations.find_one() is None
-    finally:
-        mongo.close()

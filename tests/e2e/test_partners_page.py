@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 
 from infra.embedded.ports import free_port
+from infra.mongo import Mongo
 from infra.processes import Process
 from tests.support import eventually
-from workers.demo import BEHAVIOUR, store_agents
+from workers.demo import BEHAVIOUR, demo_places, store_agents
 from workers.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -111,10 +112,10 @@ class Newcomer:
 
 
 @pytest.fixture
-async def newcomer(system: System, tmp_path: Path) -> AsyncIterator[Newcomer]:
+async def newcomer(system: System, mongo: Mongo, tmp_path: Path) -> AsyncIterator[Newcomer]:
     """With the demo's stores beside, as `make up` has them: what is the newcomer's they leave alone."""
     one = Newcomer(system, tmp_path)
-    async with store_agents(system, BEHAVIOUR) as agent:
+    async with store_agents(system, BEHAVIOUR, places=await demo_places(mongo)) as agent:
         await eventually(lambda: "following" in agent.log_tail(), timeout=60)
         yield one
     for process in one.staying:
