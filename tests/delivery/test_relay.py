@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,11 @@ class Bench:
         events = [orjson.loads((await reading.next_msg(5)).data) for _ in range(number)]
         await reading.unsubscribe()
         return events
+
+    async def begun(self, least: int = 0) -> int:
+        """How many events a relay has taken up, sent or not; 0 while they are fewer than `least`."""
+        taken_up: int = await self.mongo.outbox.count_documents({"status": {"$ne": "pending"}})
+        return taken_up if taken_up >= least else 0
 
     async def everything_sent(self) -> bool:
         return not await self.mongo.outbox.count_documents({"status": {"$ne": "sent"}})
@@ -295,8 +301,9 @@ async def test_two_relays_that_compete_leave_neither_gaps_nor_doubles(
             # Each turn the first one comes and goes, so that the lease changes hands in the middle of the work.
             async with running(bench.mongo, nats, f"first-{turn}", 0.3):
                 for _ in range(5):
+                    before = await bench.begun()
                     await bench.write(100)
-                    await asyncio.sleep(0.02)
+                    await eventually(partial(bench.begun, before + 1))
                 lease = await bench.mongo.leases.find_one({"_id": "relay"})
                 assert lease is not None
                 tokens.add(lease["token"])
@@ -328,12 +335,11 @@ async def test_a_relay_that_is_killed_leaves_neither_gaps_nor_doubles(
 async def test_relays_that_are_killed_at_any_moment_leave_neither_gaps_nor_doubles(
     bench: Bench, nats: Connection, start: Start
 ) -> None:
-    for pause in (0.01, 0.05, 0.2):
+    for more in (1, 600, 1_100):
         await bench.write(1_200)
+        known, begun = await bench.mongo.outbox.count_documents({"status": "sent"}), await bench.begun()
         process = start("never")
-        known = await bench.mongo.outbox.count_documents({"status": "sent"})
-        await eventually(lambda: bench.mongo.outbox.count_documents({"status": {"$ne": "pending"}}), timeout=20)
-        await asyncio.sleep(pause)
+        await eventually(partial(bench.begun, begun + more), timeout=20)
         process.kill()
         assert await bench.mongo.outbox.count_documents({"status": "sent"}) >= known
     async with running(bench.mongo, nats):
@@ -365,8 +371,9 @@ def _is_stopped(pid: int) -> bool:
 async def test_nats_that_is_killed_in_the_middle_is_waited_for(bench: Bench, bus: Servers, nats: Connection) -> None:
     async with running(bench.mongo, nats):
         for _ in range(2):
+            before = await bench.begun()
             await bench.write(1_500)
-            await asyncio.sleep(0.1)
+            await eventually(partial(bench.begun, before + 1))
             bus.processes["nats"].kill()
             await bus.start_again("nats")
         await bench.exactly_once()

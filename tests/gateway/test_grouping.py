@@ -6,6 +6,7 @@ import pytest
 
 from contracts.refusals import Refusal
 from infra.grouping import Grouping
+from tests.support import eventually
 
 
 class Store:
@@ -49,9 +50,9 @@ async def test_while_one_group_is_written_the_next_one_grows() -> None:
     first = asyncio.create_task(group.add_all([1, 2]))
     await asyncio.sleep(0)
     others = [asyncio.create_task(group.add(number)) for number in range(3, 9)]
-    await asyncio.sleep(0.05)
+    # Each pair that comes would be a full group.
+    await eventually(lambda: group.held == 8)
     assert store.groups == [[1, 2]]
-    assert group.held == 8
     store.free.set()
     await asyncio.gather(first, *others)
     assert store.groups == [[1, 2], [3, 4, 5, 6, 7, 8]]
