@@ -32,6 +32,7 @@ class ReturnState(StrEnum):
 
 
 ENDED = frozenset({ReturnState.CLOSED, ReturnState.REFUSED})
+OPEN = frozenset(ReturnState) - ENDED
 AWAITED = frozenset({ReturnState.REQUESTED, ReturnState.APPROVED, ReturnState.IN_TRANSIT})
 """The goods may still come."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from contracts.returns import OPEN
 from infra.mongo import Mongo
 
 INBOX_KEPT_S = 30 * 86400
@@ -56,6 +57,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("order", 1)], {}),
         ([("started", 1)], {"partialFilterExpression": {"started": False}}),
         ([("next_due", 1)], {}),
+        ([("location", 1)], {"partialFilterExpression": {"state": {"$in": sorted(OPEN)}}, "name": "open"}),
     ],
     "api_keys": [
         ([("partner", 1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),

@@ -6,7 +6,7 @@ from contracts.lifecycle import Open
 from contracts.orders import TERMINAL, Stage
 from contracts.parcels import SPOKEN_FOR
 from contracts.partnership import PartnerRecord
-from contracts.returns import ENDED
+from contracts.returns import OPEN
 from contracts.settlement import partner_account
 from infra.mongo import Mongo, Session
 
@@ -14,11 +14,15 @@ _ORDERS_NAMED = 20
 
 
 async def what_is_open(mongo: Mongo, partner: PartnerRecord, session: Session | None = None) -> Open:
+    """Reads orders that are open, of whichever place, once; those that have ended are never looked at. (An index by
+    place would cost every order's writes more than these few looks are worth.)"""
     places = partner.streams
     mine = {"$elemMatch": {"location": {"$in": places}, "state": {"$in": sorted(SPOKEN_FOR)}}}
     orders = {"stage": {"$in": sorted(set(Stage) - TERMINAL)}, "parcels": mine}
-    named = mongo.orders.find(orders, {"_id": 1}, session=session).sort("_id", 1).limit(_ORDERS_NAMED)
-    returns = {"location": {"$in": places}, "state": {"$nin": sorted(ENDED)}}
+    some = {"$minN": {"input": "$_id", "n": _ORDERS_NAMED}}
+    group = {"$group": {"_id": None, "count": {"$sum": 1}, "named": some}}
+    counted = await mongo.orders.aggregate([{"$match": orders}, group], session=session).to_list(1)
+    returns = {"location": {"$in": places}, "state": {"$in": sorted(OPEN)}}
     due = {"partner": {"$in": places}, "$or": [_UNDER_WAY, _NOT_PAID]}
     statements = mongo.statements.find(due, {"_id": 1}, session=session).sort("_id", 1).limit(_ORDERS_NAMED)
     purchases = {"supplier": partner.id, "state": {"$nin": sorted(NOT_BOUGHT)}, "sent_at": {"$ne": None}}
@@ -32,8 +36,8 @@ async def what_is_open(mongo: Mongo, partner: PartnerRecord, session: Session | 
         session=session,
     )
     return Open(
-        orders=[row["_id"] async for row in named],
-        order_count=await mongo.orders.count_documents(orders, session=session),
+        orders=sorted(counted[0]["named"]) if counted else [],
+        order_count=counted[0]["count"] if counted else 0,
         returns=await mongo.returns.count_documents(returns, session=session),
         statements=[row["_id"] async for row in statements],
         purchases=[row["_id"] async for row in bought],
