@@ -22,7 +22,7 @@ import orjson
 
 from contracts.refusals import Refusal
 from infra.bus_access import STREAMS_MAX, SYSTEM_INBOX, partner_account, partner_inbox
-from infra.mongo import Mongo
+from infra.mongo import DuplicateKeyError, Mongo
 from infra.nats import Connection, connect
 from infra.nats_jwt import KeyPair, creds_text, encode, scoped_user_claims
 from infra.nats_keys import BusKeys
@@ -90,29 +90,31 @@ class CredentialDesk:
         """
         wanted = list(dict.fromkeys(streams))
         refuse(partner, wanted)
-        taken = await self._mongo.bus_accounts.find_one({"_id": {"$ne": partner}, "streams": {"$in": wanted}})
-        if taken is not None:
-            both = sorted(set(wanted) & set(taken["streams"]))
-            raise Refusal(
-                "stream_taken",
-                f"The partner {taken['_id']} has the stream {both[0]}.",
-                remedy="Take that partner's credentials back first, or leave the stream out.",
-                field="streams",
-                status=409,
-            )
-
+        other = await self._other_owner(partner, wanted)
+        if other is not None:
+            raise _taken(*other)
         new = {"account": KeyPair.new("account").public, "streams": [], "version": 0, "telling": []}
         await self._mongo.bus_accounts.update_one({"_id": partner}, {"$setOnInsert": new}, upsert=True)
         made: list[Credentials] = []
 
         async def write() -> None:
-            row = await self._mongo.bus_accounts.find_one_and_update(
-                {"_id": partner}, {"$set": {"streams": wanted}, "$inc": {"version": 1}}, return_document=True
-            )
+            try:
+                row = await self._mongo.bus_accounts.find_one_and_update(
+                    {"_id": partner}, {"$set": {"streams": wanted}, "$inc": {"version": 1}}, return_document=True
+                )
+            except DuplicateKeyError as error:
+                # Another one was given the stream since it was looked for.
+                raise _taken(*(await self._other_owner(partner, wanted) or ("", wanted[0]))) from error
             made.append(await self._new_user(row))
 
         await self._change(partner, write)
         return made[0]
+
+    async def _other_owner(self, partner: str, streams: Sequence[str]) -> tuple[str, str] | None:
+        """Another partner that has one of these streams, and that stream."""
+        wanted = list(streams)
+        row = await self._mongo.bus_accounts.find_one({"_id": {"$ne": partner}, "streams": {"$in": wanted}})
+        return (row["_id"], min(set(wanted) & set(row["streams"]))) if row else None
 
     async def rotate(self, partner: str, overlap_s: float) -> Credentials:
         """New credentials; those that there are count for `overlap_s` more. No event is lost: both read with the same
@@ -274,6 +276,16 @@ class CredentialDesk:
         told = orjson.loads(answer.data)
         if told.get("data", {}).get("code") != 200:
             raise BusNotTold(whose, str(told.get("error", told)))
+
+
+def _taken(owner: str, stream: str) -> Refusal:
+    return Refusal(
+        "stream_taken",
+        f"{f'The partner {owner}' if owner else 'Another partner'} has the stream {stream}.",
+        remedy="Take that partner's credentials back first, or leave the stream out.",
+        field="streams",
+        status=409,
+    )
 
 
 def refuse(partner: str, streams: Sequence[str]) -> None:

@@ -192,7 +192,15 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
         ([("case", 1), ("at", 1)], {"partialFilterExpression": {"taken": None}, "name": "unread"}),
         ([("taken", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
     ],
-    "bus_accounts": [([("streams", 1)], {}), ([("telling.at", 1)], {"sparse": True})],
+    "bus_accounts": [
+        ([("streams", 1)], {}),
+        # A stream is one partner's.
+        (
+            [("streams", 1)],
+            {"unique": True, "partialFilterExpression": {"streams.0": {"$exists": True}}, "name": "one_owner"},
+        ),
+        ([("telling.at", 1)], {"sparse": True}),
+    ],
     "credentials": [
         ([("partner", 1)], {}),
         ([("retires_at", 1)], {"partialFilterExpression": {"revoked_at": None, "retires_at": {"$type": "date"}}}),

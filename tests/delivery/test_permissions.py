@@ -19,6 +19,7 @@ from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE, event_subject, partne
 from infra.bus_access import SYSTEM_INBOX, TRIAL_INBOX
 from infra.credentials import BusNotTold, CredentialDesk, Credentials
 from infra.embedded import Servers
+from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.nats import Connection, connect, publish
 from infra.nats_jwt import (
@@ -589,6 +590,21 @@ class TestDesk:
             await town.desk.issue("somebody", [town.b.partner])
         await town.desk.revoke(town.b.partner)
         await town.desk.issue("somebody", [town.b.partner])
+
+    async def test_of_two_that_are_given_a_stream_at_once_one_gets_it(self, desk: CredentialDesk, mongo: Mongo) -> None:
+        await make_indexes(mongo)
+        for number in range(5):
+            stream = f"wanted-{number}-{uuid.uuid4().hex[:8]}"
+            asked = [desk.issue(f"{who}-{number}", [stream, f"{who}-{stream}"]) for who in ("one", "two")]
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+            (refused,) = [one for one in outcomes if not isinstance(one, Credentials)]
+            assert isinstance(refused, Refusal)
+            assert refused.code == "stream_taken"
+            assert await mongo.bus_accounts.count_documents({"streams": stream}) == 1
+        # Those who have none are no hindrance to each other.
+        for number in range(5):
+            for who in ("one", "two"):
+                await desk.revoke(f"{who}-{number}")
 
     async def test_the_largest_partner_fits(self, town: Town) -> None:
         places = [f"{'x' * 51}-{number:03d}-{uuid.uuid4().hex[:8]}" for number in range(300)]
