@@ -47,6 +47,10 @@ class BusNotTold(ConnectionError):
         super().__init__(f"NATS has not taken the account of {partner}: {why}; it will be told again")
 
 
+class BusRefused(BusNotTold):
+    """The server has answered, and does not want this account; others it may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """`creds` is the text of a `.creds` file, which nobody can make again; `inbox` the prefix its client must use."""
@@ -170,35 +174,49 @@ class CredentialDesk:
                 log.exception("credentials that are due to end could not be taken back; trying again")
 
     async def sweep(self) -> int:
-        """End what is due to end, and tell the server what somebody began to tell it and did not finish."""
+        """End what is due to end, and tell the server what somebody began to tell it and did not finish.
+
+        An account that the server refuses holds up no other. Returns how many it took. Raises BusNotTold when the
+        server is away.
+        """
         now = self._mongo.clock.now()
         due = await self._mongo.credentials.distinct("partner", {"retires_at": {"$lte": now}, "revoked_at": None})
-        for partner in due:
-            await self._retire(partner)
+        done = [await self._unless_refused(self._retire(partner)) for partner in due]
         before = now - timedelta(seconds=_LEFT_BEHIND_S)
         left = [row async for row in self._mongo.bus_accounts.find({"telling.at": {"$lt": before}})]
-        for row in left:
-            # Nothing is added to what is to be told: while the server is away that would grow with every sweep.
-            await self._tell(row["_id"])
-            await self._mongo.bus_accounts.update_one(
-                {"_id": row["_id"]}, {"$pull": {"telling": {"id": {"$in": [one["id"] for one in row["telling"]]}}}}
-            )
-        return len(due) + len(left)
+        done += [await self._unless_refused(self._tell_left(row)) for row in left]
+        return sum(done)
+
+    async def _tell_left(self, row: dict[str, Any]) -> None:
+        # Nothing is added to what is to be told: while the server is away that would grow with every sweep.
+        await self._tell(row["_id"])
+        await self._mongo.bus_accounts.update_one(
+            {"_id": row["_id"]}, {"$pull": {"telling": {"id": {"$in": [one["id"] for one in row["telling"]]}}}}
+        )
+
+    async def _unless_refused(self, work: Awaitable[None]) -> bool:
+        """Whether the server took it. What it refused stays to be told, and is tried again by the next sweep."""
+        try:
+            await work
+        except BusRefused as error:
+            log.error("%s", error)
+            return False
+        return True
 
     async def tell_all(self) -> int:
-        """Give the server every account, for one that was set up anew. Safe to repeat. Returns how many partners'."""
+        """Give the server every account, for one that was set up anew. Safe to repeat. Returns how many partners' it
+        took."""
         await self._give("the events", self._events_token)
         partners = await self._mongo.bus_accounts.distinct("_id")
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def tell(partner: str) -> None:
+        async def tell(partner: str) -> bool:
             async with free:
-                await self._change(partner)
+                return await self._unless_refused(self._change(partner))
 
         async with asyncio.TaskGroup() as group:
-            for partner in partners:
-                group.create_task(tell(partner))
-        return len(partners)
+            telling = [group.create_task(tell(partner)) for partner in partners]
+        return sum(task.result() for task in telling)
 
     async def _retire(self, partner: str) -> None:
         async def write() -> None:
@@ -275,7 +293,7 @@ class CredentialDesk:
             raise BusNotTold(whose, f"{type(error).__name__} {error}".strip()) from error
         told = orjson.loads(answer.data)
         if told.get("data", {}).get("code") != 200:
-            raise BusNotTold(whose, str(told.get("error", told)))
+            raise BusRefused(whose, str(told.get("error", told)))
 
 
 def _taken(owner: str, stream: str) -> Refusal:

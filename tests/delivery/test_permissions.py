@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -605,6 +606,19 @@ class TestDesk:
         for number in range(5):
             for who in ("one", "two"):
                 await desk.revoke(f"{who}-{number}")
+
+    async def test_an_account_that_the_server_refuses_holds_up_no_other(
+        self, town: Town, mongo: Mongo, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        left = [{"id": "x", "at": mongo.clock.now() - timedelta(minutes=1)}]
+        wrong = {"_id": "0-wrong", "account": "no key", "streams": [], "version": 1, "telling": left}
+        await mongo.bus_accounts.insert_one(wrong)
+        await mongo.bus_accounts.update_one({"_id": town.b.partner}, {"$set": {"telling": left}})
+        assert await town.desk.sweep() == 1
+        assert "0-wrong" in caplog.text
+        behind = [row["_id"] async for row in mongo.bus_accounts.find({"telling": {"$ne": []}})]
+        assert behind == ["0-wrong"], "it is told again, by every sweep"
+        assert await town.desk.tell_all() == 2
 
     async def test_the_largest_partner_fits(self, town: Town) -> None:
         places = [f"{'x' * 51}-{number:03d}-{uuid.uuid4().hex[:8]}" for number in range(300)]
