@@ -172,6 +172,16 @@ class TestMoney:
         assert (story.case.compensations[0].state, story.case.state) == ("approved", "open")
         assert story.case.look_at == after(1.2)
 
+    def test_what_still_waits_keeps_the_case_waiting(self) -> None:
+        """None is offered while one waits; a case that was written with two is still no turn of people's."""
+        story = self.waiting()
+        (first,) = story.case.compensations
+        second = first.model_copy(update={"number": 2, "key": "case-1:compensation:2"})
+        story.case = story.case.model_copy(update={"compensations": [first, second]})
+        for number, state in ((1, "waiting_approval"), (2, "open")):
+            fine(story.at(after(1.2), happened("decide", after(1.2), by="lead", number=number, approve=False)))
+            assert story.case.state == state
+
     def test_nobody_decides_in_time(self) -> None:
         story = self.waiting()
         due = story.case.compensations[0].due
