@@ -118,7 +118,7 @@ def _end(work: Work, number: int, state: str, at: datetime, by: str | None = Non
     assert one is not None
     change = {"state": state, "due": None, "decided_by": by}
     case.compensations = [one.model_copy(update=change) if one.number == number else one for one in case.compensations]
-    if case.state == "waiting_approval":
+    if case.state == "waiting_approval" and not any(one.state == "waits" for one in case.compensations):
         go_on(work, at)
     words = f"{number}{f': {note}' if note else ''}"
     work.note(at, f"compensation_{state}", by or SYSTEM, words)

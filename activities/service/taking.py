@@ -53,6 +53,7 @@ from contracts.cases import (
 )
 from contracts.casework import refuse
 from contracts.refusals import Refusal
+from contracts.service_policy import OnLadder
 
 
 def step(case: CaseRecord, events: Sequence[CaseEvent], now: datetime, given: Promise) -> Work:
@@ -160,17 +161,17 @@ def _assign(work: Work, asked: Assign, by: str, at: datetime) -> None:
 
 def _escalate(work: Work, asked: Escalate, by: str, at: datetime) -> None:
     case = work.case
-    if case.state == "bot":
-        to_people(work, at, asked.reason)
-    assert case.ladder is not None
-    up = ladder.asked_to_rise(work.given, case.ladder, at)
+    standing = case.ladder or OnLadder(since=at)
+    up = ladder.asked_to_rise(work.given, standing, at)
     if up is None:
         raise Refusal(
             "top_of_ladder",
-            f"The case {case.id} is on the last level, {case.level}.",
+            f"There is no level above {standing.level} for the case {case.id}.",
             remedy="Assign it to somebody, or resolve it.",
             status=409,
         )
+    if case.state == "bot":
+        to_people(work, at, asked.reason)
     climb(work, up)
     work.note(at, "escalation_asked", by, asked.reason)
 

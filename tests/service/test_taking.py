@@ -111,6 +111,18 @@ class TestTime:
         assert (story.case.passed, story.case.assignee, story.case.wants) == (["lin"], None, True)
         assert "reassigned" in story.happenings()
 
+    @pytest.mark.parametrize(("person", "state"), [(True, "open"), (False, "bot")])
+    def test_where_nobody_is_above_asking_for_them_changes_nothing(self, person: bool, state: str) -> None:
+        flat = given(opened()).policy.model_copy(update={"ladder": given(opened()).policy.ladder[:1]})
+        story = Story(opened("order_status", person=person, text="?"), flat)
+        story.at(MONDAY)
+        before = story.case
+        assert before.state == state
+        refused = story.at(after(minutes=1), happened("escalate", after(minutes=1), reason="angry"))
+        assert refusal(refused).code == "top_of_ladder"
+        assert story.case.model_dump(exclude={"timeline"}) == before.model_dump(exclude={"timeline"})
+        assert story.happenings()[len(before.timeline) :] == ["refused"]
+
     def test_who_acts_is_not_silent(self) -> None:
         story = taken(priority="low")
         story.at(after(minutes=25), happened("note", after(minutes=25), text="called the store"))
@@ -171,6 +183,16 @@ class TestMoney:
         fine(story.at(after(1.2), happened("decide", after(1.2), by="lead", number=1, approve=True)))
         assert (story.case.compensations[0].state, story.case.state) == ("approved", "open")
         assert story.case.look_at == after(1.2)
+
+    def test_what_still_waits_keeps_the_case_waiting(self) -> None:
+        """None is offered while one waits; a case that was written with two is still no turn of people's."""
+        story = self.waiting()
+        (first,) = story.case.compensations
+        second = first.model_copy(update={"number": 2, "key": "case-1:compensation:2"})
+        story.case = story.case.model_copy(update={"compensations": [first, second]})
+        for number, state in ((1, "waiting_approval"), (2, "open")):
+            fine(story.at(after(1.2), happened("decide", after(1.2), by="lead", number=number, approve=False)))
+            assert story.case.state == state
 
     def test_nobody_decides_in_time(self) -> None:
         story = self.waiting()
