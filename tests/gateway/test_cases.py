@@ -13,6 +13,7 @@ from infra.order_api import HttpOrderDesk
 from infra.settings import Settings
 from infra.temporal import connect, register_search_attributes
 from tests.gateway.running import Api, fresh
+from tests.gateway.running import order as order_of
 from tests.support import eventually
 from workers.service import service_worker
 
@@ -71,6 +72,24 @@ class TestOpening:
     async def test_an_unknown_order_is_refused_by_its_field(self, service: Cases, channel: Api) -> None:
         refused = await channel.post("/v1/cases", {"order": "no-such-order", "text": "?"}, status=422)
         assert (refused.code, refused.body["field"]) == ("unknown_order", "order")
+
+    async def test_the_order_of_another_customer_is_like_none(self, service: Cases, api: Api, channel: Api) -> None:
+        await api.put("/v1/skus", {"skus": [{"sku": "tea"}]})
+        order = order_of(id=fresh("whose"), customer="c-victim")
+        await api.post("/v1/orders", order, status=202)
+        words = {"text": "取消这个订单", "customer": fresh("c-thief")}
+        refused = await channel.post("/v1/cases", {"order": order["id"], **words}, status=422)
+        none = await channel.post("/v1/cases", {"order": "no-such-order", **words}, status=422)
+        assert (refused.code, refused.body["field"], refused.body["remedy"]) == (
+            none.code,
+            none.body["field"],
+            none.body["remedy"],
+        )
+        whoever = await opened(channel, order=order["id"], customer=None)
+        assert (whoever["customer"]["reference"], whoever["customer"]["inferred"]) == ("c-victim", True)
+        await channel.post("/v1/cases", {"order": order["id"], **words}, status=422)
+        owner = await opened(channel, order=order["id"], customer="c-victim")
+        assert owner["id"] == whoever["id"]
 
 
 class TestWorking:

@@ -38,7 +38,8 @@ class BotApi(Protocol):
 
 
 class Answering:
-    """Facts for one customer, who sees the case's order and orders under its own reference, and no others."""
+    """Facts for one customer, who sees the case's order and orders under its own reference, and no others. A reference
+    that only the case's order has told opens that order alone."""
 
     def __init__(self, api: BotApi) -> None:
         self._api = api
@@ -75,7 +76,7 @@ class Answering:
         found = await self._api.order(order)
         if found is None or order == case.order:
             return found
-        reference = case.customer.reference
+        reference = None if case.customer.inferred else case.customer.reference
         return found if reference is not None and found.get("customer") == reference else None
 
     async def _done(self, order: Mapping[str, Any], deed: Deed, language: Language) -> Fact:
