@@ -71,6 +71,10 @@ class Answering:
             return returnable(order, language)
         return price_of(order, language)
 
+    async def is_theirs(self, case: CaseRecord, order: str) -> bool:
+        """Whether the order is one that the customer may see. Raises ApiSilent."""
+        return order == case.order or await self._own(case, order) is not None
+
     async def _own(self, case: CaseRecord, order: str) -> dict[str, Any] | None:
         """None: there is none, or it is somebody else's, which nobody is told."""
         found = await self._api.order(order)
