@@ -1,4 +1,4 @@
-"""What a supplier, or somebody with it, tries with an order: to stop it, to fill it, to have it approved by one alone."""
+"""What a supplier, or somebody with it, tries: to stop an order, to fill it, to have it approved by one alone."""
 
 import pytest
 

@@ -1,5 +1,6 @@
 """Cases over HTTP, on the real Temporal server: what channels, people and those who approve may see and do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -132,6 +133,25 @@ class TestWorking:
         assert into is not None and into["case"] == other
         refused = await channel.post(f"/v1/cases/{one}/messages", {"text": "?"}, status=409)
         assert refused.code == "case_closed" and other in refused.body["detail"]
+
+    async def test_of_two_that_are_merged_into_each_other_one_goes_on(
+        self, service: Cases, channel: Api, person: Api
+    ) -> None:
+        one, other = (await opened(channel))["id"], (await opened(channel))["id"]
+        await asyncio.gather(
+            person.post(f"/v1/cases/{one}/merging", {"into": other}),
+            person.post(f"/v1/cases/{other}/merging", {"into": one}),
+        )
+
+        async def live() -> set[str]:
+            states = {case: await channel.get(f"/v1/cases/{case}", status=200) for case in (one, other)}
+            return {case for case, seen in states.items() if seen.body["state"] != "closed"}
+
+        async def settled() -> bool:
+            return await service.mongo.case_inbox.count_documents({"case": {"$in": [one, other]}, "taken": None}) == 0
+
+        await eventually(settled, timeout=60)
+        assert len(await live()) == 1
 
 
 class TestMoney:
