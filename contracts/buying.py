@@ -16,6 +16,12 @@ WORKFLOW = "PurchaseOrder"
 TASK_QUEUE = "buying"
 UNITS_MAX = 10_000_000
 LINES_MAX = 500
+PAPERS_MAX = 500
+"""Delivery notes, and invoices, of one order."""
+INVOICE_LINES_MAX = 10_000
+"""Of all invoices of an order: what nobody can end would make it too large to be written."""
+TIMELINE_KEPT = 500
+"""The newest entries are kept with an order."""
 Units = Annotated[int, Field(ge=0, le=UNITS_MAX, strict=True)]
 SomeUnits = Annotated[int, Field(ge=1, le=UNITS_MAX, strict=True)]
 PurchaseId = Annotated[str, StringConstraints(pattern=r"^po-[A-Za-z0-9][A-Za-z0-9_-]{0,90}$")]

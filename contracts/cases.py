@@ -79,9 +79,11 @@ def workflow_id(case: str) -> str:
 
 
 class CustomerOf(Document):
-    """Who the case is about. `reference`: the retailer's own id of the customer, as orders have it."""
+    """Who the case is about. `reference`: the retailer's own id of the customer, as orders have it. `inferred`: out of
+    the order that was named, and not said by the channel; who writes may be anybody who knows the order's number."""
 
     reference: str | None = None
+    inferred: bool = False
     name: PersonName | None = None
     phone: Phone | None = None
     tier: str = STANDARD

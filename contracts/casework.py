@@ -86,6 +86,13 @@ def refuse(case: CaseRecord, what: Doing, by: str, asked: object = None) -> None
         )
     if what == "ask_partner" and case.partner is None and getattr(asked, "partner", None) is None:
         raise Refusal("no_partner", "The case concerns no partner.", remedy="Send partner.", field="partner")
+    if what == "merge" and under_way(case):
+        raise Refusal(
+            "under_way",
+            "Money, or a correction of the order, is on its way.",
+            remedy="Merge it when that is done; the case tells.",
+            status=409,
+        )
     if what == "merge" and getattr(asked, "into", None) == case.id:
         raise Refusal("same_case", "A case cannot be merged into itself.", remedy="Send another case.", field="into")
 
@@ -116,6 +123,13 @@ def _refuse_decision(case: CaseRecord, by: str, asked: DecideMoney) -> None:
             remedy="Have somebody else decide.",
             status=409,
         )
+
+
+def under_way(case: CaseRecord) -> bool:
+    """Whether something outside is to be looked at."""
+    return any(one.state == "approved" for one in case.compensations) or any(
+        one.state == "todo" for one in case.corrections
+    )
 
 
 def compensation(case: CaseRecord, number: int) -> Compensation | None:

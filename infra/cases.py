@@ -58,6 +58,12 @@ class Cases:
         found = self.mongo.case_messages.find(wanted, session=session).sort("number", 1).limit(limit)
         return [CaseMessage.from_row(self._sealing.opened(row, _MESSAGES)) async for row in found]
 
+    async def newest(self, case: str, limit: int = 1000) -> list[CaseMessage]:
+        """The last ones, in their order."""
+        found = self.mongo.case_messages.find({"case": case}).sort("number", -1).limit(limit)
+        rows = [CaseMessage.from_row(self._sealing.opened(row, _MESSAGES)) async for row in found]
+        return rows[::-1]
+
     async def add_messages(self, messages: Sequence[CaseMessage], session: Session) -> None:
         if messages:
             rows = [self._sealing.row(one, _MESSAGES) for one in messages]

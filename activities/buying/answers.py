@@ -7,8 +7,9 @@ from activities.buying.deadlines import REGION, turn_of
 from activities.buying.matching import take_invoice
 from activities.buying.moves import Moves, accept_counter, confirm, give_up
 from activities.buying.telling import told_changed, told_waits
-from contracts.buying import Counter, CounterLine, InvoiceLine, Notice, PurchaseLine, PurchaseOrder
+from contracts.buying import PAPERS_MAX, Counter, CounterLine, InvoiceLine, Notice, PurchaseLine, PurchaseOrder
 from contracts.buying_replies import PurchaseReply, PurchaseReplyKind, PurchaseReplyLine
+from contracts.money import AMOUNT_MAX
 from contracts.purchasing import TakeInvoice
 from contracts.refusals import Refusal
 from contracts.settlement import WHOLE_BP
@@ -146,7 +147,8 @@ def _shipped(moves: Moves, reply: PurchaseReply, lines: Lines) -> None:
             "Send reference, and lines with line and quantity.",
             field,
         )
-    _refuse_second_notice(order, reply.reference, lines)
+    _refuse_second_notice(order, reply.reference)
+    _refuse_too_many(len(order.notices), "delivery notes")
     for place, said in enumerate(reply.lines or []):
         line = _line(order, said.line)
         if not said.quantity or said.quantity > line.open:
@@ -188,10 +190,20 @@ def _invoiced(moves: Moves, reply: PurchaseReply, lines: Lines) -> None:
             raise _refused("missing", detail, "Send both.", f"lines.{place}")
         made.append(InvoiceLine(line=said.line, quantity=said.quantity, unit_price=said.unit_price))
     total = sum(one.quantity * one.unit_price for one in made)
+    if total > AMOUNT_MAX:
+        detail = f"The lines add up to {total}, which is more than {AMOUNT_MAX}."
+        raise _refused("too_much", detail, "Send prices in minor units; split what is larger.", "lines")
     take_invoice(moves, TakeInvoice(number=reply.reference, total=total, lines=made))
 
 
-def _refuse_second_notice(order: PurchaseOrder, reference: str, lines: Lines) -> None:
+def _refuse_too_many(known: int, what: str) -> None:
+    """What nobody can end would make the order too large to be written, and so stop it."""
+    if known >= PAPERS_MAX:
+        detail = f"The order has {known} {what} already."
+        raise _refused("too_many", detail, "Send larger deliveries, or ask the retailer.", "reference", 409)
+
+
+def _refuse_second_notice(order: PurchaseOrder, reference: str) -> None:
     if any(notice.reference == reference for notice in order.notices):
         raise _refused(
             "reference_taken",

@@ -8,7 +8,7 @@ from collections import Counter
 
 from activities.buying.moves import Moves
 from activities.buying.telling import told_invoice
-from contracts.buying import Invoice, InvoiceLine, Mismatch, PurchaseLine, PurchaseOrder
+from contracts.buying import INVOICE_LINES_MAX, PAPERS_MAX, Invoice, InvoiceLine, Mismatch, PurchaseLine, PurchaseOrder
 from contracts.purchasing import DecideInvoice, TakeInvoice
 from contracts.refusals import Refusal
 
@@ -32,6 +32,15 @@ def take_invoice(moves: Moves, asked: TakeInvoice) -> None:
     _refuse_wrong(asked)
     if known is not None:
         order.invoices.remove(known)
+    lines = sum(len(one.lines) for one in order.invoices) + len(asked.lines)
+    if len(order.invoices) >= PAPERS_MAX or lines > INVOICE_LINES_MAX:
+        raise Refusal(
+            "too_many",
+            f"The order has {len(order.invoices)} invoices already.",
+            remedy="Put more into one invoice, or ask the retailer to decide about those that wait.",
+            field="number",
+            status=409,
+        )
     invoice = Invoice(number=asked.number, at=moves.now, by=moves.by, total=asked.total, lines=asked.lines)
     order.invoices.append(invoice)
     moves.note("invoiced", asked.number)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from activities.buying.deadlines import escalated, reminded, roles_of, turn_of
 from activities.buying.telling import Told, told_cancelled, told_changed, told_ordered, told_waits
-from contracts.buying import PurchaseEntry, PurchaseOrder, PurchaseState
+from contracts.buying import TIMELINE_KEPT, PurchaseEntry, PurchaseOrder, PurchaseState
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
 from contracts.workdays import day_of
@@ -39,7 +39,8 @@ class Moves:
     elsewhere: dict[int, int] = field(default_factory=dict)
 
     def note(self, what: str, note: str | None = None) -> None:
-        self.order.timeline.append(PurchaseEntry(at=self.now, what=what, by=self.by, note=note))
+        entry = PurchaseEntry(at=self.now, what=what, by=self.by, note=note)
+        self.order.timeline = [*self.order.timeline, entry][-TIMELINE_KEPT:]
 
     def enter(self, state: PurchaseState, why: str | None = None, note: str | None = None) -> None:
         """Another state, with its turn; both sides are told."""
@@ -74,17 +75,22 @@ def send(moves: Moves) -> None:
 def approve(moves: Moves, note: str | None) -> None:
     """Raises Refusal when it is one's own order, and too large for that."""
     order = moves.order
+    _refuse_own(moves, order.value)
+    order.approved_by = moves.by
+    moves.note("approved", note)
+    send(moves)
+
+
+def _refuse_own(moves: Moves, value: int) -> None:
+    order = moves.order
     limit = order.terms.four_eyes_above
-    if limit is not None and order.value > limit and moves.by == order.asked_by:
+    if limit is not None and value > limit and moves.by == order.asked_by:
         raise Refusal(
             "own_order",
             f"{moves.by} has asked for this order, and may not approve it too.",
             remedy="Let somebody else approve it.",
             status=403,
         )
-    order.approved_by = moves.by
-    moves.note("approved", note)
-    send(moves)
 
 
 def reject(moves: Moves, reason: str) -> None:
@@ -93,7 +99,9 @@ def reject(moves: Moves, reason: str) -> None:
 
 
 def answer_counter(moves: Moves, asked: AnswerCounter) -> None:
+    """Raises Refusal when it is one's own order, and too large for that as it is offered now."""
     if asked.accept:
+        _refuse_own(moves, moves.order.offered_value)
         accept_counter(moves, asked.reason)
         return
     order = moves.order

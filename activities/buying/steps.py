@@ -29,6 +29,8 @@ Work = Callable[[PurchaseOrder, Session], Awaitable[Moves | None]]
 """None: there was nothing to do, and nothing is written."""
 _TRIES = 50
 _PAUSE_S = 0.005
+_HEARD_AT_ONCE = 100
+"""What is said beyond that is heard with the next step."""
 _UNREAD: dict[str, Any] = {"drained": None}
 
 
@@ -94,6 +96,9 @@ async def tick(mongo: Mongo, step: Step) -> Standing:
         heard, moves = await _heard(mongo, session, order, step.now)
         if not heard and not is_due(order, step.now):
             return None
+        if heard == _HEARD_AT_ONCE:
+            # There may be more that was said before; the moment waits for it.
+            return moves
         after = Moves(moves.order, step.now, "timer", told=moves.told, elsewhere=moves.elsewhere)
         time_has_come(after)
         settle(after)
@@ -105,9 +110,10 @@ async def tick(mongo: Mongo, step: Step) -> Standing:
 async def _heard(mongo: Mongo, session: Session, order: PurchaseOrder, now: datetime) -> tuple[int, Moves]:
     """How much was said, and what it came to."""
     found = mongo.purchase_inbox.find({"order": order.id, **_UNREAD}, session=session)
-    rows = await found.sort([("received_at", 1), ("_id", 1)]).to_list(None)
+    rows = await found.sort([("received_at", 1), ("_id", 1)]).limit(_HEARD_AT_ONCE).to_list(None)
     total = Moves(order, now, order.supplier)
     for row in rows:
+        await asyncio.sleep(0)
         # On a copy: what is refused must have changed nothing.
         moves = Moves(total.order.model_copy(deep=True), now, order.supplier)
         reply = PurchaseReply.model_validate(row["reply"])

@@ -2,13 +2,13 @@
 paid back or corrected. To do it again at any point changes nothing."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
-from activities.service.compensating import corrected, look_again, paid, under_way
+from activities.service.compensating import COUNTS, corrected, look_again, paid
 from activities.service.firstlevel import BotTurn, FirstLevel, take_turn, to_answer
 from activities.service.office import promise_for, whose
 from activities.service.orderdesk import OrderDesk
@@ -16,8 +16,8 @@ from activities.service.taking import pass_time, step
 from activities.service.timing import give
 from activities.service.work import Work, begin
 from activities.service.writing import write
-from contracts.cases import CARRY, Carry, CaseRecord, Standing
-from contracts.casework import standing_of
+from contracts.cases import CARRY, LIVE, Carry, CaseEvent, CaseRecord, Standing
+from contracts.casework import standing_of, under_way
 from contracts.service_teams import Assignment
 from infra.cases import Cases, Stale
 from infra.mongo import Session
@@ -74,10 +74,38 @@ class CaseActivities:
             if not events and not late and before.taken_up:
                 return before
             book = await self._book.current(session)
-            done = step(before, events, now, promise_for(book, before))
+            done = step(
+                before,
+                events,
+                now,
+                promise_for(book, before),
+                elsewhere=await self._elsewhere(before, events, session),
+                ended=await self._ended(events, session),
+            )
             return await self._write(done, book, now, session)
 
         return await self._again_when_stale(work)
+
+    async def _elsewhere(self, case: CaseRecord, events: Sequence[CaseEvent], session: Session) -> int:
+        """What other cases about the order have given: a limit is one, however many cases there are."""
+        if case.order is None or all(one.what != "compensate" for one in events):
+            return 0
+        others = self._mongo.cases.find(
+            {"order": case.order, "_id": {"$ne": case.id}}, {"compensations": 1}, session=session
+        )
+        return sum([one["amount"] async for row in others for one in row["compensations"] if one["state"] in COUNTS])
+
+    async def _ended(self, events: Sequence[CaseEvent], session: Session) -> frozenset[str]:
+        """Of the cases into which this one is to be merged, those that have ended. The others are touched: of two that
+        are merged into each other one is told that it cannot be."""
+        wanted = {str(one.data["into"]) for one in events if one.what == "merge"}
+        live = set()
+        for case in sorted(wanted):
+            touched = await self._mongo.cases.update_one(
+                {"_id": case, "state": {"$in": sorted(LIVE)}}, {"$inc": {"joined": 1}}, session=session
+            )
+            live |= {case} if touched.matched_count else set()
+        return frozenset(wanted - live)
 
     async def _change(self, case: str, now: datetime, change: Change) -> CaseRecord:
         """Write what came from outside."""
@@ -111,7 +139,7 @@ class CaseActivities:
     async def _turn(self, case: CaseRecord, now: datetime) -> BotTurn:
         if self._first_level is None:
             return BotTurn(does="hands_over", text=None, kind=None, why="no_bot")
-        messages = await self._cases.messages(case.id)
+        messages = await self._cases.newest(case.id)
         try:
             return await self._first_level.answer(case, messages, now)
         except Exception as error:

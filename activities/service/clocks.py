@@ -4,8 +4,8 @@ First response counts until a person has answered, and only then next response b
 message that has no answer. Resolution counts until the case is resolved. Waiting stops them as the policy says.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.caseclock import (
@@ -34,11 +34,13 @@ from contracts.worktime import edition
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What counts for a case: its policy, the policy's calendar, and the targets for its priority, tier and region."""
+    """What counts for a case: its policy, the policy's calendar, and the targets for its priority, tier and region.
+    `ranks`: by agent, the highest level whose cases are theirs; who is in no team is of the first."""
 
     policy: ServicePolicy
     calendar: ServiceCalendar
     targets: Targets
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def pinned(self) -> str:

@@ -7,6 +7,10 @@ from activities.service.telling import resolved_words
 from activities.service.timing import clock_time_after, give, go_on, to_people
 from activities.service.work import SYSTEM, Work
 from contracts.cases import CaseEvent, Outcome, Rating, Resolve, Satisfaction
+from contracts.casework import under_way
+from contracts.refusals import Refusal
+
+_UNDER_WAY_S = 3600
 
 
 def resolve(work: Work, asked: Resolve, by: str, at: datetime) -> None:
@@ -47,7 +51,10 @@ def time_is_over(work: Work, now: datetime) -> None:
     if case.ends_at is None or case.ends_at > now:
         return
     at = case.ends_at
-    if case.state == "resolved":
+    if case.state == "resolved" and under_way(case):
+        # Money or an order is on its way; it is closed when that is known.
+        case.ends_at = clock_time_after(at, _UNDER_WAY_S)
+    elif case.state == "resolved":
         case.state, case.ends_at, case.same = "closed", None, None
         work.note(at, "closed")
     elif case.state == "waiting_partner":
@@ -65,8 +72,16 @@ def rate(work: Work, asked: Rating, by: str, at: datetime) -> None:
 
 
 def merge(work: Work, into: str, by: str, at: datetime) -> None:
-    """Its messages are read there; here nothing is done any more."""
+    """Its messages are read there; here nothing is done any more. Raises Refusal when the other one has ended."""
     case = work.case
+    if into in work.ended:
+        raise Refusal(
+            "case_not_live",
+            f"The case {into} has ended, or is being merged itself.",
+            remedy="Merge into a live case.",
+            field="into",
+            status=409,
+        )
     go_on(work, at)
     _at_rest(work, at)
     case.state, case.merged_into, case.same, case.ends_at = "closed", into, None, None

@@ -7,20 +7,26 @@ from datetime import datetime, timedelta
 
 from activities.service.timing import acted, go_on, to_people, wait, work_time_after
 from activities.service.work import BOT, SYSTEM, Work
-from contracts.cases import PEOPLE, CaseRecord, Compensate, Compensation, Correct, Correction, DecideMoney
+from contracts.cases import PEOPLE, Compensate, Compensation, Correct, Correction, DecideMoney
 from contracts.casework import compensation
 from contracts.money import display
 
-_COUNTS = frozenset({"waits", "approved", "paid"})
+COUNTS = frozenset({"waits", "approved", "paid"})
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 5.0, 3600.0
 
 
 def compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
+    """Within the limit of the case's level at once. Who is of a lower level has that level's limit: to have a case
+    escalated, or assigned to oneself, gives no more. What other cases about the order gave counts too."""
     case, policy = work.case, work.given.policy
     if by != BOT:
         acted(work, by, at)
-    most = policy.limits.compensation_bot if by == BOT else policy.level(case.level).compensation_limit
-    given = sum(one.amount for one in case.compensations if one.state in _COUNTS)
+    most = (
+        policy.limits.compensation_bot
+        if by == BOT
+        else policy.level(min(case.level, work.given.ranks.get(by, 1))).compensation_limit
+    )
+    given = work.elsewhere + sum(one.amount for one in case.compensations if one.state in COUNTS)
     free = given + asked.amount <= most
     number = len(case.compensations) + 1
     made = Compensation(
@@ -92,13 +98,6 @@ def corrected(work: Work, number: int, at: datetime, code: str | None) -> None:
         return
     one.state, one.code = ("refused", code) if code else ("done", None)
     work.note(at, f"correction_{one.state}", note=f"{number}: {one.action}{f', {code}' if code else ''}")
-
-
-def under_way(case: CaseRecord) -> bool:
-    """Whether something outside is to be looked at."""
-    return any(one.state == "approved" for one in case.compensations) or any(
-        one.state == "todo" for one in case.corrections
-    )
 
 
 def look_soon(work: Work, at: datetime) -> None:

@@ -1,20 +1,37 @@
 """What counts for a case by the book, and who takes it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from activities.service.assigning import Desk, assign, weight
 from activities.service.clocks import Promise, promise
 from contracts.cases import CaseRecord
 from contracts.service_policy import AssigneeRule
-from contracts.service_teams import Assignment, Load, Need
+from contracts.service_teams import Assignment, Load, Need, Team
 from infra.mongo import Mongo, Session
 from infra.service_book import Book
+
+_ANY_LEVEL = 9
+"""As many as a ladder can have."""
 
 
 def promise_for(book: Book, case: CaseRecord) -> Promise:
     """By the newest versions."""
     policies, calendars = book.policies.values(), book.calendars.values()
-    return promise(policies, calendars, case.region, case.priority, case.customer.tier)
+    found = promise(policies, calendars, case.region, case.priority, case.customer.tier)
+    return replace(found, ranks=ranks_of(book.teams.values()))
+
+
+def ranks_of(teams: Iterable[Team]) -> dict[str, int]:
+    """By agent, the highest level whose cases are theirs: of their teams; who leads one may have any. Pure."""
+    ranks: dict[str, int] = {}
+    for team in teams:
+        for agent in team.agents:
+            ranks[agent.id] = max(ranks.get(agent.id, 1), team.level)
+        if team.lead is not None:
+            ranks[team.lead] = _ANY_LEVEL
+    return ranks
 
 
 async def whose(

@@ -54,7 +54,13 @@ def record_of(case: str, asked: Opening, by: str, at: datetime, order: dict[str,
         language=asked.language,
         dialect=asked.dialect,
         channel=asked.channel,
-        customer=CustomerOf(reference=customer, name=asked.name, phone=asked.phone, tier=asked.tier),
+        customer=CustomerOf(
+            reference=customer,
+            name=asked.name,
+            phone=asked.phone,
+            tier=asked.tier,
+            inferred=asked.customer is None and customer is not None,
+        ),
         order=asked.order,
         partner=parcels[-1]["location"] if parcels else None,
         parcel=parcels[-1]["id"] if len(parcels) == 1 else None,
@@ -72,9 +78,10 @@ _GIVEN_UP = frozenset({"rejected", "expired", "withdrawn"})
 
 
 async def open_case(cases: Cases, case: str, asked: Opening, by: str, at: datetime) -> Opened:
-    """Once for an id. Raises Refusal for an order that is not there. Its workflow is started afterwards; should that
-    fail, whoever looks after overdue cases does it."""
+    """Once for an id. Raises Refusal for an order that is not there, or is another customer's. Its workflow is started
+    afterwards; should that fail, whoever looks after overdue cases does it."""
     order = await _order(cases.mongo, asked.order)
+    _refuse_anothers(asked, order)
     record = await _repeated(cases.mongo, record_of(case, asked, by, at, order))
     words = [] if asked.text is None else [_said(case, asked, by, at)]
     return await _opened(cases, record, words)
@@ -137,8 +144,19 @@ async def _order(mongo: Mongo, order: str | None, *, missing_ok: bool = False) -
         {"_id": order}, {"division": 1, "customer": 1, "parcels.id": 1, "parcels.location": 1, "parcels.state": 1}
     )
     if row is None and not missing_ok:
-        raise Refusal("unknown_order", f"There is no order {order}.", remedy="Check the id.", field="order")
+        raise _unknown(order)
     return row
+
+
+def _refuse_anothers(asked: Opening, order: dict[str, Any] | None) -> None:
+    """A customer may type any number: another's order cannot be told from one that is not there."""
+    whose = (order or {}).get("customer")
+    if asked.order is not None and None not in (asked.customer, whose) and asked.customer != whose:
+        raise _unknown(asked.order)
+
+
+def _unknown(order: str) -> Refusal:
+    return Refusal("unknown_order", f"There is no order {order}.", remedy="Check the id.", field="order")
 
 
 async def _repeated(mongo: Mongo, record: CaseRecord) -> CaseRecord:

@@ -56,9 +56,17 @@ from contracts.refusals import Refusal
 from contracts.service_policy import OnLadder
 
 
-def step(case: CaseRecord, events: Sequence[CaseEvent], now: datetime, given: Promise) -> Work:
+def step(
+    case: CaseRecord,
+    events: Sequence[CaseEvent],
+    now: datetime,
+    given: Promise,
+    *,
+    elsewhere: int = 0,
+    ended: frozenset[str] = frozenset(),
+) -> Work:
     """A deadline that ended before something came in has ended, even if both are seen in the same step."""
-    work = begin(case, given)
+    work = begin(case, given, elsewhere, ended)
     if not work.case.taken_up:
         _take_up(work)
     for event in sorted(events, key=lambda one: (one.at, one.id)):

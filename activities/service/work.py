@@ -26,6 +26,10 @@ class Work:
     case: CaseRecord
     before: CaseRecord
     given: Promise
+    elsewhere: int = 0
+    """What other cases about the same order have given, or offered, in minor units."""
+    ended: frozenset[str] = frozenset()
+    """Cases into which nothing can be merged any more."""
     messages: list[CaseMessage] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     verdicts: dict[str, Refusal | None] = field(default_factory=dict)
@@ -71,5 +75,5 @@ class Work:
         self.given = replace(self.given, targets=targets)
 
 
-def begin(case: CaseRecord, given: Promise) -> Work:
-    return Work(case=case.model_copy(deep=True), before=case, given=given)
+def begin(case: CaseRecord, given: Promise, elsewhere: int = 0, ended: frozenset[str] = frozenset()) -> Work:
+    return Work(case=case.model_copy(deep=True), before=case, given=given, elsewhere=elsewhere, ended=ended)

@@ -115,6 +115,33 @@ async def test_nobody_hears_of_another_s_order(api: Api, carrier: Carrier, bot: 
     assert (await api.get(f"/v1/orders/{order}", status=200)).body["cancellation"] is None
 
 
+@pytest.mark.parametrize("first", ["订单 {} 那个呃", "我要投诉订单 {}"])
+async def test_to_name_another_s_order_does_not_make_it_the_case_s(
+    api: Api, carrier: Carrier, bot: Bot, first: str
+) -> None:
+    """What a case is about is taken for the customer's own, by the bot and by people."""
+    order, _ = await placed(api, carrier, "accepted", "shipped", id=f"shop-{fresh('4')}")
+    talk = Talk(bot, None, "c-2")
+    await talk.say(first.format(order))
+    assert talk.case.order is None
+    turn = await talk.say("我的快递到哪了")
+    assert "已发货" not in str(turn.text) and talk.case.order is None
+    owner = Talk(bot, None, "c-1")
+    await owner.say(first.format(order))
+    assert owner.case.order == order
+
+
+async def test_a_customer_who_was_inferred_from_an_order_is_shown_no_other(
+    api: Api, carrier: Carrier, bot: Bot
+) -> None:
+    known, _ = await placed(api, carrier, "accepted", id=f"shop-{fresh('4')}")
+    other, _ = await placed(api, carrier, "accepted", "shipped", id=f"shop-{fresh('5')}")
+    talk = Talk(bot, known)
+    talk.case.customer.inferred = True
+    assert "备货" in str((await talk.say("我的快递到哪了")).text)
+    assert "已发货" not in str((await talk.say(f"订单 {other} 到哪了")).text)
+
+
 async def test_a_cancellation_is_confirmed_and_done_once(api: Api, mongo: Mongo, carrier: Carrier, bot: Bot) -> None:
     order, batch = await placed(api, carrier)
     talk = Talk(bot, order)

@@ -1,5 +1,6 @@
 """Cases over HTTP, on the real Temporal server: what channels, people and those who approve may see and do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from infra.order_api import HttpOrderDesk
 from infra.settings import Settings
 from infra.temporal import connect, register_search_attributes
 from tests.gateway.running import Api, fresh
+from tests.gateway.running import order as order_of
 from tests.support import eventually
 from workers.service import service_worker
 
@@ -72,6 +74,24 @@ class TestOpening:
         refused = await channel.post("/v1/cases", {"order": "no-such-order", "text": "?"}, status=422)
         assert (refused.code, refused.body["field"]) == ("unknown_order", "order")
 
+    async def test_the_order_of_another_customer_is_like_none(self, service: Cases, api: Api, channel: Api) -> None:
+        await api.put("/v1/skus", {"skus": [{"sku": "tea"}]})
+        order = order_of(id=fresh("whose"), customer="c-victim")
+        await api.post("/v1/orders", order, status=202)
+        words = {"text": "取消这个订单", "customer": fresh("c-thief")}
+        refused = await channel.post("/v1/cases", {"order": order["id"], **words}, status=422)
+        none = await channel.post("/v1/cases", {"order": "no-such-order", **words}, status=422)
+        assert (refused.code, refused.body["field"], refused.body["remedy"]) == (
+            none.code,
+            none.body["field"],
+            none.body["remedy"],
+        )
+        whoever = await opened(channel, order=order["id"], customer=None)
+        assert (whoever["customer"]["reference"], whoever["customer"]["inferred"]) == ("c-victim", True)
+        await channel.post("/v1/cases", {"order": order["id"], **words}, status=422)
+        owner = await opened(channel, order=order["id"], customer="c-victim")
+        assert owner["id"] == whoever["id"]
+
 
 class TestWorking:
     async def test_an_answer_is_seen_by_the_channel_and_a_note_is_not(
@@ -113,6 +133,25 @@ class TestWorking:
         assert into is not None and into["case"] == other
         refused = await channel.post(f"/v1/cases/{one}/messages", {"text": "?"}, status=409)
         assert refused.code == "case_closed" and other in refused.body["detail"]
+
+    async def test_of_two_that_are_merged_into_each_other_one_goes_on(
+        self, service: Cases, channel: Api, person: Api
+    ) -> None:
+        one, other = (await opened(channel))["id"], (await opened(channel))["id"]
+        await asyncio.gather(
+            person.post(f"/v1/cases/{one}/merging", {"into": other}),
+            person.post(f"/v1/cases/{other}/merging", {"into": one}),
+        )
+
+        async def live() -> set[str]:
+            states = {case: await channel.get(f"/v1/cases/{case}", status=200) for case in (one, other)}
+            return {case for case, seen in states.items() if seen.body["state"] != "closed"}
+
+        async def settled() -> bool:
+            return await service.mongo.case_inbox.count_documents({"case": {"$in": [one, other]}, "taken": None}) == 0
+
+        await eventually(settled, timeout=60)
+        assert len(await live()) == 1
 
 
 class TestMoney:

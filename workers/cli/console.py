@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import unicodedata
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -39,9 +40,10 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 def print_json(value: object) -> None:
     """Plain JSON, so that another program can read it."""
-    out.print(
-        json.dumps(value, ensure_ascii=False, indent=1, default=str), markup=False, highlight=False, soft_wrap=True
-    )
+    words = json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    # Outside of texts JSON holds no such character.
+    safe = "".join(one if _shown(one) else json.dumps(one)[1:-1] for one in words)
+    out.print(safe, markup=False, highlight=False, soft_wrap=True)
 
 
 def stage(name: str) -> str:
@@ -50,8 +52,19 @@ def stage(name: str) -> str:
 
 
 def plain(value: object) -> str:
-    """Text from outside, which may hold what looks like markup; nothing where there is nothing."""
-    return "" if value is None else escape(str(value))
+    """Text from outside, which may hold what looks like markup or commands a terminal; nothing where there is
+    nothing."""
+    return "" if value is None else escape(harmless(str(value)))
+
+
+def harmless(text: str) -> str:
+    """Without what a terminal obeys, and what makes text read otherwise than it is: control characters but tab and
+    line feed, those that turn the direction or have no width, and halves of characters are shown as their codes."""
+    return "".join(one if _shown(one) else f"<U+{ord(one):04X}>" for one in text)
+
+
+def _shown(character: str) -> bool:
+    return character in "\t\n\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
 
 
 def moment(value: str | datetime | None) -> str:

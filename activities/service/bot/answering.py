@@ -38,7 +38,8 @@ class BotApi(Protocol):
 
 
 class Answering:
-    """Facts for one customer, who sees the case's order and orders under its own reference, and no others."""
+    """Facts for one customer, who sees the case's order and orders under its own reference, and no others. A reference
+    that only the case's order has told opens that order alone."""
 
     def __init__(self, api: BotApi) -> None:
         self._api = api
@@ -70,12 +71,16 @@ class Answering:
             return returnable(order, language)
         return price_of(order, language)
 
+    async def is_theirs(self, case: CaseRecord, order: str) -> bool:
+        """Whether the order is one that the customer may see. Raises ApiSilent."""
+        return order == case.order or await self._own(case, order) is not None
+
     async def _own(self, case: CaseRecord, order: str) -> dict[str, Any] | None:
         """None: there is none, or it is somebody else's, which nobody is told."""
         found = await self._api.order(order)
         if found is None or order == case.order:
             return found
-        reference = case.customer.reference
+        reference = None if case.customer.inferred else case.customer.reference
         return found if reference is not None and found.get("customer") == reference else None
 
     async def _done(self, order: Mapping[str, Any], deed: Deed, language: Language) -> Fact:

@@ -39,7 +39,9 @@ class Bot:
                 turn.ask,
                 await self._answering.fact(case, turn.ask, text, understood.slots, dialogue.language, now),
             )
-        return _as_case(turn)
+        order = turn.dialogue.order
+        theirs = order is not None and await self._answering.is_theirs(case, order)
+        return _as_case(turn, order if theirs else None)
 
 
 def _remembered(dialogue: Dialogue, said: Sequence[CaseMessage], near: str) -> Address | None:
@@ -48,12 +50,13 @@ def _remembered(dialogue: Dialogue, said: Sequence[CaseMessage], near: str) -> A
     return slots_of(text, near=near).address if text is not None else None
 
 
-def _as_case(turn: Turn) -> BotTurn:
+def _as_case(turn: Turn, order: str | None) -> BotTurn:
+    """`order`: what the customer has named, once it is known to be theirs; from the case on it is taken for that."""
     return BotTurn(
         does=turn.does,
         text=turn.text or None,
         kind=turn.intent,
         why=turn.why,
         dialogue=turn.dialogue.model_dump(mode="json"),
-        order=turn.dialogue.order,
+        order=order,
     )
