@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -115,11 +115,13 @@ async def desk(
         pass
 
     client = time_skipping_env.client
-    async with (
-        supply_worker(client, supply_activities(mongo, ring, pool), runner=strict_sandbox()),
-        buying_worker(client, mongo, ring, BUYING_QUEUE, runner=strict_sandbox()),
-    ):
-        yield Desk(mongo, time_skipping_env, Network(mongo, now))
+    # Time passes as it does outside: else that of silent suppliers goes by while a run is waited for.
+    with time_skipping_env.auto_time_skipping_disabled():
+        async with (
+            supply_worker(client, supply_activities(mongo, ring, pool), runner=strict_sandbox()),
+            buying_worker(client, mongo, ring, BUYING_QUEUE, runner=strict_sandbox()),
+        ):
+            yield Desk(mongo, time_skipping_env, Network(mongo, now))
     await mongo.client.drop_database(name)
     mongo.close()
 
@@ -276,7 +278,7 @@ async def test_what_a_supplier_has_too_little_of_is_shared(desk: Desk) -> None:
     wanted = {store: first["purchase", store, "cup"].quantity for store in ("full", "short")}
     has = sum(wanted.values()) // 2 // 6 * 6
     report = {"_id": f"{SUPPLIER}:cup", "supplier": SUPPLIER, "sku": "cup", "event": "e", "on_hand": has, "per_week": 0}
-    await desk.mongo.supplier_reports.insert_one({**report, "at": desk.network.now})
+    await desk.mongo.supplier_reports.insert_one({**report, "at": desk.network.now - timedelta(minutes=1)})
     run = await desk.run()
     found = await desk.proposals(run)
     got = {store: found["purchase", store, "cup"].quantity for store in wanted}
