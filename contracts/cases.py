@@ -277,7 +277,8 @@ class Live(Document):
 
 
 class Standing(Document):
-    """How a case stands, as its workflow knows it. `until`: when it must be carried without anything coming in."""
+    """How a case stands, as its workflow knows it. `until`: when it must be carried without anything coming in. `busy`:
+    there was more to do than one step does; the next one is at once."""
 
     case: str
     kind: CaseKind
@@ -293,4 +294,5 @@ class Standing(Document):
     """Kind, due, breached; of those that have not ended."""
     waits: str = ""
     until: Moment | None = None
+    busy: bool = False
     version: int = 0

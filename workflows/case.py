@@ -33,7 +33,7 @@ class ServiceCase:
         """Ends with `closed`."""
         while True:
             await self._carry()
-            if self._asked > self._seen:
+            if self._asked > self._seen or self._known.busy:
                 continue
             if self._known.state == "closed" and self._known.until is None:
                 await workflow.wait_condition(workflow.all_handlers_finished)

@@ -61,8 +61,7 @@ class CaseActivities:
                     case = await self._step(asked.case, asked.now)
                 else:
                     return standing_of(case, case.due)
-        # Still busy: at once again, with a step of its own.
-        return standing_of(case, asked.now)
+        return standing_of(case, case.due).model_copy(update={"busy": True})
 
     async def _step(self, case: str, now: datetime) -> CaseRecord:
         """Take in what has come in, and what time has brought."""

@@ -50,6 +50,19 @@ async def opened(channel: Api, **more: Any) -> dict[str, Any]:
     return dict(answer.body)
 
 
+async def placed(api: Api, order: str) -> None:
+    """An order of 50,000 yuan that nobody carries."""
+    body = {
+        "id": order,
+        "currency": "CNY",
+        "lines": [{"line": 1, "sku": "tea", "quantity": 1, "unit_price": 50_000_00}],
+        "total": 50_000_00,
+        "ship_to": {"division": "330106", "point": {"lat": 30.27, "lon": 120.15, "datum": "WGS84"}},
+    }
+    await api.put("/v1/skus", {"skus": [{"sku": "tea"}]})
+    await api.post("/v1/orders", body, status=202)
+
+
 class TestOpening:
     async def test_the_same_request_again_is_the_same_case(self, service: Cases, channel: Api) -> None:
         body = {"kind": "complaint", "region": "330106", "text": "坏了", "person": True}
@@ -160,15 +173,7 @@ class TestMoney:
     ) -> None:
         """The order is carried by nobody here: what is asked of it lies in its inbox, once."""
         made = fresh("order")
-        body = {
-            "id": made,
-            "currency": "CNY",
-            "lines": [{"line": 1, "sku": "tea", "quantity": 1, "unit_price": 50_000_00}],
-            "total": 50_000_00,
-            "ship_to": {"division": "330106", "point": {"lat": 30.27, "lon": 120.15, "datum": "WGS84"}},
-        }
-        await api.put("/v1/skus", {"skus": [{"sku": "tea"}]})
-        await api.post("/v1/orders", body, status=202)
+        await placed(api, made)
         case = (await opened(channel, order=made))["id"]
         offer = {"amount": 20_000_00, "reason": "all of it broken"}
         offered = await person.post(f"/v1/cases/{case}/compensations", offer, status=200)
@@ -185,6 +190,24 @@ class TestMoney:
         row = await mongo.inbox.find_one({"order": made, "kind": "command.goodwill"})
         assert row is not None and row["data"]["amount"] == 20_000_00
         assert await asked() == 1
+
+    async def test_more_than_the_customer_pays_is_refused_before_anybody_has_to_decide(
+        self, service: Cases, api: Api, channel: Api, person: Api, mongo: Mongo
+    ) -> None:
+        order = fresh("order")
+        await placed(api, order)
+        case = (await opened(channel, order=order))["id"]
+        offer = {"amount": 50_000_01, "reason": "all of it broken"}
+        refused = await person.post(f"/v1/cases/{case}/compensations", offer, status=422)
+        assert (refused.code, refused.body["field"]) == ("over_what_is_paid", "amount")
+        assert "Send 5000000 or less" in refused.body["remedy"]
+        other = await person.post(
+            f"/v1/cases/{case}/compensations", {"amount": 1, "currency": "EUR", "reason": "late"}, status=422
+        )
+        assert (other.code, other.body["field"]) == ("other_currency", "currency")
+        assert await mongo.case_inbox.find_one({"case": case, "what": "compensate"}) is None
+        offered = await person.post(f"/v1/cases/{case}/compensations", offer | {"amount": 50_000_00}, status=200)
+        assert offered.body["state"] == "waiting_approval"
 
 
 async def test_queues_count_what_is_open(service: Cases, channel: Api, person: Api, mongo: Mongo) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.service import carrying
 from activities.service.opening import found_by_system, open_case
-from contracts.cases import Found, Opening, new_case_id
+from contracts.cases import CaseEvent, Found, Opening, new_case_id
 from contracts.service_policy import DEFAULT, ServicePolicy, ServicePolicyDraft
 from infra.mongo import Session
 from infra.service_book import POLICIES, keep
@@ -85,6 +87,25 @@ class TestLife:
         refused = await floor.happens(case, "compensate", amount=100, reason="late")
         assert (refused["code"], refused["status"]) == ("no_order", 409)
         assert (await floor.record(case)).compensations == []
+
+    async def test_more_than_one_step_does_is_done_at_once_and_waits_for_no_grid(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(carrying, "_EVENTS_AT_ONCE", 1)
+        monkeypatch.setattr(carrying, "_ROUNDS", 1)
+        case = await floor.open(customer="c-1")
+        at = await floor.now()
+        words = [CaseEvent(id=f"w{n}", case=case, at=at, by="app", what="say", text=f"{n}") for n in range(8)]
+        await floor.cases.write_events(words)
+        process = await floor.look(case)
+
+        async def all_taken() -> bool:
+            return (await floor.record(case)).messages == 8
+
+        await eventually(all_taken, timeout=60)
+        history = await process.fetch_history()
+        timers = [one for one in history.events if one.HasField("timer_fired_event_attributes")]
+        assert not timers
 
 
 class TestSameMatter:

@@ -5,12 +5,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from contracts.base import Request
-from contracts.cases import LOOK, TASK_QUEUE, WORKFLOW, CaseEvent, CaseRecord, Doing, Live
+from contracts.cases import LOOK, TASK_QUEUE, WORKFLOW, CaseEvent, CaseRecord, Compensate, Doing, Live
 from contracts.casework import refuse
 from contracts.personal import masked
 from contracts.refusals import Refusal
 from infra.keys import Scope
 from workers.gateway.answers import Answer, answer
+from workers.gateway.customers import refuse_goodwill
 from workers.gateway.security import Caller
 from workers.gateway.services import Gateway
 
@@ -38,6 +39,8 @@ async def carry_out(gateway: Gateway, caller: Caller, case: str, what: Doing, as
     event = event_of(case, what, asked, caller.name, request, gateway)
     if await gateway.cases.outcome(event.id) is None:
         refuse(before, what, caller.name, asked)
+        if isinstance(asked, Compensate):
+            await _refuse_what_is_not_paid(gateway, before, asked)
         await gateway.cases.write_events([event])
     await wake(gateway, before)
     found = await gateway.cases.outcome(event.id)
@@ -52,6 +55,22 @@ async def carry_out(gateway: Gateway, caller: Caller, case: str, what: Doing, as
     if found["refused"] is not None:
         raise refusal_of(found["refused"])
     return answer(case_view(gateway, await known_case(gateway, case)))
+
+
+async def _refuse_what_is_not_paid(gateway: Gateway, case: CaseRecord, asked: Compensate) -> None:
+    """Raises Refusal for more than the customer pays as the order stands, or in another currency: nobody need decide on
+    what the order would decline. It may still decline later, when goods have come back by then."""
+    order = await gateway.mongo.orders.find_one({"_id": case.order})
+    if order is None:
+        return
+    if order["currency"] != asked.currency:
+        raise Refusal(
+            "other_currency",
+            f"Order {case.order} is in {order['currency']}, and the offer in {asked.currency}.",
+            remedy=f"Send {order['currency']}, and the amount in it.",
+            field="currency",
+        )
+    refuse_goodwill(order, asked.amount)
 
 
 async def wake(gateway: Gateway, case: CaseRecord) -> None:

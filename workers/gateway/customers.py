@@ -130,7 +130,7 @@ def _goodwill(request: Request, caller: Caller, order_id: str) -> Work:
         asked = parse(_GOODWILL, body)
         order = await find_order(gateway, order_id)
         if not any(one["key"] == asked.key for one in order.get("goodwill") or []):
-            refuse_goodwill(order, asked)
+            refuse_goodwill(order, asked.amount)
         event = InboxEvent(
             id=f"goodwill:{order_id}:{asked.key}",
             order=order_id,
@@ -144,13 +144,13 @@ def _goodwill(request: Request, caller: Caller, order_id: str) -> Work:
     return work
 
 
-def refuse_goodwill(order: OrderDocument, asked: GoodwillRequest) -> None:
+def refuse_goodwill(order: OrderDocument, amount: int) -> None:
     """Raises Refusal when the customer pays less than that."""
     left = wanted_value(OrderState.from_row(order))
-    if asked.amount > left:
+    if amount > left:
         raise Refusal(
             "over_what_is_paid",
-            f"Of order {order['_id']} the customer pays {left}, and {asked.amount} cannot be given back.",
+            f"Of order {order['_id']} the customer pays {left}, and {amount} cannot be given back.",
             remedy=f"Send {left} or less." if left else "There is nothing left to give back.",
             field="amount",
         )

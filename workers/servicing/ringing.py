@@ -5,6 +5,7 @@ All that is lost is healed from MongoDB: a ring, a process that was never starte
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import (
@@ -27,15 +28,21 @@ _OVERDUE = timedelta(seconds=120)
 _NOT_AGAIN = timedelta(seconds=15)
 _AT_ONCE = 500
 
+_Late = tuple[datetime, str]
+"""When a case was due, and its id."""
+
 
 class Ringing:
     """Each ring may be repeated."""
 
-    def __init__(self, mongo: Mongo, temporal: Client, task_queue: str = TASK_QUEUE) -> None:
+    def __init__(self, mongo: Mongo, temporal: Client, task_queue: str = TASK_QUEUE, at_once: int = _AT_ONCE) -> None:
         self._mongo = mongo
         self._temporal = temporal
         self._task_queue = task_queue
+        self._at_once = at_once
         self._rung: dict[str, datetime] = {}
+        self._heard_to = ""
+        self._late_to: _Late | None = None
 
     async def run(self) -> None:
         await for_ever(self.once, _EVERY_S, "ringing")
@@ -44,13 +51,36 @@ class Ringing:
         """How many were rung for."""
         now = self._mongo.clock.now()
         self._rung = {case: at for case, at in self._rung.items() if at > now - _NOT_AGAIN}
-        waiting = await self._mongo.case_inbox.distinct("case", {"taken": None, "at": {"$lt": now - _UNTAKEN}})
-        late = self._mongo.cases.find({"due": {"$lt": now - _OVERDUE}}, {"_id": 1}).sort("due", 1).limit(_AT_ONCE)
-        wanted = dict.fromkeys([*waiting[:_AT_ONCE], *[row["_id"] async for row in late]])
+        wanted = dict.fromkeys([*await self._waiting(now - _UNTAKEN), *await self._overdue(now - _OVERDUE)])
         cases = [case for case in wanted if case not in self._rung]
         await self._ring(cases)
         self._rung |= dict.fromkeys(cases, now)
         return len(cases)
+
+    async def _waiting(self, since: datetime) -> list[str]:
+        """The next of those for which something has come in: a turn goes on where the last one ended, and after the
+        last of all from the beginning, so that those whose rings come to nothing keep nobody waiting."""
+        untaken = {"taken": None, "at": {"$lt": since}, "case": {"$gt": self._heard_to}}
+        by_case: list[dict[str, Any]] = [
+            {"$match": untaken},
+            {"$group": {"_id": "$case"}},
+            {"$sort": {"_id": 1}},
+            {"$limit": self._at_once},
+        ]
+        found = [str(row["_id"]) async for row in self._mongo.case_inbox.aggregate(by_case)]
+        self._heard_to = found[-1] if len(found) == self._at_once else ""
+        return found
+
+    async def _overdue(self, since: datetime) -> list[str]:
+        """The next of those that are late, in the same way; the latest first."""
+        wanted: dict[str, Any] = {"due": {"$lt": since}}
+        if self._late_to is not None:
+            due, last = self._late_to
+            wanted["$or"] = [{"due": {"$gt": due}}, {"due": due, "_id": {"$gt": last}}]
+        found = self._mongo.cases.find(wanted, {"due": 1}).sort([("due", 1), ("_id", 1)]).limit(self._at_once)
+        late = [(row["due"], str(row["_id"])) async for row in found]
+        self._late_to = late[-1] if len(late) == self._at_once else None
+        return [case for _, case in late]
 
     async def _ring(self, cases: Iterable[str]) -> None:
         regions = {
