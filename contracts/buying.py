@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 from contracts.base import Document, Moment, Request
 from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
-from contracts.money import Amount, Currency
+from contracts.money import AMOUNT_MAX, Amount, Currency
 from contracts.partnership import PartnerId
 from contracts.supply import ApprovalLimit
 from contracts.workdays import Day
@@ -116,6 +116,9 @@ class PurchaseAsked(Request):
         skus = [line.sku for line in self.lines]
         if len(set(skus)) != len(skus):
             raise ValueError("a SKU is on two lines; send one line for each SKU")
+        value = sum(line.quantity * line.unit_price for line in self.lines)
+        if value > AMOUNT_MAX:
+            raise ValueError(f"the order is worth {value}, more than {AMOUNT_MAX}; send prices in minor units")
         return self
 
 

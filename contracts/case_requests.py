@@ -118,7 +118,7 @@ class Compensate(Request):
 class DecideMoney(Request):
     """About a compensation that waits."""
 
-    number: int = Field(ge=1, strict=True)
+    number: int = Field(ge=1, le=1_000_000, strict=True)
     approve: bool = Field(strict=True)
     note: Reason | None = None
 

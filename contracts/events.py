@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contracts.base import Document, Moment, Request
 from contracts.ids import EventId, Sku
+from contracts.partners import UNITS_MAX
 
 SOURCE = "tongqu"
 
@@ -201,6 +202,16 @@ RejectReason = Literal[
 the refused units cannot be sold. With the rest the shelf is as it was thought to be."""
 
 
+def _keepable(units: int) -> int:
+    """The schema that was released says nothing of a largest; nothing larger can be kept."""
+    if units > UNITS_MAX:
+        raise ValueError(f"{units} units are more than {UNITS_MAX}")
+    return units
+
+
+_SomeUnits = Annotated[int, Field(ge=1, strict=True), AfterValidator(_keepable)]
+
+
 class Reply(Request):
     """What a store says about one parcel. `lines` and `quantities` narrow a rejection to some lines or units of it."""
 
@@ -211,7 +222,7 @@ class Reply(Request):
     lines: list[Annotated[int, Field(ge=1, le=10_000)]] | None = Field(
         default=None, min_length=1, max_length=200, description="Only with `rejected`."
     )
-    quantities: dict[Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, strict=True)]] | None = Field(
+    quantities: dict[Annotated[int, Field(ge=1, le=10_000)], _SomeUnits] | None = Field(
         default=None,
         min_length=1,
         max_length=200,

@@ -1,6 +1,6 @@
 """What the workflow of a purchase order, its activities and those who call them say to each other."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -102,7 +102,9 @@ class CancelRest(Request):
     """What is still open does not come any more: of all lines, or of those that are named."""
 
     reason: str = Field(min_length=1, max_length=500)
-    lines: list[int] | None = Field(default=None, min_length=1, max_length=LINES_MAX)
+    lines: list[Annotated[int, Field(ge=1, le=LINES_MAX)]] | None = Field(
+        default=None, min_length=1, max_length=LINES_MAX
+    )
 
 
 class Command(Document):

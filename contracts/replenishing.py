@@ -8,6 +8,7 @@ from contracts.base import Document, Moment, Request
 from contracts.carriers import ClockTime, DivisionPrefix
 from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
+from contracts.money import AMOUNT_MAX
 from contracts.supply import OrderAsked, ProposalId, ProposalKind, RegionId, RunState, Units
 from contracts.transfers import OpenTransfer
 
@@ -37,8 +38,8 @@ class Lane(Request):
 
     source: LocationId
     destination: LocationId
-    fixed: int | None = Field(default=None, strict=True, ge=0, description="For a trip, in minor units.")
-    per_unit: int | None = Field(default=None, strict=True, ge=0)
+    fixed: int | None = Field(default=None, strict=True, ge=0, le=AMOUNT_MAX, description="For a trip, in minor units.")
+    per_unit: int | None = Field(default=None, strict=True, ge=0, le=AMOUNT_MAX)
     days: float | None = Field(default=None, ge=0, le=60)
     open: bool = True
 
@@ -47,11 +48,19 @@ class TransferTerms(Request):
     """What it costs to move goods between locations; amounts in minor units."""
 
     fixed: int = Field(
-        default=2_000, strict=True, ge=0, description="For each way that is used: loading, unloading, papers."
+        default=2_000,
+        strict=True,
+        ge=0,
+        le=AMOUNT_MAX,
+        description="For each way that is used: loading, unloading, papers.",
     )
-    per_km: int = Field(default=250, strict=True, ge=0, description="For each kilometre of a vehicle's round.")
-    per_kg: int = Field(default=20, strict=True, ge=0, description="Handling, for each kilogramme.")
-    per_unit: int = Field(default=10, strict=True, ge=0, description="Picking and putting away one unit.")
+    per_km: int = Field(
+        default=250, strict=True, ge=0, le=AMOUNT_MAX, description="For each kilometre of a vehicle's round."
+    )
+    per_kg: int = Field(default=20, strict=True, ge=0, le=AMOUNT_MAX, description="Handling, for each kilogramme.")
+    per_unit: int = Field(
+        default=10, strict=True, ge=0, le=AMOUNT_MAX, description="Picking and putting away one unit."
+    )
     least_units: int = Field(
         default=1, strict=True, ge=1, le=100_000, description="Of all SKUs together, else nothing goes."
     )
@@ -63,7 +72,7 @@ class TransferTerms(Request):
     cut_off: ClockTime = Field(default="14:00", description="What is approved later leaves a day later.")
     vehicle_kg: int = Field(default=1_500, strict=True, ge=1, le=50_000)
     vehicles: int = Field(default=4, strict=True, ge=1, le=100, description="Of one source, on one day.")
-    vehicle_fixed: int = Field(default=5_000, strict=True, ge=0, description="For a vehicle and day.")
+    vehicle_fixed: int = Field(default=5_000, strict=True, ge=0, le=AMOUNT_MAX, description="For a vehicle and day.")
     round_hours: float = Field(default=10, gt=0, le=24)
     km_per_hour: float = Field(default=45, gt=0, le=130)
     stop_minutes: int = Field(default=15, strict=True, ge=0, le=240)
@@ -259,7 +268,7 @@ class Where(Request):
     location: LocationId | None = None
     source: LocationId | None = None
     sku: Sku | None = None
-    value_at_most: int | None = Field(default=None, strict=True, ge=0)
+    value_at_most: int | None = Field(default=None, strict=True, ge=0, le=AMOUNT_MAX)
 
 
 class _Chosen(Request):

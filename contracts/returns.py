@@ -46,7 +46,7 @@ class ReturnRequest(Request):
 
     parcel: str = Field(min_length=1, max_length=100)
     lines: list[LineNumber] | None = Field(default=None, min_length=1, max_length=200)
-    quantities: dict[LineNumber, Annotated[int, Field(ge=1, strict=True)]] | None = Field(
+    quantities: dict[LineNumber, Annotated[int, Field(ge=1, le=10_000_000, strict=True)]] | None = Field(
         default=None, min_length=1, max_length=200, description="Units by line, where not all of the line comes back."
     )
     reason: Reason

@@ -128,7 +128,7 @@ class Approve(Request):
 
 
 class Objection(Request):
-    line: int = Field(ge=1, strict=True)
+    line: int = Field(ge=1, le=1_000_000, strict=True)
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -141,7 +141,7 @@ class Object(Request):
 class Answer(Request):
     """accept: the line is corrected to `correct_amount` in a new revision; else it stands, and `reason` says why."""
 
-    line: int = Field(ge=1, strict=True)
+    line: int = Field(ge=1, le=1_000_000, strict=True)
     accept: bool
     reason: str = Field(min_length=1, max_length=500)
     correct_amount: int | None = Field(

@@ -6,11 +6,11 @@ location, unless a name says working days. A region's own series carries `@` and
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId, Sku
-from contracts.money import Amount, Currency
+from contracts.money import AMOUNT_MAX, Amount, Currency
 from contracts.workdays import Day
 
 QUANTILES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.83, 0.85, 0.9, 0.925, 0.95, 0.975, 0.98, 0.99)
@@ -174,6 +174,13 @@ class SourcingUpsert(Request):
     multiple: int = Field(default=1, ge=1, le=1_000_000, strict=True)
     lead_days: int = Field(ge=0, le=366, strict=True, description="As promised, in working days.")
     active: bool = True
+
+    @model_validator(mode="after")
+    def _payable(self) -> "SourcingUpsert":
+        least = max(self.minimum, self.multiple) * self.price
+        if least > AMOUNT_MAX:
+            raise ValueError(f"the least that can be bought costs {least}, more than {AMOUNT_MAX}; check the price")
+        return self
 
     @property
     def id(self) -> str:

@@ -85,6 +85,9 @@ def _countered(moves: Moves, reply: PurchaseReply, lines: Lines) -> None:
     if not rest and not any(one.quantity for one in offered):
         raise _refused("nothing_offered", "Nothing would be delivered.", "Send declined, with a reason.", "lines")
     order.counter = Counter(reply=reply.id, at=moves.now, note=reply.note, lines=offered)
+    if order.offered_value > max(AMOUNT_MAX, order.value):
+        detail = f"The order would be worth {order.offered_value}, which is more than {AMOUNT_MAX}."
+        raise _refused("too_much", detail, "Send prices in minor units.", "lines")
     if within_terms(order, order.counter):
         accept_counter(moves)
         return

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from activities.supply.reading import find_region, read_all_versions
 from activities.supply.transfers import leaves_at
 from contracts.base import milliseconds
+from contracts.money import AMOUNT_MAX
 from contracts.refusals import Refusal
 from contracts.replenishing import Changed, Group, OrderedAs, Orders, Where
 from contracts.supply import OrderAsked, OrderLine, Proposal
@@ -89,6 +90,9 @@ def _fields(state: Decision, by: By) -> dict[str, Any]:
 
 def _wrong_quantity(row: Mapping[str, Any], units: int) -> Refusal | None:
     """What the supplier would not take; a transfer takes any quantity, and what is there of it."""
+    if units * row["price"] > AMOUNT_MAX:
+        detail = f"{units} units cost {units * row['price']}, more than {AMOUNT_MAX}."
+        return Refusal("too_much", detail, remedy="Send fewer.", field="quantity")
     why = row["explanation"]
     multiple, minimum = why["multiple"], why["minimum"]
     if row["kind"] != "purchase" or (units % multiple == 0 and units >= minimum):

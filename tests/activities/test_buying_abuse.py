@@ -52,3 +52,10 @@ def test_who_asked_for_an_order_does_not_take_an_offer_that_makes_it_large() -> 
     assert refused.value.code == "own_order"
     done(order, by="lead", answer={"accept": True})
     assert order.state == "confirmed"
+
+
+def test_an_offer_beyond_all_money_is_refused() -> None:
+    order = sent(line(1, "tea"), line(2, "rice"))
+    with pytest.raises(Refusal) as refused:
+        said(order, "countered", lines=[{"line": 1, "quantity": 10_000_000, "unit_price": 10**12}])
+    assert refused.value.code == "too_much"

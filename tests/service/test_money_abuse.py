@@ -56,11 +56,10 @@ def test_a_case_is_not_merged_while_money_is_on_its_way_nor_into_one_that_has_en
 def test_a_case_is_not_closed_while_money_is_on_its_way() -> None:
     story = Story(opened())
     story.at(MONDAY, offer(1), happened("resolve", after(1)))
-    story.at(after(days=30))
-    assert story.case.state == "resolved" and story.case.due is not None
+    late = story.at(after(days=30)).case
+    assert late.state == "resolved" and late.due is not None
     story.case.compensations[0].state = "paid"
-    story.at(after(days=31))
-    assert story.case.state == "closed"
+    assert story.at(after(days=31)).case.state == "closed"
 
 
 def _codes(work: Work) -> list[str]:
