@@ -12,7 +12,7 @@ from infra.mongo import Mongo, Session
 LEASE_S = 6.0
 """How long a relay that says nothing keeps the others waiting."""
 
-_LEASE = "relay"
+LEASE = "relay"
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -41,11 +41,11 @@ class Lease:
     async def take(cls, mongo: Mongo, owner: str, seconds: float = LEASE_S) -> "Lease | None":
         """None while another one holds it. A relay may take over from itself after an error."""
         fresh = {"token": 0, "published": 0, "turn": 0, "folded": 0, "owner": None, "expires_at": _NEVER}
-        await mongo.leases.update_one({"_id": _LEASE}, {"$setOnInsert": fresh}, upsert=True)
+        await mongo.leases.update_one({"_id": LEASE}, {"$setOnInsert": fresh}, upsert=True)
         free = {"$or": [{"owner": owner}, {"$expr": {"$lte": ["$expires_at", "$$NOW"]}}]}
         taken = {"owner": owner, "token": {"$add": ["$token", 1]}, "expires_at": _from_now(seconds)}
         row = await mongo.leases.find_one_and_update(
-            {"_id": _LEASE, **free}, [{"$set": taken}], return_document=ReturnDocument.AFTER
+            {"_id": LEASE, **free}, [{"$set": taken}], return_document=ReturnDocument.AFTER
         )
         return cls(mongo, row, seconds) if row else None
 
@@ -72,7 +72,7 @@ class Lease:
 
     @property
     def _mine(self) -> dict[str, object]:
-        return {"_id": _LEASE, "token": self.token}
+        return {"_id": LEASE, "token": self.token}
 
 
 def _from_now(seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from contracts.events import SOURCE
 from contracts.subjects import event_subject
-from infra.lease import Lease
+from infra.lease import LEASE, Lease
 from infra.mongo import Mongo, Session, UpdateOne
 
 CHUNK = 1_000
@@ -88,6 +88,31 @@ class Stamped:
         return f'{self.words[:-1]},"sequence":"{self.number}"}}'.encode()
 
 
+async def told_up_to(mongo: Mongo, streams: Sequence[str] | None = None) -> dict[str, int]:
+    """The number of the last event of each stream, or of those asked for; none where there was no event."""
+    lease = await mongo.leases.find_one({"_id": LEASE}, {"folded": 1})
+    last, _ = await _last_numbers(mongo, lease["folded"] if lease else 0, streams)
+    return last
+
+
+async def _last_numbers(
+    mongo: Mongo, folded: int, streams: Sequence[str] | None = None
+) -> tuple[dict[str, int], set[str]]:
+    """By stream, from their documents and from the rows since; and those of which there are such rows."""
+    mine = {} if streams is None else {"_id": {"$in": list(streams)}}
+    last = {row["_id"]: row["last"] async for row in mongo.partner_sequences.find(mine)}
+    since: dict[str, Any] = {"turn": {"$gt": folded}}
+    if streams is not None:
+        since["events.partner"] = {"$in": list(streams)}
+    unfolded = set()
+    async for row in mongo.outbox.find(since, {"numbers": 1, "events.partner": 1}):
+        for event, number in zip(row["events"], row["numbers"], strict=True):
+            if streams is None or event["partner"] in streams:
+                last[event["partner"]] = max(number, last.get(event["partner"], 0))
+                unfolded.add(event["partner"])
+    return last, unfolded
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Rows that were given numbers, and their events in order."""
@@ -115,13 +140,7 @@ class Numbers:
 
     @classmethod
     async def read(cls, mongo: Mongo, lease: Lease) -> "Numbers":
-        last = {row["_id"]: row["last"] async for row in mongo.partner_sequences.find()}
-        unfolded = set()
-        recent = mongo.outbox.find({"turn": {"$gt": lease.folded}}, {"numbers": 1, "events.partner": 1})
-        async for row in recent:
-            for event, number in zip(row["events"], row["numbers"], strict=True):
-                last[event["partner"]] = max(number, last.get(event["partner"], 0))
-                unfolded.add(event["partner"])
+        last, unfolded = await _last_numbers(mongo, lease.folded)
         return cls(mongo, lease, last, unfolded)
 
     async def stamp(self, limit: int = CHUNK) -> Turn:

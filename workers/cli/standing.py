@@ -13,6 +13,7 @@ from contracts.orders import TERMINAL, Stage
 from contracts.subjects import DLQ, EVENTS, REPLIES, WAKE
 from infra.counting import refusals
 from infra.mongo import UNREAD, Mongo
+from infra.outbox import told_up_to
 from infra.settings import Settings
 from workers.cli.connections import database, jetstream
 from workers.cli.console import age, out, plain, stage
@@ -97,8 +98,8 @@ async def read_left(mongo: Mongo) -> dict[str, int]:
         taken[row["_id"]] = max(row.get("acknowledged", 0), row.get("over_nats", 0))
     async for row in mongo.webhooks.find({}, {"stream": 1, "acknowledged": 1}):
         taken[row["stream"]] = max(taken.get(row["stream"], 0), row["acknowledged"])
-    told = mongo.partner_sequences.find({}, {"last": 1})
-    return {row["_id"]: max(row["last"] - taken[row["_id"]], 0) async for row in told if taken.get(row["_id"])}
+    told = await told_up_to(mongo)
+    return {stream: max(last - taken[stream], 0) for stream, last in told.items() if taken.get(stream)}
 
 
 def behind(pending: Mapping[str, int], left: Mapping[str, int]) -> dict[str, int]:

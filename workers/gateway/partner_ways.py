@@ -11,6 +11,7 @@ from contracts.partnership import PartnerRecord
 from contracts.webhooks import Failure, PauseReason, WebhookState
 from infra.hearing import acknowledged
 from infra.mongo import Mongo
+from infra.outbox import told_up_to
 
 
 class HookStanding(BaseModel):
@@ -48,7 +49,7 @@ class Ways(BaseModel):
 
 async def ways_of(mongo: Mongo, js: JetStreamContext, record: PartnerRecord, now: datetime) -> Ways:
     names = record.streams
-    told = {row["_id"]: row["last"] async for row in mongo.partner_sequences.find({"_id": {"$in": names}})}
+    told = await told_up_to(mongo, names)
     active = {row["_id"]: row["active"] async for row in mongo.locations.find({"_id": {"$in": names}}, {"active": 1})}
     hooks: dict[str, list[HookStanding]] = {}
     async for row in mongo.webhooks.find({"stream": {"$in": names}}, {"secrets": 0}).sort("_id", 1):
