@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId, Sku
 from contracts.money import AMOUNT_MAX, Amount, Currency
+from contracts.promotions import Named
 from contracts.workdays import Day
 
 QUANTILES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.83, 0.85, 0.9, 0.925, 0.95, 0.975, 0.98, 0.99)
@@ -277,6 +278,8 @@ class Explanation(Document):
     policy_version: int
     reasons: list[str] = []
     """Of the choice of supplier, or of the lane."""
+    promotions: list[Named] = []
+    """Planned for any of the days that the quantity is to last."""
     terms: dict[str, float | int | str] = {}
 
 

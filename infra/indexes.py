@@ -92,6 +92,7 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
     "policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "supply_policies": [([("id", 1), ("version", -1)], {"unique": True})],
     "sourcing": [([("sku", 1), ("active", 1)], {}), ([("supplier", 1)], {})],
+    "promotions": [([("replaced_at", 1), ("promotion", 1)], {}), ([("last_day", 1), ("first_day", 1)], {})],
     "supply_runs": [
         ([("region", 1), ("started_at", -1)], {}),
         ([("started_at", -1), ("_id", 1)], {}),

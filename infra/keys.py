@@ -32,7 +32,7 @@ class Scope(StrEnum):
     PARTNERS_OPERATE = "partners:operate"
     SUPPLY_READ = "supply:read"
     SUPPLY_WRITE = "supply:write"
-    """Regions, policies, sourcing, runs, decisions on proposals, and transfers."""
+    """Regions, policies, sourcing, promotions, runs, decisions on proposals, and transfers."""
     PURCHASES_READ = "purchases:read"
     PURCHASES_WRITE = "purchases:write"
     """Ordering by hand, receiving goods, taking invoices in, cancelling what is open."""

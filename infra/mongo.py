@@ -127,6 +127,7 @@ class Mongo:
         self.supply_regions: Collection = self.db["supply_regions"]
         self.supply_policies: Collection = self.db["supply_policies"]
         self.sourcing: Collection = self.db["sourcing"]
+        self.promotions: Collection = self.db["promotions"]
         self.lead_times: Collection = self.db["lead_times"]
         self.supply_runs: Collection = self.db["supply_runs"]
         self.supply_chunks: Collection = self.db["supply_chunks"]

@@ -1,9 +1,9 @@
 """Forecasts, positions and targets of one chunk of a run, and its mark, written together."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from temporalio import activity
@@ -12,6 +12,16 @@ from activities.supply.carrying import working
 from activities.supply.opening import read_chunk, read_run
 from activities.supply.planned import Chunk, Key, Planned
 from activities.supply.position import positions, regional
+from activities.supply.promotions import (
+    Days,
+    named_before,
+    named_by_series,
+    named_by_sku,
+    plans_of,
+    pooled_plans,
+    sold_of,
+)
+from activities.supply.promotions import read as read_promotions
 from activities.supply.proposing import inside_of
 from activities.supply.reading import read_articles, read_places, read_policies
 from activities.supply.reckoning import AHEAD, Reckoned, Wanted, reckon
@@ -21,6 +31,7 @@ from activities.supply.table import Key as SeriesKey
 from activities.supply.uncensoring import uncensored
 from activities.supply.watching import Watched, read_demand, today_of, whole_region
 from contracts.partners import Location
+from contracts.promotions import Named
 from contracts.replenishing import FORECAST, Made, Region, Run, RunStep
 from contracts.skus import Article
 from contracts.supply import REGIONAL, Position
@@ -57,17 +68,21 @@ async def forecast_chunk(mongo: Mongo, step: RunStep, pool: Executor) -> Made:
         mongo, run.as_of, {one.sku for one in chunk.series}, sorted({p.id for p in at.values() if p})
     )
     today = today_of(run.as_of)
-    table = await _table(mongo, chunk, region, today, articles)
+    table, named = await _table(mongo, chunk, region, run.as_of, articles, places)
     supplies = {key: sources.of(place, key[1], today) for key, place in at.items() if place is not None}
     wanted = [wanted_of(key, at[key], articles, supplies.get(key)) for key in _keys(chunk)]
     policies = await read_policies(mongo)
     loop = asyncio.get_running_loop()
     made = await loop.run_in_executor(pool, reckon, table, wanted, policies, run.id, today)
+    within = [
+        named_before(named.get(key, ()), today + timedelta(days=one.forecast.protection_days))
+        for key, one in zip(_keys(chunk), made, strict=True)
+    ]
     comes = {key: today + timedelta(days=supply.days) for key, supply in supplies.items() if supply is not None}
     there = await _positions(mongo, chunk, region, comes)
     rows = [
-        _planned(run, chunk, one, key, at[key], supplies.get(key), there[key], articles.get(key[1]), sources)
-        for key, one in zip(_keys(chunk), made, strict=True)
+        _planned(run, chunk, one, key, at[key], supplies.get(key), there[key], articles.get(key[1]), sources, some)
+        for key, one, some in zip(_keys(chunk), made, within, strict=True)
     ]
 
     async def write(session: Session) -> None:
@@ -86,18 +101,32 @@ def _keys(chunk: Chunk) -> list[Key]:
 
 
 async def _table(
-    mongo: Mongo, chunk: Chunk, region: Region, today: date, articles: Mapping[str, Article]
-) -> DemandTable:
-    first = today - timedelta(days=region.history_days)
+    mongo: Mongo,
+    chunk: Chunk,
+    region: Region,
+    as_of: datetime,
+    articles: Mapping[str, Article],
+    places: Mapping[str, Location],
+) -> tuple[DemandTable, Mapping[Key, Sequence[Named]]]:
+    """What is known of the chunk's series, and which promotions are planned for them in the days ahead."""
+    today = today_of(as_of)
+    days = Days(today - timedelta(days=region.history_days), region.history_days + AHEAD, as_of)
+    ahead = Days(today, AHEAD, as_of)
+    promotions = await read_promotions(mongo, days)
     if not chunk.regional:
-        parts = await read_demand(mongo, _keys(chunk), first, today)
-        return table_of(parts, articles, estimated(parts))
+        parts = await read_demand(mongo, _keys(chunk), days.first, today)
+        sold = sold_of(parts.series, places, articles)
+        table = table_of(parts, articles, estimated(parts), plans_of(promotions, sold, days))
+        return table, named_by_series(promotions, sold, ahead)
     inside = sorted(await inside_of(mongo, region))
     skus = [one.sku for one in chunk.series]
-    parts = await read_demand(mongo, [(place, sku) for sku in skus for place in inside], first, today)
+    parts = await read_demand(mongo, [(place, sku) for sku in skus for place in inside], days.first, today)
     known = Watched(parts.series, parts.first, estimated(parts), parts.out, parts.promoted)
+    sold = sold_of(parts.series, places, articles)
     whole = whole_region(known, region.id)
-    return table_of(whole, articles, whole.sold)
+    plans = pooled_plans(promotions, sold, known.sold, [sku for _, sku in whole.series], days)
+    named = named_by_sku(named_by_series(promotions, sold, ahead), f"{REGIONAL}{region.id}")
+    return table_of(whole, articles, whole.sold, plans), named
 
 
 def _free(first: date, days: int) -> np.ndarray:
@@ -110,11 +139,12 @@ def estimated(parts: Watched) -> np.ndarray:
     return uncensored(parts.sold, parts.out, free, np.random.default_rng(_SEED))
 
 
-def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray) -> DemandTable:
-    """With promotions of the past, days off of past and future, and what series have in common."""
+def table_of(parts: Watched, articles: Mapping[str, Article], demand: np.ndarray, planned: np.ndarray) -> DemandTable:
+    """With promotions of past and future, days off, and what series have in common. `planned` (n, T + AHEAD): as
+    plans_of has it; a day of the past tells itself what was sold with a discount, if anything was sold."""
     n, days = parts.sold.shape
-    promoted = np.where(parts.sold > 0, parts.promoted / np.maximum(parts.sold, 1e-9), 0.0)
-    plans = np.concatenate([promoted, np.zeros((n, AHEAD))], axis=1)[:, :, None]
+    plans = planned[:, :, None].copy()
+    plans[:, :days, 0] = np.where(parts.sold > 0, parts.promoted / np.maximum(parts.sold, 1e-9), planned[:, :days])
     places = {name: number for number, name in enumerate(sorted({place for place, _ in parts.series}))}
     kinds = [articles[sku].category if sku in articles else "" for _, sku in parts.series]
     categories = {name: number for number, name in enumerate(sorted(set(kinds)))}
@@ -173,6 +203,7 @@ def _planned(
     there: Position,
     article: Article | None,
     sources: Sources,
+    promotions: list[Named],
 ) -> Planned:
     safety = place.safety_stock if place else 0
     return Planned(
@@ -195,4 +226,5 @@ def _planned(
         price=supply.sourcing.price if supply else sources.price(key[1]),
         kg=article.weight_g / _KG if article else 0.5,
         giveable=max(0, there.on_hand - there.reserved - safety),
+        promotions=promotions,
     )

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from activities.supply.forecasting import BOOSTED
 from activities.supply.planned import Planned
 from activities.supply.watching import watched
 from contracts.base import Document
@@ -90,6 +91,7 @@ def _steps(one: Proposal) -> list[Step]:
             f"{why.demand_mean:.1f} are expected to be asked for in {why.protection_days} days "
             f"({why.demand_class}, by {why.model}).",
         ),
+        *_promotions(why),
         _step(
             "level",
             why.level,
@@ -137,6 +139,18 @@ def _steps(one: Proposal) -> list[Step]:
         words = (f"{one.decided_by} 决定：{one.quantity} 件。", f"{one.decided_by} decided: {one.quantity}.")
         steps.append(_step("decision", one.state, *words))
     return steps
+
+
+def _promotions(why: Explanation) -> list[Step]:
+    """Those planned for its days, and whether the model that was taken can know of them."""
+    if not why.promotions:
+        return []
+    said = [f"{one.promotion} ({one.first_day}–{one.last_day}, {one.strength:.0%})" for one in why.promotions]
+    counted = why.model == BOOSTED
+    zh = "预测已计入" if counted else f"模型 {why.model} 不计入计划促销"
+    en = "the forecast counts with it" if counted else f"{why.model} does not count with what is planned"
+    words = (f"这些天内的计划促销：{'、'.join(said)}；{zh}。", f"Planned within these days: {', '.join(said)}; {en}.")
+    return [_step("promotions", len(said), *words)]
 
 
 def _bound(one: Proposal, why: Explanation) -> Step:

@@ -1,6 +1,7 @@
 """What is known of a series in a run once it is forecast: the row from which transfers and purchases are made."""
 
 from contracts.base import Document
+from contracts.promotions import Named
 from contracts.supply import Forecast, LeadTime, Position, Sourcing, Target
 
 Key = tuple[str, str]
@@ -55,6 +56,8 @@ class Planned(Document):
     kg: float = 0.5
     giveable: int = 0
     """Units on hand that nobody has reserved and that need not stay on the shelf."""
+    promotions: list[Named] = []
+    """Planned for any of the forecast's days."""
 
 
 def chunk_id(run: str, number: int) -> str:

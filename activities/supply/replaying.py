@@ -1,7 +1,8 @@
 """What the policies of production would have done: days that are past, replayed with the functions that runs use. Pure.
 
 On each day the goods that are due arrive; series whose review is due are forecast with what was known then, and ordered
-for; demand is served as far as the shelf goes, the rest is lost. Promotions of days to come are not known.
+for; demand is served as far as the shelf goes, the rest is lost. Of promotions of days to come that is known which was
+planned when the day began.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,21 +40,23 @@ def replay_policies(
     policies: Sequence[SupplyPolicy],
     sourcing: Sequence[Sourcing],
     days: int,
+    planned: Callable[[int], Floats],
     tell: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """The last `days` of a table whose plans reach AHEAD periods beyond it. Begins with what the first forecast wants
-    on the shelf, and counts from the day on which the first orders of the slowest series are there."""
+    on the shelf, and counts from the day on which the first orders of the slowest series are there. `planned`: what
+    was planned, before a period, for the AHEAD periods from it on (n, AHEAD)."""
     first = table.periods - days
     leads = np.array([max(1, ceil(one.lead)) for one in wanted], dtype=np.int64)
     due = np.zeros((len(wanted), days + int(leads.max(initial=1)) + 1))
-    made = _reckoned(table, wanted, policies, first)
+    made = _reckoned(table, wanted, policies, first, planned)
     shelf = np.array([float(one.target.order_up_to) for one in made])
     left, lost, ordered = (np.zeros((len(wanted), days)) for _ in range(3))
     for day in range(days):
         shelf += due[:, day]
         reviewed = [place for place, one in enumerate(made) if day % one.policy.review_days == 0]
         if day and reviewed:
-            made = _reckoned(table, wanted, policies, first + day)
+            made = _reckoned(table, wanted, policies, first + day, planned)
         for place in reviewed:
             coming = int(due[place, day + 1 :].sum())
             units = _ordered(made[place], sourcing[place], int(shelf[place]), coming, int(leads[place]))
@@ -70,12 +73,16 @@ def replay_policies(
 
 
 def _reckoned(
-    table: DemandTable, wanted: Sequence[Wanted], policies: Sequence[SupplyPolicy], period: int
+    table: DemandTable,
+    wanted: Sequence[Wanted],
+    policies: Sequence[SupplyPolicy],
+    period: int,
+    planned: Callable[[int], Floats],
 ) -> list[Reckoned]:
     """With what was known before a period."""
     known = table.until(period, AHEAD)
     plans = known.plans.copy()
-    plans[:, period:] = 0.0
+    plans[:, period:] = planned(period)[:, :, None]
     today = table.start + timedelta(days=period)
     return reckon(replace(known, plans=plans), wanted, policies, _RUN, today)
 

@@ -28,6 +28,7 @@ BULK = (
     "/v1/carriers/{id}/tracking",
     "/v1/commission-rules",
     "/v1/supply/sourcing",
+    "/v1/supply/promotions",
 )
 
 

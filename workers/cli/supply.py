@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from workers.cli.options import AsJson, running_api
-from workers.cli.supply_data import policies, regions, schedules, sourcing, transfers
+from workers.cli.supply_data import policies, promotions, regions, schedules, sourcing, transfers
 from workers.cli.supply_simulate import simulate
 
 app = typer.Typer(no_args_is_help=True, help="Replenish: forecasts, transfers, purchases.")
 app.add_typer(policies, name="policy")
 app.add_typer(sourcing, name="sourcing")
+app.add_typer(promotions, name="promotions")
 app.add_typer(regions, name="region")
 app.add_typer(schedules, name="schedule")
 app.add_typer(transfers, name="transfer")

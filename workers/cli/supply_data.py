@@ -9,6 +9,7 @@ from workers.cli.options import AsJson, running_api
 
 policies = typer.Typer(no_args_is_help=True, help="How series are replenished; versioned.")
 sourcing = typer.Typer(no_args_is_help=True, help="Which supplier supplies what to where.")
+promotions = typer.Typer(no_args_is_help=True, help="What will be sold with a discount, where and when.")
 regions = typer.Typer(no_args_is_help=True, help="What is replenished together.")
 schedules = typer.Typer(no_args_is_help=True, help="When regions are replenished.")
 transfers = typer.Typer(no_args_is_help=True, help="Goods on their way between locations.")
@@ -74,6 +75,33 @@ def load_sourcing(file: File) -> None:
     from workers.cli.files import load_file
 
     raise typer.Exit(load_file(running_api(), file, "sourcing", "supply"))
+
+
+@promotions.command("list")
+def list_promotions(
+    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Only those that hold on this day.")] = None,
+    sku: Sku = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is planned, and what was."""
+    from workers.cli.console import out, print_json
+    from workers.cli.supply_tables import promotions_table
+
+    page = running_api().get("v1", "supply", "promotions", day=day, sku=sku, limit=500)
+    if as_json:
+        print_json(page)
+        return
+    out.print(promotions_table(page["promotions"]))
+    if page["next"]:
+        out.print("There are more; narrow the list down.")
+
+
+@promotions.command("load")
+def load_promotions(file: File) -> None:
+    """Out of a file: {"promotions": [...]}, a list, or one JSON object a line. The same id again replaces it."""
+    from workers.cli.files import load_file
+
+    raise typer.Exit(load_file(running_api(), file, "promotions", "supply"))
 
 
 @regions.command("list")

@@ -3,6 +3,7 @@
 Days that nobody has counted yet are counted, as a run does; nothing else is written.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,7 @@ async def replayed(mongo: Any, name: str, days: int, instead: list[Any], tell: A
             known.policies,
             known.sourcing[some],
             days,
+            known.planned(some),
             lambda day, number=number: tell(number * days + day, len(parts) * days),  # type: ignore[misc]
         )
         outcomes.append(outcome)
@@ -111,17 +113,36 @@ async def replayed(mongo: Any, name: str, days: int, instead: list[Any], tell: A
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """`sold`: of each series, what a promotion may name; `promotions`: every version of what was planned."""
+
     table: Any
     wanted: list[Any]
     sourcing: list[Any]
     policies: list[Any]
     left_out: int
+    sold: list[Any]
+    promotions: list[Any]
+
+    def planned(self, some: slice) -> Callable[[int], Any]:
+        """What was planned for some of the series, before a period, for those from it on."""
+        from activities.supply.promotions import Days, plans_of
+        from activities.supply.reckoning import AHEAD
+        from activities.supply.watching import start_of
+
+        def before(period: int) -> Any:
+            day = self.table.start + timedelta(days=period)
+            return plans_of(self.promotions, self.sold[some], Days(day, AHEAD, start_of(day)))
+
+        return before
 
 
 async def _read(mongo: Any, name: str, days: int, instead: list[Any]) -> _Known:
     from activities.supply.chunks import estimated, table_of, wanted_of
     from activities.supply.opening import series_of, unknown_region
+    from activities.supply.promotions import Days, plans_of, sold_of
+    from activities.supply.promotions import read as read_promotions
     from activities.supply.reading import find_region, read_articles, read_places, read_policies
+    from activities.supply.reckoning import AHEAD
     from activities.supply.sources import read_sources
     from activities.supply.watching import count_days, read_demand, today_of
     from contracts.refusals import Refusal
@@ -142,11 +163,15 @@ async def _read(mongo: Any, name: str, days: int, instead: list[Any]) -> _Known:
         detail = f"The region {name} has no history of {2 * days} days of anything that is supplied to it."
         remedy = "Ask for fewer days, let the region look further back, or enter who supplies it."
         raise Refusal("nothing_to_replay", detail, remedy=remedy, field="days", status=409)
-    parts = await read_demand(mongo, series, today - timedelta(days=region.history_days), today)
+    whole = Days(today - timedelta(days=region.history_days), region.history_days + AHEAD, now)
+    parts = await read_demand(mongo, series, whole.first, today)
+    promotions, sold = await read_promotions(mongo, whole), sold_of(series, places, articles)
     return _Known(
-        table=table_of(parts, articles, estimated(parts)),
+        table=table_of(parts, articles, estimated(parts), plans_of(promotions, sold, whole)),
         wanted=[wanted_of(key, places[key[0]], articles, supplies[key]) for key in series],
         sourcing=[supplies[key].sourcing for key in series],  # type: ignore[union-attr]
         policies=instead or await read_policies(mongo),
         left_out=len(keys) - len(series),
+        sold=sold,
+        promotions=promotions,
     )

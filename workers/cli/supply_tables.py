@@ -101,6 +101,18 @@ def sourcing_table(rows: Iterable[Row]) -> Table:
     return table
 
 
+def promotions_table(rows: Iterable[Row]) -> Table:
+    table = Table("promotion", "first day", "last day", "of", "for", *_right("strength"), "active")
+    for row in rows:
+        what = ", ".join([*row["skus"], *row["categories"]])
+        where = ", ".join([*row["locations"], *row["divisions"]]) or "everywhere"
+        name = f"{plain(row['promotion'])}@{row['version']}"
+        active = "yes" if row["active"] else "no"
+        days = (row["first_day"], row["last_day"])
+        table.add_row(name, *days, plain(what), plain(where), f"{row['strength']:.0%}", active)
+    return table
+
+
 def regions_table(rows: Iterable[Row]) -> Table:
     table = Table("region", "name", "divisions", "hubs", "cron")
     for row in rows:

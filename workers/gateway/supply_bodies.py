@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from contracts.base import Request
+from contracts.promotions import PromotionUpsert
 from contracts.replenishing import Approvals, Changes, RegionUpsert, Rejections, RunAsked
 from contracts.supply import SourcingUpsert, SupplyPolicy
 from contracts.transfers import Because, ReceiveTransfer, ShipTransfer
@@ -21,10 +22,17 @@ class SourcingBatch(Request):
     sourcing: list[SourcingUpsert] = Field(min_length=1, max_length=1000)
 
 
+class PromotionBatch(Request):
+    """Each row is looked at by itself; the good ones are written together."""
+
+    promotions: list[PromotionUpsert] = Field(min_length=1, max_length=1000)
+
+
 SUPPLY_BODIES: tuple[type[BaseModel], ...] = (
     RegionUpsert,
     SupplyPolicyDraft,
     SourcingBatch,
+    PromotionBatch,
     RunAsked,
     Approvals,
     Changes,

@@ -23,6 +23,18 @@ SOURCING: dict[str, Any] = {
         }
     ]
 }
+PROMOTIONS: dict[str, Any] = {
+    "promotions": [
+        {
+            "id": "double-12",
+            "first_day": "2026-12-10",
+            "last_day": "2026-12-12",
+            "skus": ["tea-250"],
+            "divisions": ["33"],
+            "strength": 0.8,
+        }
+    ]
+}
 POLICY: dict[str, Any] = {
     "id": "fresh",
     "categories": ["fresh"],
