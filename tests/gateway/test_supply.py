@@ -151,6 +151,61 @@ async def test_bad_master_data_is_refused_with_its_field(api: Api) -> None:
     assert "ids" in str(both.body)
 
 
+async def test_promotions_are_planned_changed_and_withdrawn(api: Api, mongo: Mongo) -> None:
+    sku, store, category = fresh("tea"), fresh("store"), fresh("cat")
+    await Network(mongo, milliseconds(mongo.clock.now())).open(store)
+    await api.put("/v1/skus", {"skus": [{"sku": sku, "category": category}]}, status=200)
+    plan = {"id": fresh("promo").lower(), "first_day": "2027-03-01", "last_day": "2027-03-03", "skus": [sku]}
+
+    async def put(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+        found = await api.put("/v1/supply/promotions", {"promotions": list(rows)}, status=200)
+        results: list[dict[str, Any]] = found.body["results"]
+        return results
+
+    async def listed(query: str) -> list[tuple[int, str, bool]]:
+        rows = (await api.get(f"/v1/supply/promotions?sku={sku}{query}", status=200)).body["promotions"]
+        return [(one["version"], one["last_day"], one["active"]) for one in rows]
+
+    changed = {**plan, "last_day": "2027-03-02", "locations": [store], "divisions": ["33"], "categories": [category]}
+    said = [(await put(one))[0]["outcome"] for one in (plan, plan, changed)]
+    assert said == ["created", "unchanged", "updated"]
+    assert await listed("") == [(2, "2027-03-02", True)]
+    assert await listed("&day=2027-03-02") == [(2, "2027-03-02", True)] and await listed("&day=2027-03-03") == []
+    assert (await put({**changed, "active": False}))[0]["outcome"] == "updated"
+    assert await listed("") == [(3, "2027-03-02", False)] and await listed("&day=2027-03-02") == []
+    kept = [row async for row in mongo.promotions.find({"promotion": plan["id"]}).sort("version", 1)]
+    assert [row["replaced_at"] for row in kept] == [kept[1]["at"], kept[2]["at"], None]
+
+    await put(*({**plan, "id": f"{plan['id']}-{number}"} for number in range(3)))
+    page = (await api.get(f"/v1/supply/promotions?sku={sku}&limit=2", status=200)).body
+    rest = (await api.get(f"/v1/supply/promotions?sku={sku}&limit=2&cursor={page['next']}", status=200)).body
+    ids = [one["promotion"] for one in (*page["promotions"], *rest["promotions"])]
+    assert ids == [plan["id"], *(f"{plan['id']}-{number}" for number in range(3))] and rest["next"] is None
+
+
+async def test_promotions_of_what_does_not_exist_are_refused_one_by_one(api: Api, mongo: Mongo) -> None:
+    sku = fresh("tea")
+    await api.put("/v1/skus", {"skus": [{"sku": sku}]}, status=200)
+    name = fresh("promo").lower()
+    good = {"id": name, "first_day": "2027-03-01", "last_day": "2027-03-01", "skus": [sku]}
+    bad: list[tuple[dict[str, Any], str, str]] = [
+        ({"skus": [sku, "nothing-such"]}, "unknown_sku", "skus.1"),
+        ({"categories": ["no such kind"]}, "unknown_category", "categories.0"),
+        ({"locations": ["nowhere"]}, "unknown_location", "locations.0"),
+        ({"divisions": ["33", "99"]}, "division_unknown", "divisions.1"),
+        ({"strength": 1.5}, "too_large", "strength"),
+        ({"last_day": "2027-02-28"}, "invalid", ""),
+        ({"id": f"{name}-good"}, "listed_twice", "id"),
+    ]
+    rows = [{**good, "id": f"{name}-{number}", **fields} for number, (fields, _, _) in enumerate(bad)]
+    done = await api.put("/v1/supply/promotions", {"promotions": [{**good, "id": f"{name}-good"}, *rows]}, status=200)
+    assert (done.body["accepted"], done.body["refused"]) == (1, len(bad))
+    problems = [one["problem"] for one in done.body["results"][1:]]
+    assert [(one["code"], one["field"]) for one in problems] == [(code, field) for _, code, field in bad]
+    assert all(one["remedy"] for one in problems)
+    assert await mongo.promotions.count_documents({"promotion": {"$regex": f"^{name}"}}) == 1
+
+
 async def test_policies_are_versions_and_do_not_overlap(api: Api) -> None:
     category = fresh("cat")
     draft = {"id": fresh("policy").lower(), "categories": [category], "service": {"kind": "fill", "value": 0.9}}
@@ -167,4 +222,7 @@ async def test_policies_are_versions_and_do_not_overlap(api: Api) -> None:
 async def test_deciding_needs_its_scope(api: Api, mongo: Mongo) -> None:
     reader = api.with_key(await create_key(mongo, "reader", [Scope.SUPPLY_READ]))
     assert (await reader.get("/v1/supply/runs")).status == 200
+    assert (await reader.get("/v1/supply/promotions")).status == 200
+    row = {"id": "p", "first_day": "2027-03-01", "last_day": "2027-03-01", "skus": ["tea"]}
+    assert (await reader.put("/v1/supply/promotions", {"promotions": [row]}, status=403)).status == 403
     assert (await reader.post("/v1/supply/approvals", {"ids": ["x"]}, status=403)).status == 403

@@ -15,9 +15,11 @@ from temporalio.testing import WorkflowEnvironment
 from activities.supply.closing import close_run, still_running
 from activities.supply.deciding import By, decide, decide_where
 from activities.supply.explaining import told
+from activities.supply.promotions import keep
 from activities.supply.proposing import propose_purchases, propose_transfers
 from contracts.base import milliseconds
 from contracts.buying import TASK_QUEUE as BUYING_QUEUE
+from contracts.promotions import PromotionUpsert
 from contracts.refusals import Refusal
 from contracts.replenishing import (
     ORDERING_WORKFLOW,
@@ -269,6 +271,26 @@ async def test_each_quantity_explains_itself_in_two_languages(desk: Desk) -> Non
     assert "9 on hand" in found.steps[3].words.en and "在库 9" in found.steps[3].words.zh
     with pytest.raises(Refusal, match="unknown_proposal"):
         await told(desk.mongo, "none")
+
+
+async def test_planned_promotions_are_named_where_they_lie_within_the_days(desk: Desk) -> None:
+    await short_and_full(desk)
+    today, now = desk.network.today, desk.network.now
+    days = {"first_day": today + timedelta(days=2), "last_day": today + timedelta(days=4), "skus": ["cup"]}
+    near = PromotionUpsert.model_validate({"id": "near", "locations": ["short"], "strength": 0.8, **days})
+    far = {**days, "first_day": today + timedelta(days=90), "last_day": today + timedelta(days=91)}
+    late = PromotionUpsert.model_validate({"id": "late", **far})
+    before = now - timedelta(minutes=1)
+    assert await keep(desk.mongo, [near, late], before) == {"near": "created", "late": "created"}
+    unknown = PromotionUpsert.model_validate({"id": "unknown", **days})
+    await keep(desk.mongo, [unknown], now + timedelta(days=1))  # After the run began.
+    found = await desk.proposals(await desk.run())
+    why = found["purchase", "short", "cup"].explanation
+    assert [(one.promotion, one.version, one.strength) for one in why.promotions] == [("near", 1, 0.8)]
+    assert found["purchase", "full", "cup"].explanation.promotions == []
+    step = (await told(desk.mongo, found["purchase", "short", "cup"].id)).steps[1]
+    assert step.name == "promotions" and f"near ({days['first_day']}–{days['last_day']}, 80%)" in step.words.en
+    assert f"{why.model} does not count with what is planned" in step.words.en and "不计入计划促销" in step.words.zh
 
 
 async def test_what_a_supplier_has_too_little_of_is_shared(desk: Desk) -> None:
