@@ -43,10 +43,11 @@ class Days:
         the day before the one on which another took its place. Empty where there is none."""
         if promotion.at > self.as_of or not promotion.active:
             return slice(0, 0)
-        begin, end = max(promotion.first_day, day_of(promotion.at)), promotion.last_day + timedelta(days=1)
+        begin = (max(promotion.first_day, day_of(promotion.at)) - self.first).days
+        end = (promotion.last_day - self.first).days + 1
         if promotion.replaced_at is not None and promotion.replaced_at <= self.as_of:
-            end = min(end, day_of(promotion.replaced_at))
-        place = [min(max(0, (day - self.first).days), self.count) for day in (begin, end)]
+            end = min(end, (day_of(promotion.replaced_at) - self.first).days)
+        place = [min(max(0, day), self.count) for day in (begin, end)]
         return slice(place[0], max(place))
 
 

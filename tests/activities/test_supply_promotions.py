@@ -43,7 +43,8 @@ def planned(first: int = 2, last: int = 4, **fields: Any) -> Promotion:
     """Days are counted from today; written down a week before, unless said otherwise."""
     known = {"id": "p@1", "promotion": "p", "version": 1, "at": AS_OF - timedelta(days=7)}
     what = {} if "categories" in fields else {"skus": ["tea"]}
-    return Promotion.model_validate({**known, "first_day": day(first), "last_day": day(last), **what, **fields})
+    days = {"first_day": day(first), "last_day": day(last)}
+    return Promotion.model_validate({**known, **days, **what, **fields})
 
 
 def days_of(plans: Any, row: int = 0) -> list[int]:
@@ -79,6 +80,8 @@ def test_what_reaches_beyond_the_days_is_cut_and_the_strongest_counts() -> None:
     plans = plans_of(both, [TEA], AHEAD_DAYS)
     assert plans[0].tolist() == [0.3, 0.3, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6]
     assert not plans_of([planned(-9, -1), planned(10, 12)], [TEA], AHEAD_DAYS).any()
+    last = planned(first_day=date.max, last_day=date.max)
+    assert not plans_of([last], [TEA], AHEAD_DAYS).any()
 
 
 def test_nobody_knows_of_it_before_it_is_written_down() -> None:
@@ -191,6 +194,7 @@ def test_days_that_are_over_tell_what_was_sold_and_else_what_was_planned() -> No
     assert table.plans.shape == (1, 3 + AHEAD, 1) and whole[0, 0] == 0.9
 
 
+@pytest.mark.timeout(300)  # A forecast is learned, twice.
 def test_what_is_planned_raises_what_is_expected_where_it_did_so_before() -> None:
     """A promotion of three days brings three times the demand, at other times for each series."""
     rng = np.random.default_rng(5)

@@ -81,7 +81,12 @@ async def test_a_region_is_replenished_at_the_terminal(
     assert region in await tongqu("schedule", "list")
     source = {"supplier": supplier, "price": 2_000, "multiple": 6, "minimum": 12, "lead_days": 5}
     await tongqu("sourcing", "load", file("sourcing", [{**source, "sku": f"{sku}-{name}"} for sku in ("tea", "cup")]))
-    fair = {"id": f"fair-{name}", "first_day": "2027-03-01", "last_day": "2027-03-03", "skus": [f"cup-{name}"]}
+    fair: dict[str, Any] = {
+        "id": f"fair-{name}",
+        "first_day": "2027-03-01",
+        "last_day": "2027-03-03",
+        "skus": [f"cup-{name}"],
+    }
     assert "1 created" in await tongqu("promotions", "load", file("promotions", [fair]))
     assert "1 unchanged" in await tongqu("promotions", "load", file("promotions", {"promotions": [fair]}))
     shown = json.loads(await tongqu("promotions", "list", "--sku", f"cup-{name}", "--json"))["promotions"]

@@ -194,7 +194,10 @@ async def test_promotions_of_what_does_not_exist_are_refused_one_by_one(api: Api
         ({"locations": ["nowhere"]}, "unknown_location", "locations.0"),
         ({"divisions": ["33", "99"]}, "division_unknown", "divisions.1"),
         ({"strength": 1.5}, "too_large", "strength"),
-        ({"last_day": "2027-02-28"}, "invalid", ""),
+        ({"last_day": "2027-02-28"}, "too_early", "last_day"),
+        ({"last_day": "2072-03-01"}, "too_late", "last_day"),
+        ({"first_day": "1 March"}, "bad_format", "first_day"),
+        ({"skus": []}, "missing", "skus"),
         ({"id": f"{name}-good"}, "listed_twice", "id"),
     ]
     rows = [{**good, "id": f"{name}-{number}", **fields} for number, (fields, _, _) in enumerate(bad)]

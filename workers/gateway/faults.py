@@ -40,6 +40,8 @@ _CODES = {
     "literal_error": "not_allowed",
     "enum": "not_allowed",
     "finite_number": "not_finite",
+    "date_from_datetime_parsing": "bad_format",
+    "date_from_datetime_inexact": "bad_format",
 }
 _REMEDIES = {
     "missing": "Send this field.",
@@ -56,6 +58,9 @@ _REMEDIES = {
     "literal_error": "Send {expected}.",
     "enum": "Send {expected}.",
     "finite_number": "Send a finite number.",
+    "date_from_datetime_parsing": "Send a day such as 2026-03-31.",
+    "date_from_datetime_inexact": "Send a day such as 2026-03-31, without a time.",
+    "date_type": "Send a day such as 2026-03-31.",
     "int_from_float": "Send a whole number.",
     "int_parsing": "Send a whole number.",
     "int_parsing_size": "Send a smaller number.",
@@ -80,6 +85,9 @@ _RULES = {
     "valid_to is": ("valid_to", "not_after"),
     "category cannot": ("category", "not_allowed"),
     "per_parcel has": ("per_parcel", "not_allowed"),
+    "nothing is promoted": ("skus", "missing"),
+    "last_day lies before": ("last_day", "too_early"),
+    "it lasts more than": ("last_day", "too_late"),
 }
 """Rules over several fields, by words of their message: the field to change, and the code."""
 
