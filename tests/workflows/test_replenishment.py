@@ -293,6 +293,22 @@ async def test_planned_promotions_are_named_where_they_lie_within_the_days(desk:
     assert f"{why.model} does not count with what is planned" in step.words.en and "不计入计划促销" in step.words.zh
 
 
+async def test_a_hub_buys_with_the_promotions_of_the_stores_it_serves(desk: Desk) -> None:
+    network, today = desk.network, desk.network.today
+    await network.open("hub", "a", "b")
+    await network.region(hubs=["hub"])
+    await network.supplier("tea", lead_days=3)
+    await network.stock({place: {"tea": 1} for place in ("hub", "a", "b")})
+    await network.sold({(store, "tea"): poisson(4, DAYS, seed) for seed, store in enumerate(("a", "b"))})
+    fields = {"first_day": today + timedelta(days=1), "last_day": today + timedelta(days=3), "skus": ["tea"]}
+    fair = PromotionUpsert.model_validate({"id": "fair", "locations": ["a"], **fields})
+    await keep(desk.mongo, [fair], network.now - timedelta(minutes=1))
+    run = await desk.run()
+    rows = {row["location"]: row["promotions"] async for row in desk.mongo.forecasts.find({"run": run})}
+    named = {place: [one["promotion"] for one in found] for place, found in rows.items()}
+    assert named["@east"] == named["a"] == ["fair"] and named["b"] == []
+
+
 async def test_what_a_supplier_has_too_little_of_is_shared(desk: Desk) -> None:
     """Both stores want cups; the supplier reports fewer than that, and what was ordered since is gone from it."""
     await short_and_full(desk)
