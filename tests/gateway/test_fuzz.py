@@ -69,6 +69,7 @@ ENDLESS = "/v1/partner/events/stream"
 schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi()).exclude(path=ENDLESS)
 
 
+@pytest.mark.timeout(240)
 @schema.parametrize()
 @settings(
     max_examples=_EXAMPLES,
