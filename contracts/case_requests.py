@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.applications import Language
 from contracts.base import Request
+from contracts.bot import Intent
 from contracts.caseclock import Priority
 from contracts.divisions import DivisionCode
 from contracts.ids import OrderId, Sku
@@ -20,19 +21,7 @@ Words = Annotated[PersonalText, StringConstraints(min_length=1, max_length=4000,
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
 
 CaseKind = Literal[
-    "order_status",
-    "delivery_eta",
-    "cancel_order",
-    "change_address",
-    "return_request",
-    "refund_status",
-    "price_protection",
-    "invoice",
-    "nearest_outlet",
-    "opening_hours",
-    "complaint",
-    "talk_to_human",
-    "other",
+    Intent,
     "late_predicted",
     "late_missed",
     "order_refused",

@@ -13,7 +13,7 @@ LEASE_S = 6.0
 """How long a relay that says nothing keeps the others waiting."""
 
 LEASE = "relay"
-_NEVER = datetime.fromtimestamp(0, UTC)
+NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class LeaseLost(Exception):
@@ -40,10 +40,10 @@ class Lease:
     @classmethod
     async def take(cls, mongo: Mongo, owner: str, seconds: float = LEASE_S) -> "Lease | None":
         """None while another one holds it. A relay may take over from itself after an error."""
-        fresh = {"token": 0, "published": 0, "turn": 0, "folded": 0, "owner": None, "expires_at": _NEVER}
+        fresh = {"token": 0, "published": 0, "turn": 0, "folded": 0, "owner": None, "expires_at": NEVER}
         await mongo.leases.update_one({"_id": LEASE}, {"$setOnInsert": fresh}, upsert=True)
         free = {"$or": [{"owner": owner}, {"$expr": {"$lte": ["$expires_at", "$$NOW"]}}]}
-        taken = {"owner": owner, "token": {"$add": ["$token", 1]}, "expires_at": _from_now(seconds)}
+        taken = {"owner": owner, "token": {"$add": ["$token", 1]}, "expires_at": from_now(seconds)}
         row = await mongo.leases.find_one_and_update(
             {"_id": LEASE, **free}, [{"$set": taken}], return_document=ReturnDocument.AFTER
         )
@@ -59,7 +59,7 @@ class Lease:
     async def renew(self, session: Session | None = None, **changes: int) -> None:
         """Within a transaction this also fences it: it cannot commit beside a take-over. Raises LeaseLost."""
         began = time.monotonic()
-        changed = {**changes, "expires_at": _from_now(self._seconds), "published": self.published}
+        changed = {**changes, "expires_at": from_now(self._seconds), "published": self.published}
         renewed = await self._mongo.leases.update_one(self._mine, [{"$set": changed}], session=session)
         if not renewed.matched_count:
             raise LeaseLost
@@ -67,7 +67,7 @@ class Lease:
 
     async def give_back(self) -> None:
         """Let another relay take over at once."""
-        changes = {"expires_at": _NEVER, "owner": None, "published": self.published}
+        changes = {"expires_at": NEVER, "owner": None, "published": self.published}
         await self._mongo.leases.update_one(self._mine, {"$set": changes})
 
     @property
@@ -75,5 +75,6 @@ class Lease:
         return {"_id": LEASE, "token": self.token}
 
 
-def _from_now(seconds: float) -> dict[str, Any]:
+def from_now(seconds: float) -> dict[str, Any]:
+    """By the database's clock, for an update by pipeline."""
     return {"$add": ["$$NOW", int(seconds * 1000)]}

@@ -4,15 +4,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
+from infra.lease import NEVER, from_now
 from infra.mongo import Mongo
 
 TURN_S = 3.0
 """After so long the turn of a process that has died is another's."""
 _FIRST_POLL_S = 0.005
 _POLL_AT_MOST_S = 0.04
-_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class Turns:
@@ -34,7 +33,7 @@ class Turns:
     async def mine(self) -> AsyncIterator[None]:
         """Wait for the turn, have it, give it on."""
         if not self._noted:
-            note = {"owner": None, "expires_at": _NEVER}
+            note = {"owner": None, "expires_at": NEVER}
             await self._leases.update_one({"_id": self._what}, {"$setOnInsert": note}, upsert=True)
             self._noted = True
         pause = _FIRST_POLL_S
@@ -44,10 +43,10 @@ class Turns:
         try:
             yield
         finally:
-            await self._leases.update_one({"_id": self._what, "owner": self._me}, {"$set": {"expires_at": _NEVER}})
+            await self._leases.update_one({"_id": self._what, "owner": self._me}, {"$set": {"expires_at": NEVER}})
 
     async def _taken(self) -> bool:
         free = {"_id": self._what, "$expr": {"$lte": ["$expires_at", "$$NOW"]}}
-        until = {"$add": ["$$NOW", int(self._seconds * 1000)]}
-        taken = await self._leases.update_one(free, [{"$set": {"owner": self._me, "expires_at": until}}])
+        mine = {"owner": self._me, "expires_at": from_now(self._seconds)}
+        taken = await self._leases.update_one(free, [{"$set": mine}])
         return bool(taken.matched_count)

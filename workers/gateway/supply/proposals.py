@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, TypeAdapter
 
-from activities.supply.deciding import By, Decided, decide, decide_where
+from activities.supply.deciding import By, Decided, Decision, decide, decide_where
 from activities.supply.explaining import Told, told
 from contracts.refusals import Refusal
 from contracts.replenishing import (
@@ -143,11 +143,7 @@ def _approves(caller: Caller) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_APPROVALS, body)
         by = By(caller.name, request_id, gateway.mongo.clock.now(), asked.reason)
-        if asked.where is not None:
-            done = await decide_where(gateway.mongo, asked.where, "approved", by)
-        else:
-            done = await decide(gateway.mongo, asked.ids or [], "approved", by)
-        return await _order(gateway, by, done)
+        return await _order(gateway, by, await _decided(gateway, asked, "approved", by))
 
     return work
 
@@ -184,13 +180,15 @@ def _rejects(caller: Caller) -> Work:
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_REJECTIONS, body)
         by = By(caller.name, request_id, gateway.mongo.clock.now(), asked.reason)
-        if asked.where is not None:
-            done = await decide_where(gateway.mongo, asked.where, "rejected", by)
-        else:
-            done = await decide(gateway.mongo, asked.ids or [], "rejected", by)
-        return answer(_view(by, done, None))
+        return answer(_view(by, await _decided(gateway, asked, "rejected", by), None))
 
     return work
+
+
+async def _decided(gateway: Gateway, asked: Approvals | Rejections, state: Decision, by: By) -> Decided:
+    if asked.where is not None:
+        return await decide_where(gateway.mongo, asked.where, state, by)
+    return await decide(gateway.mongo, asked.ids or [], state, by)
 
 
 async def _order(gateway: Gateway, by: By, done: Decided) -> Answer:
