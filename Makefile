@@ -82,7 +82,7 @@ check: setup
 
 test: lint
 	@echo '== tests on real servers (pytest)'
-	@$(BIN)/pytest -q -n 3 --dist worksteal
+	@timeout --signal=INT --kill-after=60 75m $(BIN)/pytest -q -n 3 --dist worksteal
 
 lint: style types imports
 

@@ -2,17 +2,25 @@
 
 Each test process has servers of its own: they start in about a second, and names of streams are global on a
 server. A server that cannot be started fails the tests that need it.
+
+A run that is cut off still tells: failures and slow tests are written as they happen, and a test that hangs (its
+fixtures included) ends its process, with every stack, instead of holding up all others.
 """
 
+import asyncio
 import base64
+import faulthandler
 import json
 import os
 import secrets
+import threading
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
 import aiohttp
 import pytest
@@ -28,6 +36,58 @@ from infra.temporal import DATA_CONVERTER
 
 _CACHE_GB = 0.5
 _START_S = 30.0
+_SLOW_S = 60.0
+_SHOWN = 2_000
+_HANGS_S = 1_000.0  # Above every limit that a test sets for itself.
+
+
+_STDERR = pytest.StashKey[TextIO]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_STDERR] = os.fdopen(os.dup(2), "w")  # While nothing is captured.
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_AsItHappens(config), "as it happens")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    watch = threading.Timer(_HANGS_S, _end_process, [item.nodeid, item.config.stash[_STDERR]])
+    watch.daemon = True
+    watch.start()
+    try:
+        return (yield)
+    finally:
+        watch.cancel()
+
+
+def _end_process(nodeid: str, out: TextIO) -> None:
+    """What waits is in the stacks of the tasks, not of the threads."""
+    print(f"\n{nodeid} has not ended after {_HANGS_S:.0f} s; its process ends", file=out, flush=True)
+    faulthandler.dump_traceback(file=out)
+    for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined]  # all_tasks() knows one loop only.
+        task.print_stack(file=out)
+    out.flush()
+    os._exit(1)
+
+
+class _AsItHappens:
+    """Writes at once what pytest tells at the end: what failed and why, and what was slow."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._began = time.monotonic()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.failed and report.duration < _SLOW_S:
+            return
+        terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        at = f"{(time.monotonic() - self._began) / 60:5.1f} min"
+        what = f"{report.outcome} {report.nodeid} ({report.when}, {report.duration:.0f} s)"
+        terminal.ensure_newline()
+        terminal.write_line(f"{at}  {what}")
+        if report.failed:
+            terminal.write_line(report.longreprtext[-_SHOWN:])
 
 
 @pytest.fixture(scope="session")
