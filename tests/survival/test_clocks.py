@@ -14,7 +14,7 @@ from tests.support import eventually
 from tests.survival.clocks import Clocks
 from tests.survival.town import QUICK, Town, town
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 """Many processes; a machine that has more to do takes its time."""
 
 OURS = ("gateway", "events", "fulfilment", "relay")

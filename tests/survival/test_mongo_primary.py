@@ -9,7 +9,7 @@ from infra.embedded import MongoSet
 from infra.settings import Settings
 from tests.survival.town import Town, town
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 """Many processes; a machine that has more to do takes its time."""
 
 
