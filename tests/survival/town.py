@@ -21,6 +21,8 @@ from workers.demo import store_agents
 from workers.shop import Shop
 from workers.system import System
 
+WORKERS = ("fulfilment", "events", "relay", "gateway")
+"""What carries orders. A system starts sooner without the others."""
 STORES = ("store-near", "store-far")
 SKU = "tea"
 QUICK: dict[str, Any] = {
@@ -171,7 +173,7 @@ async def town(
 ) -> AsyncIterator[Town]:
     """`stores` is the behaviour of examples/store_agent.py."""
     chosen = {"mongo_cache_gb": 0.25, "bell_progress_ms": 200, "carrier_day_s": 2, **settings}
-    async with System(EnvironmentSettings(data_dir=data_dir, **chosen), data_dir) as system:
+    async with System(EnvironmentSettings(data_dir=data_dir, **chosen), data_dir, workers=WORKERS) as system:
         mongo = Mongo(system.settings.require("mongo_url"), system.settings.mongo_database)
         key = system.settings.require("operator_key")
         async with Shop(system.settings.require("gateway_url"), key) as shop, store_agents(system, dict(stores)):
