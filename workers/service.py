@@ -27,10 +27,10 @@ from infra.runtime import prepare
 from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
-from workers.fulfilment import versioned
 from workers.servicing.recounting import Recounting
 from workers.servicing.ringing import Ringing
 from workers.servicing.watching import Watching
+from workers.versioned import versioned
 from workflows import SERVICE_WORKFLOWS
 
 log = logging.getLogger(__name__)
