@@ -26,7 +26,7 @@ from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workers.partners import partner_activities, partner_worker
 from workers.versioned import versioned
-from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
+from workflows.catalogue import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 _HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
 """Otherwise the client sends them four fifths of the timeout apart, and one that is late counts as a death."""

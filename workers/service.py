@@ -31,7 +31,7 @@ from workers.servicing.recounting import Recounting
 from workers.servicing.ringing import Ringing
 from workers.servicing.watching import Watching
 from workers.versioned import versioned
-from workflows import SERVICE_WORKFLOWS
+from workflows.catalogue import SERVICE_WORKFLOWS
 
 log = logging.getLogger(__name__)
 CACHED = 2000
