@@ -1,7 +1,10 @@
 """Every index, declared once and made by provisioning."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
+
+from pymongo import IndexModel
 
 from contracts.returns import OPEN
 from infra.mongo import Mongo, OperationFailure
@@ -21,7 +24,8 @@ TEXT = {"$gte": ""}
 MOMENT = {"$lt": datetime(9999, 1, 1, tzinfo=UTC)}
 """Any text, and any moment; null and what is missing are neither. Said as a comparison, because with `$type` the index
 is used by no query that does not say `$type` too: MongoDB does not conclude that what equals a text is one."""
-INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
+_Indexes = list[tuple[_Keys, dict[str, Any]]]
+INDEXES: dict[str, _Indexes] = {
     "orders": [
         ([("placed_at", 1)], {"partialFilterExpression": {"batch": None}, "name": "unclaimed"}),
         ([("batch", 1), ("due", 1)], {}),
@@ -218,9 +222,17 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
 
 async def make_indexes(mongo: Mongo) -> None:
     """Make all indexes and the counters they lean on. Safe to run again."""
-    for collection, indexes in INDEXES.items():
-        for keys, options in indexes:
-            await _make(mongo, collection, keys, options)
+
+    async def of(collection: str, indexes: _Indexes) -> None:
+        try:
+            await mongo.db[collection].create_indexes([IndexModel(keys, **options) for keys, options in indexes])
+        except OperationFailure as error:
+            if error.code not in _OTHERWISE:
+                raise
+            for keys, options in indexes:
+                await _make(mongo, collection, keys, options)
+
+    await asyncio.gather(*(of(collection, indexes) for collection, indexes in INDEXES.items()))
     for name in ("stock", "network"):
         await mongo.counters.update_one({"_id": name}, {"$setOnInsert": {"version": 0}}, upsert=True)
 

@@ -21,7 +21,7 @@ from infra.temporal import strict_sandbox
 from tests.continuing import histories, steps, steps_after_it_was_suggested, suggesting_early
 from tests.support import eventually
 from tests.workflows.world import World
-from workflows import SUPPLY_WORKFLOWS, WORKFLOWS
+from workflows.catalogue import SUPPLY_WORKFLOWS, WORKFLOWS
 
 
 async def test_a_batch_with_a_long_history_goes_on_as_a_new_run(

@@ -10,10 +10,10 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-import workflows
 from infra.temporal import DATA_CONVERTER, strict_sandbox
+from workflows import catalogue
 
-ALL = [one for one in vars(workflows).values() if hasattr(one, "__temporal_workflow_definition")]
+ALL = [one for one in vars(catalogue).values() if hasattr(one, "__temporal_workflow_definition")]
 """Every type of workflow there is, so that a new one is missed below."""
 HISTORIES = Path(__file__).parent / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
@@ -32,5 +32,5 @@ def test_every_workflow_has_recorded_histories() -> None:
 
 
 def test_every_workflow_is_carried_by_a_worker() -> None:
-    listed = [one for name, group in vars(workflows).items() if name.endswith("WORKFLOWS") for one in group]
+    listed = [one for name, group in vars(catalogue).items() if name.endswith("WORKFLOWS") for one in group]
     assert set(listed) == set(ALL)
