@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from activities.service.opening import record_of
-from contracts.cases import CaseRecord, Opening
+from activities.service.opening import open_case, record_of
+from contracts.cases import CaseRecord, Opening, new_case_id
 from infra.mongo import Mongo
 from tests.gateway.running import Api, fresh
 from tests.infra.test_indexes import planned
@@ -139,5 +139,7 @@ async def test_a_customer_with_a_thousand_cases(api: Api, mongo: Mongo, customer
     for query in queries:
         stages = await planned(mongo, "cases", query, sort={"opened_at": -1})
         assert "IXSCAN" in stages and "SORT" not in stages, stages
-    opened = await api.post("/v1/cases", {"kind": "complaint", "customer": customer, "region": "330106"}, status=201)
-    assert opened.body["kind"] == "repeat_complaint"
+    asked = Opening(kind="complaint", customer=customer, region="330106")
+    opened = await open_case(api.gateway.cases, new_case_id(), asked, "app", mongo.clock.now())
+    one_more = await api.get(f"/v1/cases/{opened.case}", status=200)
+    assert one_more.body["kind"] == "repeat_complaint"
