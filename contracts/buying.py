@@ -9,6 +9,7 @@ from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
 from contracts.money import AMOUNT_MAX, Amount, Currency
 from contracts.partnership import PartnerId
+from contracts.personal import Remark
 from contracts.supply import ApprovalLimit
 from contracts.workdays import Day
 
@@ -109,7 +110,7 @@ class PurchaseAsked(Request):
     location: LocationId
     currency: Currency = "CNY"
     lines: list[WantedLine] = Field(min_length=1, max_length=LINES_MAX)
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
     @model_validator(mode="after")
     def _once(self) -> "PurchaseAsked":
