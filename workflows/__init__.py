@@ -3,6 +3,7 @@
 from workflows.agreement import AgreementSigning
 from workflows.buying import PurchaseOrder
 from workflows.case import ServiceCase
+from workflows.dispute import ScoreDispute
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -13,7 +14,7 @@ from workflows.transfer import StockTransfer
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
-BUYING_WORKFLOWS = [PurchaseOrder]
+BUYING_WORKFLOWS = [PurchaseOrder, ScoreDispute]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
 SERVICE_WORKFLOWS = [ServiceCase]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]
