@@ -1,5 +1,7 @@
 """Who may approve up to what; no server."""
 
+from typing import Any
+
 import pytest
 
 from activities.buying.limits import limit_of
@@ -16,7 +18,7 @@ ZHAO = Approver(name="zhao", roles=["purchasing_lead"])
 NAMED = Approvers(approvers=[WANG, LI, ZHAO])
 
 
-def waiting(value: int, **changes: object) -> PurchaseOrder:
+def waiting(value: int, **changes: Any) -> PurchaseOrder:
     """An order of this value, in minor units, that waits for approval."""
     order = purchase(line(units=value // 1_000), **changes)
     begin(order, MONDAY)
@@ -24,7 +26,7 @@ def waiting(value: int, **changes: object) -> PurchaseOrder:
     return order
 
 
-def refused(order: PurchaseOrder, by: str, approvers: Approvers = NAMED, **command: object) -> Refusal:
+def refused(order: PurchaseOrder, by: str, approvers: Approvers = NAMED, **command: Any) -> Refusal:
     before = order.model_copy(deep=True)
     with pytest.raises(Refusal) as caught:
         done(order, by=by, approvers=approvers, **command or {"approve": {}})

@@ -105,7 +105,7 @@ async def test_the_temporal_ui_tells_whom_it_waits_for_and_until_when(buying: Pu
 
     summary = await eventually(shown, timeout=60)
     dispute = await kept(buying.mongo, name)
-    assert dispute.turn is not None
+    assert summary is not None and dispute.turn is not None
     assert f"an answer by buyer; looked at again at {dispute.turn.due:%Y-%m-%d %H:%M} UTC" in summary
 
 
@@ -172,7 +172,7 @@ async def test_what_was_due_while_nobody_carried_it_is_done_at_once(buying: Purc
         return dispute if dispute.turn is not None and dispute.turn.role == "purchasing_lead" else None
 
     dispute = await eventually(escalated, timeout=60)
-    assert dispute.started and dispute.turn is not None
+    assert dispute is not None and dispute.started
     assert await told(buying, "sup-a") == [("open", None, None, 0, 0), ("open", None, None, 0, 1)]
     standing = await process.query("standing", result_type=Standing)
     assert standing.next_at == dispute.next_at
@@ -191,4 +191,4 @@ async def test_one_of_before_gets_its_time_from_now_on(buying: Purchasing) -> No
         return dispute if dispute.turn is not None else None
 
     dispute = await eventually(in_turn, timeout=60)
-    assert dispute.turn is not None and dispute.turn.due > now + timedelta(days=7)
+    assert dispute is not None and dispute.turn is not None and dispute.turn.due > now + timedelta(days=7)
