@@ -15,10 +15,11 @@ AXIS ?=
 MINUTES ?= 60
 SEED ?= 1
 FAULTS ?= 200
+EXAMPLES ?= 100
 PACE ?= long
 
 .PHONY: help setup system demo up test lint style types imports bench-orders bench-growth bench-streams bench-ways \
-	soak bench-routing bench-applications bench-supply bench-cases bench-bot chaos check constraints clean
+	soak bench-routing bench-applications bench-supply bench-cases bench-bot fuzz chaos check constraints clean
 .NOTPARALLEL:
 
 help:
@@ -37,6 +38,7 @@ help:
 	@echo 'make bench-cases    100,000 open cases with timers; a day of 5,000 cases in skipped time; CASES=, DAY=, OUT=path'
 	@echo 'make bench-bot      how well the first level of service understands, and its cost; DATA=dir, OUT=path for JSON'
 	@echo 'make bench-supply   replenishment against classic policies, and whole runs; DATA=file of real demand, OUT=path'
+	@echo 'make fuzz           requests made from the OpenAPI document; EXAMPLES=100 for each route'
 	@echo 'make chaos          orders and money while everything is killed and cut off; SEED=, FAULTS=200, PACE=, OUT=path'
 	@echo 'make setup          only install into .venv'
 	@echo 'make clean          remove .venv, caches and .tongqu/ with all its data'
@@ -82,7 +84,7 @@ check: setup
 
 test: lint
 	@echo '== tests on real servers (pytest)'
-	@timeout --signal=INT --kill-after=60 75m $(BIN)/pytest -q -n 3 --dist worksteal
+	@timeout --signal=INT --kill-after=60 75m $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: style types imports
 
@@ -132,6 +134,9 @@ bench-supply: setup
 		$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[bench]' \
 			--constraint constraints.txt || echo 'That failed; they are left out.' >&2; }
 	@$(BIN)/python -m bench.supply $(if $(DATA),--data '$(DATA)') $(if $(OUT),--out '$(OUT)')
+
+fuzz: setup
+	@TONGQU_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n 2 tests/gateway/test_fuzz.py
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --faults $(FAULTS) --pace $(PACE) $(if $(OUT),--out '$(OUT)')

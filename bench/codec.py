@@ -23,7 +23,7 @@ from temporalio.worker import Replayer
 from infra.codec import SealingCodec
 from infra.keyring import Keyring, new_key
 from infra.temporal import DATA_CONVERTER, data_converter, sandbox
-from workflows import WORKFLOWS
+from workflows.catalogue import WORKFLOWS
 
 _HISTORIES = Path(__file__).parent.parent / "tests" / "workflows" / "histories"
 _SIZES = (100, 1_000, 10_000, 100_000)

@@ -1,6 +1,9 @@
 """Every index, declared once and made by provisioning."""
 
+import asyncio
 from typing import Any
+
+from pymongo import IndexModel
 
 from contracts.returns import OPEN
 from infra.mongo import Mongo
@@ -14,7 +17,8 @@ FORECASTS_KEPT_S = 60 * 86400
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
 _TEXT = {"$type": "string"}
-INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
+_Indexes = list[tuple[_Keys, dict[str, Any]]]
+INDEXES: dict[str, _Indexes] = {
     "orders": [
         ([("placed_at", 1)], {"partialFilterExpression": {"batch": None}, "name": "unclaimed"}),
         ([("batch", 1), ("due", 1)], {}),
@@ -215,8 +219,10 @@ INDEXES: dict[str, list[tuple[_Keys, dict[str, Any]]]] = {
 
 async def make_indexes(mongo: Mongo) -> None:
     """Make all indexes and the counters they lean on. Safe to run again."""
-    for collection, indexes in INDEXES.items():
-        for keys, options in indexes:
-            await mongo.db[collection].create_index(keys, **options)
+
+    async def of(collection: str, indexes: _Indexes) -> None:
+        await mongo.db[collection].create_indexes([IndexModel(keys, **options) for keys, options in indexes])
+
+    await asyncio.gather(*(of(collection, indexes) for collection, indexes in INDEXES.items()))
     for name in ("stock", "network"):
         await mongo.counters.update_one({"_id": name}, {"$setOnInsert": {"version": 0}}, upsert=True)

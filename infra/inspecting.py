@@ -18,6 +18,8 @@ import pikepdf
 from pikepdf import settings as qpdf
 from PIL import Image, UnidentifiedImageError
 
+from infra.filetypes import LENGTH, media_type_of
+
 MEMORY_BYTES = 1 << 30
 PIXELS_MAX = 64_000_000
 PAGES_MAX = 200
@@ -25,7 +27,6 @@ OBJECTS_MAX = 200_000
 STREAM_BYTES_MAX = 200 << 20
 UNPACKED_BYTES_MAX = 400 << 20
 NESTING_MAX = 100
-LENGTH = struct.Struct(">I")
 
 _UNREAD = ("expected end", "recover", "parse error")
 """In the library's warnings: it read nothing where a less strict reader may find an object and unpack it."""
@@ -58,15 +59,6 @@ class Bad(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-def media_type_of(content: bytes) -> str | None:
-    """By its first bytes; None for what is not taken in at all."""
-    if content.startswith(b"%PDF-"):
-        return "application/pdf"
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    return "image/jpeg" if content.startswith(b"\xff\xd8\xff") else None
 
 
 def inspected(content: bytes) -> dict[str, Any]:

@@ -21,6 +21,10 @@ REPLIES_WAITING_MAX = 2_000
 """Messages of one partner's stream that are not taken yet; more are refused."""
 STREAM_FULL = 10077
 """The server's code for a message that a limit keeps out of a stream."""
+_NO_STORE = 10049
+"""The server's code for storage that it could not make; it says so now and then while it loads an account."""
+_STORE_TRIES = 5
+_STORE_PAUSE_S = 0.2
 PARTNERS_MAX = 20_000
 """Consumers on EVENTS. Without a limit of its own, nats-server allows a stream 1,000."""
 AT_ONCE = 50
@@ -171,7 +175,7 @@ async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> Non
     try:
         found = (await js.stream_info(wanted.name)).config
     except NotFoundError:
-        found = (await js.add_stream(wanted)).config
+        found = await _made(js, wanted)
     if differences := _differences(found, wanted):
         try:
             await js.update_stream(found.evolve(**_declared(wanted)))
@@ -180,6 +184,18 @@ async def _provide_stream(js: JetStreamContext, wanted: api.StreamConfig) -> Non
         found = (await js.stream_info(wanted.name)).config
         if differences := _differences(found, wanted):
             raise Mismatch(f"stream {wanted.name}", differences)
+
+
+async def _made(js: JetStreamContext, wanted: api.StreamConfig) -> api.StreamConfig:
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            return (await js.add_stream(wanted)).config
+        except ServerError as error:
+            if error.err_code != _NO_STORE or tries == _STORE_TRIES:
+                raise
+        await asyncio.sleep(_STORE_PAUSE_S)
 
 
 async def _provide_consumer(js: JetStreamContext, stream: str, wanted: api.ConsumerConfig) -> None:

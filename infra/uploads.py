@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 import orjson
 
-from infra.inspecting import LENGTH, media_type_of
+from infra.filetypes import LENGTH, media_type_of
 
 MediaType = Literal["application/pdf", "image/png", "image/jpeg"]
 Why = Literal[

@@ -26,6 +26,8 @@ import aiohttp
 import pytest
 from pymongo import AsyncMongoClient
 from temporalio.testing import WorkflowEnvironment
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from infra.embedded import Addresses, embedded_servers
 from infra.embedded.ports import HOST, free_port
@@ -34,6 +36,20 @@ from infra.processes import Process
 from infra.settings import EnvironmentSettings, Settings
 from infra.temporal import DATA_CONVERTER
 
+_TOGETHER = ("tests/e2e/",)
+"""Folders whose files share what is dear to start: one process runs all of them."""
+_LONGEST = (
+    "tests/e2e/",
+    "tests/gateway/test_fuzz.py",
+    "tests/workers/test_cli.py",
+    "tests/chaos/test_everything_dies.py",
+    "tests/survival/",
+    "tests/bench/",
+    "tests/workers/",
+    "tests/workflows/",
+    "tests/delivery/",
+)
+"""Begun first, in this order, so that no process is left alone with them at the end."""
 _CACHE_GB = 0.5
 _START_S = 30.0
 _SLOW_S = 60.0
@@ -48,6 +64,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_STDERR] = os.fdopen(os.dup(2), "w")  # While nothing is captured.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_AsItHappens(config), "as it happens")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(_LONGEST) if item.nodeid.startswith(start)), len(_LONGEST))
+
+    items.sort(key=place)
+
+
+class _Together(LoadFileScheduling):  # type: ignore[misc]  # Of a package without types.
+    def _split_scope(self, nodeid: str) -> str:
+        return next((one for one in _TOGETHER if nodeid.startswith(one)), super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
+    return _Together(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ from contracts.fulfilment import BELL
 from contracts.purchasing import Buy
 from infra.mongo import Mongo
 from infra.temporal import sandbox
-from workflows import BUYING_WORKFLOWS
+from workflows.catalogue import BUYING_WORKFLOWS
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 200

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import orjson
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.carriers.booking import CarrierActivities
@@ -26,29 +25,13 @@ from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workers.partners import partner_activities, partner_worker
-from workflows import SETTLEMENT_WORKFLOWS, WORKFLOWS
+from workers.versioned import versioned
+from workflows.catalogue import SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 _HEARTBEATS_EVERY = timedelta(seconds=EVERY_S)
 """Otherwise the client sends them four fifths of the timeout apart, and one that is late counts as a death."""
 _OWN_TASKS_WITHIN = timedelta(seconds=5)
 """A batch whose worker is gone, with its workflow in memory, goes to another one after this."""
-
-
-def versioned(settings: Settings) -> WorkerDeploymentConfig | None:
-    """The version as which the workers of this process take tasks.
-
-    Workflows change to the next version with their next task: all of them may outlive several versions, and what they
-    have done under one must replay under the next. (A worker without a version is refused by the server when a
-    workflow's definition names a behaviour, so that the worker names it for all.)
-    """
-    if settings.worker_build is None:
-        return None
-    version = WorkerDeploymentVersion(settings.worker_deployment, settings.worker_build)
-    return WorkerDeploymentConfig(
-        version=version,
-        use_worker_versioning=True,
-        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-    )
 
 
 def settlement_worker(

@@ -28,7 +28,7 @@ from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.signatures import HttpSignaturePort
 from infra.temporal import sandbox
-from workflows import PARTNER_WORKFLOWS
+from workflows.catalogue import PARTNER_WORKFLOWS
 
 Activities = list[Callable[..., Any]]
 

@@ -27,11 +27,11 @@ from infra.runtime import prepare
 from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
-from workers.fulfilment import versioned
 from workers.servicing.recounting import Recounting
 from workers.servicing.ringing import Ringing
 from workers.servicing.watching import Watching
-from workflows import SERVICE_WORKFLOWS
+from workers.versioned import versioned
+from workflows.catalogue import SERVICE_WORKFLOWS
 
 log = logging.getLogger(__name__)
 CACHED = 2000

@@ -25,8 +25,8 @@ from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workers.buying import PurchaseStarter, buying_worker
-from workers.fulfilment import versioned
-from workflows import SUPPLY_WORKFLOWS
+from workers.versioned import versioned
+from workflows.catalogue import SUPPLY_WORKFLOWS
 
 _FORECASTERS = 2
 _CHUNKS_PER_PROCESS = 50

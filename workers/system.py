@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections import deque
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,7 @@ _OF_SERVICE = (
 """What customer service and its bot may do: what is asked of orders for customers, and cases."""
 _ENDS_MOST, _ENDS_WITHIN_S = 5, 300.0
 """What ends more often than that is not started again."""
+_STOPS_WITHIN_S = 15.0
 _READY_S = 180.0
 """A machine that has much else to do takes more than a minute only to load the programs."""
 _FOR_ENVIRONMENT = (
@@ -88,17 +90,25 @@ _FOR_ENVIRONMENT = (
 class System:
     """Everything that `tongqu up` runs. `settings` hold the addresses once it is entered.
 
-    `processes` are our own (WORKERS, and the sandboxes `payments`, `carriers`, `bank` and `signatures`), for tests
+    `processes` are our own (`workers`, and the sandboxes `payments`, `carriers`, `bank` and `signatures`), for tests
     that kill them.
     Raises what Servers raises, and ProcessFailed with the end of a log when a worker does not start.
     """
 
-    def __init__(self, settings: EnvironmentSettings, data_dir: Path, *, payment_options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: EnvironmentSettings,
+        data_dir: Path,
+        *,
+        workers: Collection[str] = WORKERS,
+        payment_options: tuple[str, ...] = (),
+    ) -> None:
         self.settings: Settings = settings
         self.data_dir = data_dir
         self.processes: dict[str, Process] = {}
         self._revived: dict[str, deque[float]] = {}
         self.servers = Servers(settings, data_dir)
+        self._workers = workers
         self._payment_options = payment_options
         self._stack = AsyncExitStack()
 
@@ -145,6 +155,7 @@ class System:
         service_key = await self._key("service.key", "service", _OF_SERVICE)
         self.settings = self.settings.model_copy(update={"service_key": service_key})
         await self._carrier_keys()
+        self._stack.push_async_callback(self._stop_processes)
         await self._start_processes(ports)
         if own_signatures:
             await self._start_signatures(ports[_SIGNATURES])
@@ -227,7 +238,6 @@ class System:
         )
         process.start()
         self.processes[_SIGNATURES] = process
-        self._stack.push_async_callback(process.stop, 15.0)
         await process.wait_ready(lambda: answers(f"{self.settings.signature_url}/healthz"), _READY_S)
 
     async def _start_processes(self, ports: Ports) -> None:
@@ -250,7 +260,7 @@ class System:
             ),
         }
         arguments["bank"] = ("--port", str(ports["bank"]), "--db", str(self.data_dir / "bank.sqlite"))
-        for name in (*_SANDBOXES, *WORKERS):
+        for name in (*_SANDBOXES, *self._workers):
             process = Process.of_module(
                 name,
                 _SANDBOXES.get(name, f"workers.{name}"),
@@ -260,7 +270,6 @@ class System:
             )
             process.start()
             self.processes[name] = process
-            self._stack.push_async_callback(process.stop, 15.0)
         # Ours, also where others than ours are asked for labels.
         carriers, bank = (f"http://{HOST}:{ports[name]}" for name in ("carriers", "bank"))
         await asyncio.gather(
@@ -271,6 +280,11 @@ class System:
         )
         if self.settings.worker_build is not None:
             await self._make_build_current(self.settings.worker_build)
+
+    async def _stop_processes(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for process in self.processes.values():
+                group.create_task(process.stop(_STOPS_WITHIN_S))
 
     async def _make_build_current(self, build: str) -> None:
         """The only workers there are take everything from now on, also what another version has begun."""

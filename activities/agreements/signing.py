@@ -17,9 +17,8 @@ from activities.agreements import envelope
 from activities.agreements.changing import NoAgreement, change
 from activities.agreements.drafting import NotReady, draft, sign_of
 from activities.agreements.templates import UnknownTemplate
-from activities.agreements.verifying import NoRoots, roots_of, verify
 from activities.heartbeat import heartbeats
-from contracts.agreement_record import Agreement, Party, Signer, standing_of
+from contracts.agreement_record import Agreement, Evidence, Party, Signer, standing_of
 from contracts.agreements import (
     ASKED,
     CARRY_OUT,
@@ -168,9 +167,7 @@ class AgreementActivities:
             return standing_of(agreement)
         async with heartbeats():
             pdf = await self._port.document(agreement.id)
-            roots = roots_of(await asyncio.to_thread(self._read_roots))
-            signers = agreement.signers
-            evidence = await asyncio.to_thread(verify, pdf, agreement.digest, agreement.size, signers, roots, step.now)
+            evidence = await asyncio.to_thread(self._look_over, pdf, agreement, step.now)
             await keep(self._mongo, pdf)
             return await self._write(step, lambda known: envelope.verified(known, evidence, step.now))
 
@@ -248,10 +245,15 @@ class AgreementActivities:
 
         return await self._write(step, work, (step.command.by, "cancelled_agreement"))
 
-    def _read_roots(self) -> bytes:
+    def _look_over(self, pdf: bytes, agreement: Agreement, now: datetime) -> Evidence:
+        """In a thread. Raises NoRoots."""
+        # Here and not above: what reads signatures takes a third of a second to load, and files are few.
+        from activities.agreements.verifying import NoRoots, roots_of, verify
+
         if self._roots is None or not self._roots.exists():
             raise NoRoots("no root certificates are known; set TONGQU_SIGNATURE_ROOTS to a PEM file")
-        return self._roots.read_bytes()
+        roots = roots_of(self._roots.read_bytes())
+        return verify(pdf, agreement.digest, agreement.size, agreement.signers, roots, now)
 
 
 def activities_of(agreements: AgreementActivities) -> list[Callable[..., Any]]:

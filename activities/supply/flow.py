@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
 
 ROUNDS = 6
 _ARCS_AT_ONCE = 4_000
@@ -207,6 +205,10 @@ def _parts(skus: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def _programme(arcs: _Arcs, chosen: NDArray[np.int64], cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """Variables: loads on arcs, then loads of tiers. For each node, what goes on its arcs is what its tiers give."""
+    # Takes half a second, which the gateway and a worker that has nothing to transfer need not wait for.
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_matrix
+
     ends = np.concatenate([arcs.give[chosen], arcs.take[chosen]])
     nodes, row_of_end = np.unique(ends, return_inverse=True)
     places = np.clip(np.searchsorted(nodes, arcs.tier_node), 0, len(nodes) - 1)

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pyvrp import Model
-from pyvrp.stop import MaxIterations, MultipleCriteria, NoImprovement
-
 from contracts.geo import haversine_km
 from contracts.money import share
 from contracts.replenishing import TransferTerms
@@ -85,6 +82,10 @@ def _search(at: tuple[float, float], loads: Sequence[Stop], terms: TransferTerms
 
     What is not carried costs more than any vehicle would.
     """
+    # Where there are rounds to reckon: who only reads them need not load it.
+    from pyvrp import Model
+    from pyvrp.stop import MaxIterations, MultipleCriteria, NoImprovement
+
     model = Model()
     points = [at, *((load.lat, load.lon) for load in loads)]
     spots = [model.add_location(point[1], point[0]) for point in points]

@@ -31,7 +31,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 async def test_what_it_had_written_is_free_again_in_seconds(mongo_url: str, database: str, tmp_path: Path) -> None:
     mongo = Mongo(mongo_url, database)
     await mongo.counters.insert_one({"_id": "stock", "version": 1})

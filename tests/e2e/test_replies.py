@@ -123,7 +123,7 @@ async def test_what_is_refused_is_quoted_short_and_printable(
     assert await mongo.outbox.count_documents({"_id": {"$regex": "[^!-~]"}}) == 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_answers_sent_while_the_event_worker_is_down_are_taken_when_it_is_back(
     system: System, places: Places, mongo: Mongo
 ) -> None:

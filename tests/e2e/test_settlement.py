@@ -76,7 +76,7 @@ async def stands(mongo: Mongo, statement: str, state: str) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_sale_of_which_a_part_came_back_is_settled_although_the_worker_is_killed(
     system: System, mongo: Mongo, shop: Shop, places: Places, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ async def _nothing_is_violated(system: System, mongo: Mongo) -> None:
     assert [finding for finding in report.findings if finding.violated] == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_orders_are_carried_from_placed_to_the_end_with_stores_that_refuse_and_stay_silent(
     system: System, mongo: Mongo, shop: Shop
 ) -> None:
@@ -64,7 +64,7 @@ async def test_orders_are_carried_from_placed_to_the_end_with_stores_that_refuse
     assert await mongo.orders.count_documents({"_id": {"$regex": "^whole-"}, "attempt": {"$gt": 1}}) > 0
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_killing_the_workers_in_the_middle_of_500_orders_loses_and_doubles_nothing(
     system: System, mongo: Mongo, shop: Shop
 ) -> None:

@@ -28,7 +28,7 @@ from tests.conftest import SignatureSandbox
 from tests.gateway.running import Api, running
 from tests.signing import Office, Signers, application
 from workers.gateway.applicants import new_application_id, new_token
-from workflows import AGREEMENT_WORKFLOWS
+from workflows.catalogue import AGREEMENT_WORKFLOWS
 
 
 @pytest.fixture

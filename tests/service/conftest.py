@@ -19,7 +19,7 @@ from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
 from tests.service.world import Floor
-from workflows import SERVICE_WORKFLOWS
+from workflows.catalogue import SERVICE_WORKFLOWS
 
 
 @pytest.fixture

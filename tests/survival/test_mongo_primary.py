@@ -1,7 +1,6 @@
 """A set of three loses its primary under load: clients wait a moment, and nothing else happens to anybody."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,19 +8,20 @@ from infra.embedded import MongoSet
 from infra.settings import Settings
 from tests.survival.town import Town, town
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 """Many processes; a machine that has more to do takes its time."""
 
 
-@pytest.fixture
-async def members(tmp_path: Path) -> AsyncIterator[MongoSet]:
-    async with MongoSet(Settings(data_dir=tmp_path, mongo_url=None, mongo_cache_gb=0.25), tmp_path / "set") as members:
+@pytest.fixture(scope="module")
+async def members(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MongoSet]:
+    folder = tmp_path_factory.mktemp("set")
+    async with MongoSet(Settings(data_dir=folder, mongo_url=None, mongo_cache_gb=0.25), folder) as members:
         yield members
 
 
-@pytest.fixture
-async def place(members: MongoSet, tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(tmp_path, mongo_url=members.url, batch_max=20) as place:
+@pytest.fixture(scope="module")
+async def place(members: MongoSet, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with town(tmp_path_factory.mktemp("town"), mongo_url=members.url, batch_max=20) as place:
         yield place
 
 

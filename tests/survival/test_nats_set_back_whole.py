@@ -10,7 +10,7 @@ from tests.survival.bus import SetBack
 from tests.survival.town import QUICK, Town, town
 from workers.lost_replies import KIND
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 """Many processes; a machine that has more to do takes its time."""
 
 

@@ -13,7 +13,7 @@ from infra.temporal import connect
 from tests.support import eventually
 from tests.survival.town import QUICK, STORES, Town, town
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 """Many processes; a machine that has more to do takes its time."""
 _SLOW = {**QUICK, "ship_s": [5, 8]}
 

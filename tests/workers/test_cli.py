@@ -19,7 +19,7 @@ from tests.support import eventually
 from tests.workers.desk import FAR, HOME, NEAR, Desk, run_tongqu
 from workers.shop import RequestRefused, Shop
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def test_help_imports_no_driver() -> None:

@@ -19,7 +19,7 @@ from tests.signing import Office, Signers
 from tests.workers.desk import Desk
 from workers.gateway.applicants import new_application_id
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

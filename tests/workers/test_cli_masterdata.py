@@ -10,7 +10,7 @@ from workers.cli.console import CommandFailed
 from workers.cli.files import items_of
 from workers.gateway import examples
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def test_a_policy_is_saved_edited_and_set_as_a_new_version(desk: Desk, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def _figures(printed: str) -> Mapping[str, str]:
     return {cells[0].strip(): cells[1].strip() for cells in rows if len(cells) == 2}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_an_import_starts_a_system_carries_the_orders_and_tells_what_became_of_them(tmp_path: Path) -> None:
     folder = tmp_path / "olist"
     folder.mkdir()

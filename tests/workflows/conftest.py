@@ -31,7 +31,7 @@ from tests.conftest import SignatureSandbox
 from tests.workflows.partnering import Office
 from tests.workflows.world import World
 from workers.partners import partner_activities, partner_worker
-from workflows import WORKFLOWS
+from workflows.catalogue import WORKFLOWS
 
 
 @pytest.fixture

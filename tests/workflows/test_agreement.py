@@ -24,7 +24,7 @@ from infra.signatures import HttpSignaturePort
 from infra.temporal import strict_sandbox
 from tests.conftest import SignatureSandbox
 from tests.signing import Office, Signers
-from workflows import AGREEMENT_WORKFLOWS
+from workflows.catalogue import AGREEMENT_WORKFLOWS
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from infra.settings import Settings
 from infra.temporal import connect, register_search_attributes, strict_sandbox
 from tests.support import eventually
 from tests.workflows.world import World
-from workflows import WORKFLOWS
+from workflows.catalogue import WORKFLOWS
 
 
 async def test_a_batch_with_a_long_history_goes_on_as_a_new_run(

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from infra.temporal import DATA_CONVERTER, strict_sandbox
-from workflows import BUYING_WORKFLOWS, PARTNER_WORKFLOWS, SETTLEMENT_WORKFLOWS, WORKFLOWS
+from workflows.catalogue import BUYING_WORKFLOWS, PARTNER_WORKFLOWS, SETTLEMENT_WORKFLOWS, WORKFLOWS
 
 ALL = [*WORKFLOWS, *SETTLEMENT_WORKFLOWS, *PARTNER_WORKFLOWS, *BUYING_WORKFLOWS]
 HISTORIES = Path(__file__).parent / "histories"

@@ -14,7 +14,7 @@ from contracts.partnership import Offered
 from contracts.refusals import Refusal
 from infra.audit import audit_row, write_audit
 from infra.files import fetch
-from infra.inspecting import media_type_of
+from infra.filetypes import media_type_of
 from infra.keys import Scope
 from workers.gateway.answers import answer
 from workers.gateway.openapi import answers_with, operation
