@@ -10,7 +10,7 @@ import pytest
 
 from activities.supply.deciding import group, ordered
 from contracts.buying import LINES_MAX
-from contracts.replenishing import Group, OrderedAs, Region
+from contracts.replenishing import Group, OrderedAs, Orders, Region
 from contracts.supply import Explanation, Position, Proposal, ProposalKind, proposal_id
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
@@ -69,6 +69,10 @@ def proposal(kind: ProposalKind, source: str, location: str, sku: str) -> Propos
     )
 
 
+def _ids(orders: Orders) -> set[str]:
+    return {one.id for one in orders.purchases} | {one.id for one in orders.transfers}
+
+
 async def decided(mongo: Mongo, kind: ProposalKind, source: str, location: str, skus: int) -> None:
     rows = [proposal(kind, source, location, f"{LONGEST}{n:05}").as_row() for n in range(skus)]
     await mongo.proposals.insert_many(rows)
@@ -83,7 +87,7 @@ async def test_all_of_it_is_ordered_once_in_parts_whose_ids_stay(mongo: Mongo) -
     while (found := await group(mongo, asked)).purchases or found.transfers:
         answers += 1
         assert len(found.model_dump_json()) < CARRIED, "more than Temporal carries at once"
-        known = {one.id for one in [*found.purchases, *found.transfers]}
+        known = _ids(found)
         part = found.purchases[0] if found.purchases else found.transfers[0]
         proposals = (
             [one.proposal for one in found.purchases[0].lines]
@@ -96,7 +100,7 @@ async def test_all_of_it_is_ordered_once_in_parts_whose_ids_stay(mongo: Mongo) -
         lines.update(proposals)
         names.append(part.id)
         again = await group(mongo, asked)
-        assert known - {part.id} <= {one.id for one in [*again.purchases, *again.transfers]}
+        assert known - {part.id} <= _ids(again)
     assert answers == len(set(names)) == 2 * 3 + 2, "three orders for each store, and two transfers"
     assert len(lines) == 2 * 1_100 + 600 and set(lines.values()) == {1}
     states = await mongo.proposals.distinct("state", {"decision": DECISION})
