@@ -255,10 +255,12 @@ class OrderDecision(Document):
 
 
 class Orders(Document):
-    """What one decision orders: purchases by supplier and location, transfers by both their ends."""
+    """What one decision orders: purchases by supplier and location, transfers by both their ends; each with as many
+    lines as an order may have. `left`: how many there are besides these."""
 
     purchases: list[OrderAsked] = []
     transfers: list[OpenTransfer] = []
+    left: int = 0
 
 
 class Group(OrderDecision):

@@ -55,7 +55,6 @@ class DailyDemand(Document):
     censored: bool = False
     promotion: bool = False
     holiday: bool = False
-    weather: dict[str, float] = {}
 
 
 class Coverage(Document):

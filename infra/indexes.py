@@ -116,11 +116,15 @@ INDEXES: dict[str, _Indexes] = {
     "supply_chunks": [([("run", 1), ("number", 1)], {}), ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S})],
     "forecasts": [
         ([("run", 1), ("chunk", 1)], {}),
+        # Who else wants the same of a supplier who has little.
+        ([("run", 1), ("sku", 1)], {}),
         ([("location", 1), ("sku", 1), ("made_at", -1)], {}),
         ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S, "name": "kept"}),
     ],
     "proposals": [
         ([("run", 1), ("state", 1), ("_id", 1)], {}),
+        # What a run brings already, chunk by chunk.
+        ([("run", 1), ("sku", 1)], {}),
         ([("location", 1), ("sku", 1), ("created_at", -1)], {}),
         ([("decision", 1)], {"partialFilterExpression": {"decision": TEXT}, "name": "decided"}),
         # Not ordered yet: what counts in positions, and what a later run supersedes.
@@ -161,7 +165,7 @@ INDEXES: dict[str, _Indexes] = {
     "supplier_reports": [([("supplier", 1), ("sku", 1)], {})],
     "supplier_rates": [([("at", 1)], {"expireAfterSeconds": 3 * 86400, "name": "kept"})],
     "lead_observations": [([("supplier", 1), ("came", -1)], {})],
-    "score_disputes": [([("supplier", 1), ("state", 1)], {})],
+    "score_disputes": [([("supplier", 1), ("state", 1)], {}), ([("state", 1), ("next_at", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
         ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),

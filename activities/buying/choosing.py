@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.buying_replies import Reported
+from contracts.money import display
 from contracts.scoring import Rate
 from contracts.supply import LeadTime, Sourcing
 from contracts.workdays import Day
@@ -125,10 +126,10 @@ def _ranked(source: Sourcing, quantity: int, lead: float, why: str, slower: floa
         on_time, words = UNKNOWN_RATE, f"no data about its lines; {UNKNOWN_RATE:.0%} is assumed"
     cost = source.price * (bought / quantity) * (1 + DAY_COSTS * slower + LATE_COSTS * (1 - on_time))
     reasons = [
-        f"price {source.price} for a unit, {bought} for {quantity} needed"
+        f"price {display(source.price, source.currency)} for a unit, {bought} for {quantity} needed"
         f" (minimum {source.minimum}, multiple {source.multiple})",
         why,
         words,
-        f"a needed unit costs {cost:.2f} with its risks",
+        f"a needed unit costs {display(round(cost), source.currency)} with its risks",
     ]
     return Ranked(source, bought, lead, cost, reasons)

@@ -215,6 +215,9 @@ def test_the_cheapest_is_not_always_the_best() -> None:
     low = rates["good"].low
     assert low is not None and costs["good"].cost == pytest.approx(105 * (1 + 0.25 * (1 - low)))
     assert any("no data" in reason for reason in costs["slow"].reasons)
+    first, *_, last = costs["bulk"].reasons
+    assert first == "price ¥0.90 for a unit, 500 for 100 needed (minimum 500, multiple 1)"
+    assert last == "a needed unit costs ¥4.72 with its risks", "five times 0.90, and a fifth of 25 % more"
 
 
 def test_who_cannot_deliver_is_left_out_with_the_reason() -> None:

@@ -104,6 +104,8 @@ async def test_a_region_is_replenished_at_the_terminal(
     why = await tongqu("why", mine["id"])
     for words in ("are expected to be asked for", "working days (as promised)", "5 on hand", "That makes", "proposed"):
         assert words in why, why
+    assert "fill up to" in why and "┃" in why
+    assert "每日需求" in await tongqu("why", mine["id"], "--lang", "zh")
     plot = tmp_path / "why.html"
     await tongqu("plot", mine["id"], "--file", plot, "--lang", "zh")
     assert "<svg" in plot.read_text(encoding="utf-8")

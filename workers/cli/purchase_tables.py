@@ -53,6 +53,10 @@ def story(row: Row) -> Iterator[RenderableType]:
     yield f"[bold]{plain(row['id'])}[/bold] {_state(row['state'])} {plain(row['why'])}"
     yield f"{plain(row['supplier'])} to {plain(row['location'])}, {display(row['total'], row['currency'])}"
     yield f"waits for {plain(row['waits_for'])}"
+    if row["predecessor"]:
+        yield f"in place of {plain(row['predecessor'])}"
+    for successor in row["successors"]:
+        yield f"the rest is bought with {plain(successor)}"
     for reason in row["reasons"]:
         yield f"  {plain(reason)}"
     lines = Table("line", "SKU", "ordered", "confirmed", "received", "damaged", "cancelled", "price", "promised", "now")
@@ -62,6 +66,8 @@ def story(row: Row) -> Iterator[RenderableType]:
         days = (plain(line["promised"] or line["due"]), plain(line["expected"]))
         lines.add_row(str(line["line"]), plain(line["sku"]), *(plain(one) for one in units), price, *days)
     yield lines
+    yield from _offer(row)
+    yield from _notices(row["notices"])
     for receipt in row["receipts"]:
         what = ", ".join(_came(line) for line in receipt["lines"])
         yield f"{moment(receipt['at'])} delivery {plain(receipt['reference'])}: {what}"
@@ -72,6 +78,37 @@ def story(row: Row) -> Iterator[RenderableType]:
             yield f"  line {wrong['line']}: {wrong['code']} {wrong['invoiced']}, {wrong['right']} would be right"
     for entry in row["timeline"]:
         yield f"{moment(entry['at'])} {plain(entry['what'])} by {plain(entry['by'])} {plain(entry['note'])}"
+
+
+def _offer(row: Row) -> Iterator[RenderableType]:
+    """What the supplier would do instead, beside what was ordered; while that waits for an answer."""
+    offer = row["counter"]
+    if offer is None or row["state"] != "countered":
+        return
+    note = f": {plain(offer['note'])}" if offer["note"] else ""
+    ordered = {line["line"]: line for line in row["lines"]}
+    table = Table("line", "SKU", "units", "price", "day", title=f"offered instead, {moment(offer['at'])}{note}")
+    for line in offer["lines"]:
+        before = ordered[line["line"]]
+        units = before["ordered"] if before["confirmed"] is None else before["confirmed"]
+        was, now = (display(one["unit_price"], row["currency"]) for one in (before, line))
+        changed = (_changed(units, line["quantity"]), _changed(was, now))
+        day = _changed(before["expected"] or before["promised"] or before["due"], line["due"])
+        table.add_row(str(line["line"]), plain(before["sku"]), *changed, day)
+    yield table
+    yield f"tongqu purchase answer {plain(row['id'])} --accept, or --refuse with --elsewhere and --reason"
+
+
+def _changed(was: object, now: object) -> str:
+    return plain(now) if was == now else f"{plain(was)} → {plain(now)}"
+
+
+def _notices(notices: Sequence[Row]) -> Iterator[str]:
+    for one in notices:
+        units = ", ".join(f"{count} of line {line}" for line, count in one["units"].items())
+        day = f", expected {one['expected']}" if one["expected"] else ""
+        tracking = f", tracking {plain(one['tracking'])}" if one["tracking"] else ""
+        yield f"{moment(one['at'])} on its way under {plain(one['reference'])}: {units}{day}{tracking}"
 
 
 def _came(line: Row) -> str:
@@ -111,11 +148,27 @@ def lines_table(rows: Sequence[Row]) -> Table:
 
 
 def disputes_table(rows: Sequence[Row]) -> Table:
-    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), "line", "state", "reason", "answer")
+    columns = ("line", "state", "reason", "answer", Column("waits for", overflow="fold"))
+    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), *columns)
     for row in rows:
         names = (moment(row["at"]), plain(row["supplier"]), plain(row["order"]), str(row["line"]))
-        table.add_row(*names, plain(row["state"]), plain(row["reason"]), plain(row["answer"]))
+        answer = "nobody answered in time" if row["why"] == "not_answered" else plain(row["answer"])
+        table.add_row(*names, plain(row["state"]), plain(row["reason"]), answer, plain(row["waits_for"]))
     return table
+
+
+def approvers_table(rows: Sequence[Row], levels: Sequence[Row]) -> Table:
+    """`levels`: of the terms in force."""
+    reach = {row["role"]: row["up_to"] for row in levels[:-1]} | {levels[-1]["role"]: None}
+    table = Table("key", "roles, and how far each goes", "never more than")
+    for row in rows:
+        roles = [f"{plain(role)} ({_limit(reach[role]) if role in reach else 'no level'})" for role in row["roles"]]
+        table.add_row(plain(row["name"]), ", ".join(roles), _limit(row["up_to"]) if row["up_to"] is not None else "")
+    return table
+
+
+def _limit(up_to: int | None) -> str:
+    return "any value" if up_to is None else display(up_to, "CNY")
 
 
 def lead_times_table(rows: Sequence[Row]) -> Table:

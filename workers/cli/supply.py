@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,7 @@ Kind = Annotated[str | None, typer.Option(help="purchase or transfer.")]
 Location = Annotated[str | None, typer.Option(help="Only for this location.")]
 Source = Annotated[str | None, typer.Option(help="Only from this supplier or location.")]
 Sku = Annotated[str | None, typer.Option(help="Only of this SKU.")]
+Lang = Annotated[Literal["en", "zh"], typer.Option(help="The language of the words.")]
 _LOOK_S = 0.5
 
 
@@ -65,7 +66,7 @@ def _watched(api: Any, run: str) -> dict[str, Any]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("opening", total=1.0)
+        task, reached = bar.add_task("opening", total=1.0), 0.0
         while True:
             try:
                 found: dict[str, Any] = api.get("v1", "supply", "runs", run)
@@ -78,7 +79,9 @@ def _watched(api: Any, run: str) -> dict[str, Any]:
                 whole = max(progress.get("chunks", 0), 1)
                 share = (progress.get("chunks_forecast", 0) * 0.8 + progress.get("chunks_proposed", 0) * 0.15) / whole
                 words = f"{progress.get('phase', 'opening')}, {progress.get('series', 0)} series"
-                bar.update(task, completed=share, description=words)
+                # A process that was killed had written more than whoever goes on knows yet.
+                reached = max(reached, share)
+                bar.update(task, completed=reached, description=words)
                 if found["state"] != "running":
                     return found
             time.sleep(_LOOK_S)
@@ -247,11 +250,12 @@ def _decide(what: str, body: dict[str, Any]) -> None:
 def why(
     proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
     html: Annotated[Path | None, typer.Option(dir_okay=False, metavar="FILE", help="Write a picture of it.")] = None,
-    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    lang: Lang = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Why this quantity: demand, lead time, position, multiple, constraint."""
+    """Why this quantity: demand, lead time, position, multiple, constraint, and a plot of characters."""
     from workers.cli.console import out, plain, print_json
+    from workers.cli.supply_plot import plot_of
 
     if html is not None:
         _write_plot(proposal, html, lang)
@@ -265,13 +269,16 @@ def why(
         out.print(f"  {step['name']:<12}{plain(step['words'][lang])}", soft_wrap=True, highlight=False)
     for reason in found["proposal"]["explanation"]["reasons"]:
         out.print(f"  {'source':<12}{plain(reason)}", soft_wrap=True, highlight=False)
+    out.print()
+    for line in plot_of(found, out.width, lang):
+        out.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
 def plot(
     proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")],
     file: Annotated[Path, typer.Option("--file", dir_okay=False, help="Where to write it.")] = Path("why.html"),
-    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    lang: Lang = "en",
 ) -> None:
     """Draw history, forecast band and position into one file of HTML."""
     _write_plot(proposal, file, lang)
