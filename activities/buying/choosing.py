@@ -70,8 +70,10 @@ def choose(
     known: Known,
     today: Day,
     tried: Collection[str] = (),
+    least: int | None = None,
 ) -> Choice:
-    """`division`: of the location that needs it. Of several rows of one supplier the most precise counts."""
+    """`division`: of the location that needs it. Of several rows of one supplier the most precise counts. `least`: who
+    reports to have fewer is left out; None: who reports fewer than the quantity."""
     precise: dict[str, Sourcing] = {}
     for source in sorted(sources, key=lambda one: len(one.locations)):
         if source.active and division.startswith(source.locations):
@@ -79,7 +81,7 @@ def choose(
     excluded: dict[str, str] = {}
     able: list[tuple[Sourcing, float, str]] = []
     for supplier, source in sorted(precise.items()):
-        why = _why_not(source, quantity, known, today, tried)
+        why = _why_not(source, quantity if least is None else least, known, today, tried)
         if why is not None:
             excluded[supplier] = why
         else:

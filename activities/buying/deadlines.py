@@ -98,5 +98,9 @@ def waits_for(order: PurchaseOrder) -> str:
         "delivery": f"goods: {sum(line.open for line in order.lines)} units",
         "invoice": "an invoice that matches",
     }[turn.kind]
+    wrong = ", ".join(invoice.number for invoice in order.invoices if invoice.state == "mismatch")
+    decision = f"our decision about {wrong}, which does not match (tongqu purchase decide)"
+    if wrong:
+        whom = decision if turn.kind == "invoice" else f"{whom}, and {decision}"
     words = whom if turn.due is None else f"{whom}; looked at again at {turn.due:%Y-%m-%d %H:%M} UTC"
-    return words if turn.remind_at is None else f"{words}; reminded at {turn.remind_at:%Y-%m-%d %H:%M} UTC"
+    return words if turn.remind_at is None else f"{words}; reminder at {turn.remind_at:%Y-%m-%d %H:%M} UTC"

@@ -25,7 +25,7 @@ from activities.supply.promotions import read as read_promotions
 from activities.supply.proposing import inside_of
 from activities.supply.reading import read_articles, read_places, read_policies
 from activities.supply.reckoning import AHEAD, Reckoned, Wanted, reckon
-from activities.supply.sources import Sources, Supply, read_sources
+from activities.supply.sources import Sources, Supply, read_sources, weekly
 from activities.supply.table import DemandTable
 from activities.supply.table import Key as SeriesKey
 from activities.supply.uncensoring import uncensored
@@ -69,7 +69,12 @@ async def forecast_chunk(mongo: Mongo, step: RunStep, pool: Executor) -> Made:
     )
     today = today_of(run.as_of)
     table, named = await _table(mongo, chunk, region, run.as_of, articles, places)
-    supplies = {key: sources.of(place, key[1], today) for key, place in at.items() if place is not None}
+    weeks, waiting = weekly(table), {(one.location, one.sku): one.backorders for one in chunk.series}
+    supplies = {
+        key: sources.of(place, key[1], today, weeks[key] + waiting[key])
+        for key, place in at.items()
+        if place is not None
+    }
     wanted = [wanted_of(key, at[key], articles, supplies.get(key)) for key in _keys(chunk)]
     policies = await read_policies(mongo)
     loop = asyncio.get_running_loop()

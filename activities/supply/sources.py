@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from math import ceil
 
 from activities.buying.choosing import Known, choose
 from activities.buying.sources import known_of
 from activities.supply.planned import Key
 from activities.supply.reading import calendar_days, lead_of, read_leads, read_sourcing
+from activities.supply.table import DemandTable
 from contracts.partners import Location
 from contracts.supply import LeadTime, Sourcing
 from infra.mongo import Mongo
@@ -35,12 +37,13 @@ class Sources:
     known: Known
     learned: Mapping[Key, LeadTime]
 
-    def of(self, place: Location, sku: str, today: date) -> Supply | None:
-        """None: nobody supplies it there. For one unit: what is short is known only when the lead time is."""
+    def of(self, place: Location, sku: str, today: date, needed: int) -> Supply | None:
+        """None: nobody supplies it there. `needed`: units by which minimum and multiple are weighed. Who reports fewer
+        is not left out, as long as it has any: what it has is shared among all that want it."""
         suppliers = {one.supplier for one in self.rows.get(sku, ())}
         leads = {one: self.learned[one, place.id] for one in suppliers if (one, place.id) in self.learned}
         known = replace(self.known, lead_times=leads)
-        best = choose(self.rows.get(sku, ()), 1, place.division, known, today).best
+        best = choose(self.rows.get(sku, ()), max(needed, 1), place.division, known, today, least=1).best
         if best is None:
             return None
         lead = lead_of(best.source, place.id, self.learned)
@@ -49,6 +52,13 @@ class Sources:
     def price(self, sku: str) -> int:
         """The least at which it is bought anywhere; 0 where nobody sells it to us."""
         return min((one.price for one in self.rows.get(sku, ())), default=0)
+
+
+def weekly(table: DemandTable) -> dict[Key, int]:
+    """Units of each series that a week asks for, by its last weeks; at least one. What is really short is known only
+    when the lead time is, and so the supplier."""
+    means = table.demand[:, -table.rhythm.level :].mean(axis=1)
+    return {key: max(ceil(7 * mean), 1) for key, mean in zip(table.series, means, strict=True)}
 
 
 async def read_sources(mongo: Mongo, now: datetime, skus: Set[str], places: Sequence[str]) -> Sources:

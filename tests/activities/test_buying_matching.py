@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from activities.buying.deadlines import waits_for
 from contracts.buying import PurchaseOrder
 from contracts.refusals import Refusal
 from tests.purchasing import done, line, said, sent
@@ -54,6 +55,23 @@ def test_a_higher_price_waits_for_a_decision_and_a_lower_one_is_taken() -> None:
         done(order, AT, decide={"number": "inv-9", "accept": True, "reason": "?"})
     done(order, AT, decide={"number": "inv-1", "accept": True, "reason": "agreed by phone"})
     assert (order.invoices[0].state, order.state) == ("accepted", "closed")
+
+
+def test_what_does_not_match_waits_for_our_decision_and_says_how_it_is_made() -> None:
+    decision = "our decision about inv-1, which does not match (tongqu purchase decide)"
+    order = received()
+    assert waits_for(order).startswith("an invoice that matches; looked at again at ")
+    done(order, AT, invoice=invoice("inv-1", (1, 100, 1_005)))
+    assert waits_for(order).startswith(f"{decision}; looked at again at ")
+    done(order, AT, decide={"number": "inv-1", "accept": True, "reason": "agreed by phone"})
+    assert waits_for(order).startswith("an invoice that matches; looked at again at ")
+    part = received(90)
+    done(part, AT, invoice=invoice("inv-1", (1, 10, 1_005)))
+    assert waits_for(part).startswith(f"goods: 10 units, and {decision}; looked at again at ")
+
+
+def test_a_reminder_that_is_still_to_come_is_not_told_as_past() -> None:
+    assert waits_for(sent()).endswith("; reminder at 2026-03-02 10:30 UTC")
 
 
 def test_an_invoice_that_comes_before_the_goods_waits_for_them() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from activities.buying.choosing import Known, choose, to_buy
 from activities.buying.lead_times import learned
 from activities.buying.scoring import judged, rate, score_of
+from activities.supply.sources import weekly
+from activities.supply.table import plain_table
 from contracts.buying import PurchaseOrder
 from contracts.buying_replies import Reported
 from contracts.scoring import LineDispute, Rate, Served
@@ -235,6 +237,23 @@ def test_who_cannot_deliver_is_left_out_with_the_reason() -> None:
     found = choose(sources, 100, "330106", known, TODAY, tried=["tried"])
     assert [one.source.supplier for one in found.ranked] == ["once-empty"], "a report that has run out says nothing"
     assert set(found.excluded) == {"empty", "tried", "suspended"}
+
+
+def test_who_has_less_than_is_needed_may_still_have_some_of_it() -> None:
+    some = Reported(id="some:tea", supplier="some", sku="tea", at=MONDAY, event="e", on_hand=5, per_week=0)
+    none = some.model_copy(update={"supplier": "none", "on_hand": 0})
+    known = Known({"some", "none"}, reports={("some", "tea"): some, ("none", "tea"): none})
+    found = choose([source("some", 100), source("none", 1)], 48, "330106", known, TODAY, least=1)
+    assert found.best is not None and (found.best.source.supplier, found.best.quantity) == ("some", 48)
+    assert set(found.excluded) == {"none"}
+
+
+def test_a_week_is_reckoned_from_the_last_weeks_and_asks_for_something() -> None:
+    demand = np.zeros((3, 60))
+    demand[0, -28:] = 4
+    demand[1, :30] = 100
+    demand[2, -1] = 5
+    assert list(weekly(plain_table(demand)).values()) == [28, 1, 2]
 
 
 def test_learned_lead_times_count_before_promised_ones() -> None:

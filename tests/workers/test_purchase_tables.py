@@ -6,7 +6,15 @@ from typing import Any
 
 from rich.console import Console
 
-from contracts.buying import Counter, CounterLine, Notice, PurchaseLine, PurchaseOrder
+from contracts.buying import (
+    Counter,
+    CounterLine,
+    Invoice,
+    Mismatch,
+    Notice,
+    PurchaseLine,
+    PurchaseOrder,
+)
 from contracts.buying_terms import BuyingTerms
 from workers.cli.purchase_tables import story
 
@@ -72,6 +80,17 @@ def test_what_is_on_its_way_is_told_with_its_day() -> None:
     )
     bare = Notice(reference="DN-8", at=AT, expected=None, tracking=None, units={"1": 4})
     assert "under DN-8: 4 of line 1\n" in read(notices=[bare])
+
+
+def test_what_an_invoice_asks_too_much_is_told_in_money_and_units() -> None:
+    price = Mismatch(line=1, code="price", invoiced=5_220, right=5_200, amount=480)
+    units = Mismatch(line=2, code="quantity", invoiced=61, right=60, amount=900)
+    invoice = Invoice(
+        number="inv-1", at=AT, by="sup", total=180_180, lines=[], state="mismatch", mismatches=[price, units]
+    )
+    said = read(invoices=[invoice])
+    assert "line 1: price ¥52.20, ¥52.00 would be right; ¥4.80 too much\n" in said
+    assert "line 2: quantity 61, 60 would be right; ¥9.00 too much\n" in said
 
 
 def test_orders_before_and_after_it_are_named() -> None:

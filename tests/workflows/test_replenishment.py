@@ -331,6 +331,15 @@ async def test_what_a_supplier_has_too_little_of_is_shared(desk: Desk) -> None:
     assert ("purchase", "short", "cup") not in await desk.proposals(await desk.run())
 
 
+async def test_a_minimum_is_weighed_by_what_is_needed(desk: Desk) -> None:
+    """Twelve at least are little where a week asks for 28, and no reason to pay twice the price elsewhere."""
+    await short_and_full(desk)
+    await desk.network.supplier("cup", name="dear", price=4_000)
+    bought = (await desk.proposals(await desk.run()))["purchase", "short", "cup"]
+    assert bought.source == SUPPLIER
+    assert "for 1 needed" not in " ".join(bought.explanation.reasons)
+
+
 async def test_two_runs_of_a_region_do_not_run_at_once(desk: Desk) -> None:
     await short_and_full(desk)
     await desk.mongo.supply_runs.insert_one({"_id": "other", "region": "east", "state": "running"})

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
 
 Result = TypeVar("Result")
 
 _WIDTH_OF_PIPES = 160
 """Where no terminal says how wide it is."""
+_WIDEST = 10_000
 
 out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_PIPES)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_OF_PIPES)
@@ -44,6 +47,13 @@ def print_json(value: object) -> None:
     # Outside of texts JSON holds no such character.
     safe = "".join(one if _shown(one) else json.dumps(one)[1:-1] for one in words)
     out.print(safe, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_whole(table: Table, console: Console = out) -> None:
+    """Columns that do not wrap stay whole: where the console is too narrow for them the lines are longer than it."""
+    widest = console.options.update(width=_WIDEST)
+    table.width = max(console.width, Measurement.get(console, widest, table).minimum)
+    console.print(table, crop=False)
 
 
 def stage(name: str) -> str:

@@ -75,9 +75,17 @@ def story(row: Row) -> Iterator[RenderableType]:
         total = display(invoice["total"], row["currency"])
         yield f"{moment(invoice['at'])} invoice {plain(invoice['number'])} of {total}: {plain(invoice['state'])}"
         for wrong in invoice["mismatches"]:
-            yield f"  line {wrong['line']}: {wrong['code']} {wrong['invoiced']}, {wrong['right']} would be right"
+            yield _wrong(wrong, row["currency"])
     for entry in row["timeline"]:
         yield f"{moment(entry['at'])} {plain(entry['what'])} by {plain(entry['by'])} {plain(entry['note'])}"
+
+
+def _wrong(wrong: Row, currency: str) -> str:
+    said, right = wrong["invoiced"], wrong["right"]
+    if wrong["code"] == "price":
+        said, right = display(said, currency), display(right, currency)
+    much = display(wrong["amount"], currency)
+    return f"  line {wrong['line']}: {wrong['code'].replace('_', ' ')} {said}, {right} would be right; {much} too much"
 
 
 def _offer(row: Row) -> Iterator[RenderableType]:

@@ -137,7 +137,7 @@ def proposals(
     as_json: AsJson = False,
 ) -> None:
     """What runs propose."""
-    from workers.cli.console import out, print_json
+    from workers.cli.console import out, print_json, print_whole
     from workers.cli.supply_tables import proposals_table
 
     asked = {"run": run, "state": state, "kind": kind, "location": location, "source": source, "sku": sku}
@@ -145,7 +145,7 @@ def proposals(
     if as_json:
         print_json(page)
         return
-    out.print(proposals_table(page["proposals"]))
+    print_whole(proposals_table(page["proposals"]))
     if page["next"]:
         out.print("There are more; narrow the list down, or raise --limit.")
 

@@ -143,7 +143,7 @@ async def _read(mongo: Any, name: str, days: int, instead: list[Any]) -> _Known:
     from activities.supply.promotions import read as read_promotions
     from activities.supply.reading import find_region, read_articles, read_places, read_policies
     from activities.supply.reckoning import AHEAD
-    from activities.supply.sources import read_sources
+    from activities.supply.sources import read_sources, weekly
     from activities.supply.watching import count_days, read_demand, today_of
     from contracts.refusals import Refusal
 
@@ -157,8 +157,7 @@ async def _read(mongo: Any, name: str, days: int, instead: list[Any]) -> _Known:
     keys = sorted(await series_of(mongo, region, places, now), key=lambda key: (key[1], key[0]))
     articles = await read_articles(mongo, [sku for _, sku in keys])
     sources = await read_sources(mongo, now, {sku for _, sku in keys}, sorted(places))
-    supplies = {key: sources.of(places[key[0]], key[1], today) for key in keys}
-    series = [key for key in keys if supplies[key] is not None]
+    series = [key for key in keys if sources.of(places[key[0]], key[1], today, 1) is not None]
     if not series or region.history_days < 2 * days:
         detail = f"The region {name} has no history of {2 * days} days of anything that is supplied to it."
         remedy = "Ask for fewer days, let the region look further back, or enter who supplies it."
@@ -166,8 +165,11 @@ async def _read(mongo: Any, name: str, days: int, instead: list[Any]) -> _Known:
     whole = Days(today - timedelta(days=region.history_days), region.history_days + AHEAD, now)
     parts = await read_demand(mongo, series, whole.first, today)
     promotions, sold = await read_promotions(mongo, whole), sold_of(series, places, articles)
+    table = table_of(parts, articles, estimated(parts), plans_of(promotions, sold, whole))
+    weeks = weekly(table)
+    supplies = {key: sources.of(places[key[0]], key[1], today, weeks[key]) for key in series}
     return _Known(
-        table=table_of(parts, articles, estimated(parts), plans_of(promotions, sold, whole)),
+        table=table,
         wanted=[wanted_of(key, places[key[0]], articles, supplies[key]) for key in series],
         sourcing=[supplies[key].sourcing for key in series],  # type: ignore[union-attr]
         policies=instead or await read_policies(mongo),

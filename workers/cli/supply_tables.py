@@ -47,20 +47,22 @@ def run_facts(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def proposals_table(rows: Iterable[Row]) -> Table:
+    """Ids stand whole: `why` and `change` are given them."""
     columns = _right("units", "value", "demand", "position", "up to")
     table = Table(
+        Column("id", no_wrap=True, overflow="ignore"),
         "kind",
         Column("from", overflow="fold"),
         Column("to", overflow="fold"),
         "sku",
         *columns,
         "state",
-        Column("id", overflow="fold"),
     )
     for row in rows:
         why = row["explanation"]
         numbers = (f"{why['demand_mean']:.1f}", f"{position(why['position'])}", f"{why['order_up_to']:.0f}")
         table.add_row(
+            plain(row["id"]),
             row["kind"],
             plain(row["source"]),
             plain(row["location"]),
@@ -69,7 +71,6 @@ def proposals_table(rows: Iterable[Row]) -> Table:
             display(row["value"], row["currency"]),
             *numbers,
             row["state"],
-            plain(row["id"]),
         )
     return table
 
