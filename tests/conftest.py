@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, start in enumerate(_LONGEST) if item.nodeid.startswith(start)), len(_LONGEST))
 
     items.sort(key=place)
+    for item in items:
+        # Tests made from a document are all named alike, and a scheduler that knows them by name would run one of them.
+        if route := getattr(item, "operation_label", None):
+            item._nodeid = f"{item.nodeid}[{route}]"
+    names = Counter(item.nodeid for item in items)
+    assert len(names) == len(items), f"tests that are named alike: {names.most_common(3)}"
 
 
 class _Together(LoadFileScheduling):  # type: ignore[misc]  # Of a package without types.

@@ -1,7 +1,9 @@
 """The gateway against its own OpenAPI document: requests made from it, good and bad, and answers held against it."""
 
 import os
+import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from schemathesis import CheckFunction
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from infra.embedded.ports import HOST, free_port
+from infra.indexes import make_indexes
+from infra.keys import Scope, create_key
+from infra.mongo import Mongo
 from infra.processes import Process
 from infra.settings import Settings
-from tests.gateway.running import Api
 from workers.gateway import examples
 from workers.gateway.app import create_app
 
@@ -34,19 +38,26 @@ BULK = (
 )
 
 
+@dataclass(frozen=True)
+class Served:
+    url: str
+    key: str
+
+
 @pytest.fixture(scope="session")
-async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A gateway in a process of its own, that knows the locations and SKUs of the document's examples."""
+async def served(gateway_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """A gateway in a process of its own, that knows the locations and SKUs of the document's examples. So is its
+    database: other tests would find the oddest policies in it."""
     folder, port = Path(tmp_path_factory.mktemp("fuzzed")), free_port()
     url = f"http://{HOST}:{port}"
+    database = f"test_fuzz_{uuid.uuid4().hex[:8]}"
     env = {
         "TONGQU_MONGO_URL": gateway_settings.require("mongo_url"),
-        "TONGQU_MONGO_DATABASE": gateway_settings.mongo_database,
+        "TONGQU_MONGO_DATABASE": database,
         "TONGQU_NATS_URL": gateway_settings.require("nats_url"),
         "TONGQU_NATS_CREDS": gateway_settings.require("nats_creds"),
         "TONGQU_TEMPORAL_ADDRESS": gateway_settings.require("temporal_address"),
-        # Of the same keys: what the other gateway has sealed, it opens.
-        "TONGQU_DATA_DIR": str(gateway_settings.data_dir),
+        "TONGQU_DATA_DIR": str(folder),
         # Of requests without a good key it makes hundreds, and each is to be answered as the document says.
         "TONGQU_KEY_GUESSES_BURST": "1000000",
     }
@@ -57,14 +68,21 @@ async def served(api: Api, gateway_settings: Settings, tmp_path_factory: pytest.
         async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
             return answer.status == 200
 
-    await api.put("/v1/locations", examples.LOCATIONS, status=200)
-    await api.put("/v1/stock", examples.STOCK, status=200)
+    mongo = Mongo(gateway_settings.require("mongo_url"), database)
+    await make_indexes(mongo)
+    key = await create_key(mongo, "fuzz", Scope)
     gateway.start()
     try:
-        await gateway.wait_ready(ready, 30.0)
-        yield url
+        await gateway.wait_ready(ready, 120.0)
+        async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {key}"}) as session:
+            for path, known in (("/v1/locations", examples.LOCATIONS), ("/v1/stock", examples.STOCK)):
+                async with session.put(path, json=known) as answer:
+                    assert answer.status == 200, await answer.text()
+        yield Served(url, key)
     finally:
         await gateway.stop()
+        await mongo.client.drop_database(database)
+        mongo.close()
 
 
 ENDLESS = "/v1/partner/events/stream"
@@ -80,13 +98,13 @@ schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi()).exclud
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], served: str, key: str) -> None:
+def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], served: Served) -> None:
     """A schema cannot say which SKUs exist, that prices add up, or that a cursor was given out; so what fits it may be
     refused. In bulk what does not fit is refused item by item, within an answer of 200."""
     without: list[CheckFunction] = [positive_data_acceptance]
     if case.operation.path in BULK:
         without.append(negative_data_rejection)
-    headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=0"}
+    headers = {"Authorization": f"Bearer {served.key}", "Prefer": "wait=0"}
     if isinstance(case.query, dict) and str(case.query.get("wait_s", "0")).isdecimal():
         case.query.pop("wait_s", None)
-    case.call_and_validate(base_url=served, headers=headers, excluded_checks=without, timeout=60)
+    case.call_and_validate(base_url=served.url, headers=headers, excluded_checks=without, timeout=60)
