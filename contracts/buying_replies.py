@@ -8,6 +8,7 @@ from contracts.base import Document, Moment, Request
 from contracts.buying import LINES_MAX, Reference, Units
 from contracts.ids import EventId, Sku
 from contracts.money import Amount
+from contracts.refusals import Refusal
 from contracts.workdays import Day
 
 PURCHASE_REPLY_TYPE = "purchase.replies.v1"
@@ -48,6 +49,12 @@ class PurchaseReply(Request):
     )
     expected: Day | None = Field(default=None, description="With shipped: the day of arrival.")
     tracking: str | None = Field(default=None, min_length=1, max_length=100)
+
+
+def refuse_without_reason(reply: PurchaseReply) -> None:
+    if reply.kind == "declined" and reply.reason is None:
+        remedy = "Send reason, such as out_of_stock."
+        raise Refusal("reason_missing", "To decline needs a reason.", remedy=remedy, field="reason")
 
 
 class PurchaseReplies(Request):
