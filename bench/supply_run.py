@@ -22,7 +22,7 @@ from activities.supply.watching import today_of
 from contracts.base import milliseconds
 from contracts.replenishing import TASK_QUEUE, WORKFLOW, Progress, Region, Replenish, run_id
 from contracts.supply import Sourcing
-from infra.embedded import Servers
+from infra.embedded import Addresses, Servers
 from infra.indexes import make_indexes
 from infra.mongo import Mongo
 from infra.nats import connect
@@ -40,6 +40,7 @@ _LOOK_S = 0.5
 
 async def fill(mongo: Mongo, series: int, seed: int = 1) -> None:
     """Stores, a supplier, stock, and days that are counted already: what a region has that runs every night."""
+    await mongo.clock.start()
     rng = np.random.default_rng(seed)
     now = milliseconds(mongo.clock.now())
     today, skus = today_of(now), [f"sku-{n:05}" for n in range(-(-series // STORES))]
@@ -110,29 +111,38 @@ async def measure(series: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         async with Servers(Settings(data_dir=data), data) as servers:
-            known = servers.addresses
-            settings = Settings(
-                data_dir=data,
-                mongo_url=known.mongo_url,
-                nats_url=known.nats_url,
-                nats_creds=Path(known.nats_creds),
-                nats_keys=Path(known.nats_keys),
-                temporal_address=known.temporal_address,
-            )
-            nats = await connect(known.nats_url, known.nats_creds, "bench")
-            await provision_streams(nats.jetstream())
-            await nats.close()
-            mongo = Mongo(known.mongo_url, settings.mongo_database)
-            await make_indexes(mongo)
-            await mongo.clock.start()
+            settings = await prepared(servers.addresses, data)
+            mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
             await fill(mongo, series)
             return await _run(settings, mongo, data)
 
 
-async def _run(settings: Settings, mongo: Mongo, data: Path) -> dict[str, Any]:
+async def prepared(known: Addresses, data: Path) -> Settings:
+    """Of these servers, with streams and indexes made."""
+    settings = Settings(
+        data_dir=data,
+        mongo_url=known.mongo_url,
+        nats_url=known.nats_url,
+        nats_creds=Path(known.nats_creds),
+        nats_keys=Path(known.nats_keys),
+        temporal_address=known.temporal_address,
+    )
+    nats = await connect(known.nats_url, known.nats_creds, "bench")
+    await provision_streams(nats.jetstream())
+    await nats.close()
+    mongo = Mongo(known.mongo_url, settings.mongo_database)
+    await make_indexes(mongo)
+    mongo.close()
+    return settings
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
     names = ("mongo_url", "nats_url", "nats_creds", "nats_keys", "temporal_address", "data_dir")
-    environment = {f"TONGQU_{name.upper()}": str(getattr(settings, name)) for name in names}
-    worker = Process.of_module("supply", "workers.supply", log=data / "supply.log", env=environment)
+    return {f"TONGQU_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
+async def _run(settings: Settings, mongo: Mongo, data: Path) -> dict[str, Any]:
+    worker = Process.of_module("supply", "workers.supply", log=data / "supply.log", env=environment_of(settings))
     worker.start()
     client = await connect_temporal(settings)
     workflow = "supply-bench-1"

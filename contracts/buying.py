@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.base import Document, Moment, Request
-from contracts.hours import TIME_ZONE, TimeZone
+from contracts.buying_terms import BuyingTerms
 from contracts.ids import LocationId, Sku
 from contracts.money import AMOUNT_MAX, Amount, Currency
 from contracts.partnership import PartnerId
-from contracts.supply import ApprovalLimit
+from contracts.personal import Remark
 from contracts.workdays import Day
 
 WORKFLOW = "PurchaseOrder"
@@ -50,48 +50,6 @@ AWAITED: tuple[PurchaseState, ...] = ("approval", "sent", "countered", "confirme
 """States in which goods are still to come: what is open counts in the position of its location, whatever its date."""
 
 
-class BuyingTerms(Request):
-    """How the retailer buys: data, kept with every order as it was when the order was made. `_work_s` are seconds of
-    working time, `_days` working days."""
-
-    levels: list[ApprovalLimit] = Field(
-        default=[
-            ApprovalLimit(up_to=500_000),
-            ApprovalLimit(up_to=5_000_000, role="buyer"),
-            ApprovalLimit(up_to=50_000_000, role="purchasing_lead"),
-            ApprovalLimit(role="purchasing_director"),
-        ],
-        min_length=1,
-        max_length=10,
-        description="From the lowest to the highest. An order goes to the first that reaches its value, and to the "
-        "next ones when nothing is done in time; a level without a role needs nobody. A policy's own levels count "
-        "before these.",
-    )
-    four_eyes_above: Amount | None = Field(
-        default=5_000_000, description="Beyond this value somebody else than who asked approves; null: never."
-    )
-    approve_work_s: int = Field(default=8 * 3600, ge=1, le=90 * 86400, description="Of each level.")
-    answer_work_s: int = Field(default=16 * 3600, ge=1, le=90 * 86400, description="The supplier's, to answer.")
-    decide_work_s: int = Field(default=8 * 3600, ge=1, le=90 * 86400, description="Ours, to answer a counter-offer.")
-    remind_after: float = Field(default=0.5, gt=0, lt=1, description="Part of each time after which is reminded.")
-    late_again_days: int = Field(default=2, ge=1, le=60, description="A late order is told again after these.")
-    invoice_after_days: int = Field(default=10, ge=1, le=250, description="After these an invoice is asked for.")
-    accept_price_bp: int = Field(
-        default=0, ge=0, le=10_000, description="A counter-offer dearer by so many basis points needs nobody."
-    )
-    accept_later_days: int = Field(default=0, ge=0, le=60, description="And one that comes so much later.")
-    sources_max: int = Field(default=3, ge=1, le=10, description="Suppliers that are tried one after the other.")
-    zone: TimeZone = TIME_ZONE
-
-    @model_validator(mode="after")
-    def _rises(self) -> "BuyingTerms":
-        limits = [level.up_to for level in self.levels[:-1]]
-        known = [one for one in limits if one is not None]
-        if len(known) != len(limits) or known != sorted(set(known)):
-            raise ValueError("levels: up_to does not rise from level to level; order them, and name it in all but last")
-        return self
-
-
 class WantedLine(Request):
     """A SKU that somebody orders by hand."""
 
@@ -109,7 +67,7 @@ class PurchaseAsked(Request):
     location: LocationId
     currency: Currency = "CNY"
     lines: list[WantedLine] = Field(min_length=1, max_length=LINES_MAX)
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
     @model_validator(mode="after")
     def _once(self) -> "PurchaseAsked":

@@ -123,7 +123,12 @@ class PurchaseInvoiced(Document):
 
 
 class SupplierDispute(Document):
-    """`supplier.dispute.v1`, to both: a line of the supplier's score that it objects to, and what became of it."""
+    """`supplier.dispute.v1`, to both: a line of the supplier's score that it objects to, and what became of it.
+
+    `answer_by`: until when it is answered by those who have it now; `escalated`: how often it was given to the next
+    ones. `why` not_answered: it is accepted because nobody answered in time. To the retailer also `role`, whose turn it
+    is, and as a reminder, counted by `reminder`.
+    """
 
     supplier: str
     order: str
@@ -131,4 +136,9 @@ class SupplierDispute(Document):
     state: str
     reason: str
     answer: str | None = None
+    why: str | None = None
+    answer_by: Moment | None = None
+    escalated: int = 0
+    role: str | None = None
+    reminder: int = 0
     words: Bilingual

@@ -8,6 +8,7 @@ from contracts.base import Document, Moment, Request
 from contracts.buying import LINES_MAX, Reference, Units
 from contracts.ids import EventId, Sku
 from contracts.money import Amount
+from contracts.personal import Remark
 from contracts.refusals import Refusal
 from contracts.workdays import Day
 
@@ -36,7 +37,7 @@ class PurchaseReply(Request):
     order: str = Field(min_length=1, max_length=120)
     kind: PurchaseReplyKind
     reason: DeclineReason | None = Field(default=None, description="Needed for `declined`.")
-    note: str | None = Field(default=None, min_length=1, max_length=500)
+    note: Remark | None = None
     lines: list[PurchaseReplyLine] | None = Field(
         default=None,
         min_length=1,

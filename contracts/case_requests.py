@@ -12,13 +12,13 @@ from contracts.divisions import DivisionCode
 from contracts.ids import OrderId, Sku
 from contracts.money import Amount, Currency
 from contracts.partnership import Category
-from contracts.personal import PersonalText, PersonName, Phone
+from contracts.personal import PersonalText, PersonName, Phone, Remark
 from contracts.service_policy import STANDARD, Tier
 from contracts.service_teams import AgentId, Dialect, TeamId
 
 CaseId = Annotated[str, StringConstraints(pattern=r"^case-[0-9a-hjkmnp-tv-z]{18}$")]
 Words = Annotated[PersonalText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Reason = Remark
 
 CaseKind = Literal[
     Intent,

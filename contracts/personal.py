@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints
 
 PersonalKind = Literal["phone", "email", "name", "account", "resident", "secret"]
 """A telephone number, an e-mail address, a person's name, a bank account, a number of a resident's identity card; and
@@ -179,3 +179,8 @@ def _luhn(digits: str) -> bool:
     """ISO/IEC 7812-1: from the right, every second digit doubled, digits summed; a multiple of ten."""
     doubled = [int(d) * (1 + place % 2) for place, d in enumerate(reversed(digits))]
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+Remark = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(scrub)]
+"""Why somebody does something, in their words. It is kept, told to others and seen in the Temporal UI as it is: a
+telephone number or an address of e-mail that somebody has written in it is masked before anything else is done."""

@@ -14,6 +14,7 @@ from contracts.buying import (
     Reference,
 )
 from contracts.money import Amount
+from contracts.personal import Remark
 from contracts.refusals import Refusal
 
 STAND = "buying.stand"
@@ -59,11 +60,11 @@ class Step(Document):
 
 
 class ApprovePurchase(Request):
-    note: str | None = Field(default=None, min_length=1, max_length=500)
+    note: Remark | None = None
 
 
 class RejectPurchase(Request):
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class AnswerCounter(Request):
@@ -72,7 +73,7 @@ class AnswerCounter(Request):
 
     accept: bool
     elsewhere: bool = False
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
 
 class Receive(Request):
@@ -95,13 +96,13 @@ class DecideInvoice(Request):
 
     number: Reference
     accept: bool
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class CancelRest(Request):
     """What is still open does not come any more: of all lines, or of those that are named."""
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
     lines: list[Annotated[int, Field(ge=1, le=LINES_MAX)]] | None = Field(
         default=None, min_length=1, max_length=LINES_MAX
     )

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.base import Document, Moment, Request
 from contracts.carriers import ClockTime, DivisionPrefix
 from contracts.hours import TIME_ZONE, TimeZone
 from contracts.ids import LocationId, Sku
 from contracts.money import AMOUNT_MAX
+from contracts.personal import Remark
 from contracts.supply import OrderAsked, ProposalId, ProposalKind, RegionId, RunState, Units
 from contracts.transfers import OpenTransfer
 
@@ -68,13 +69,13 @@ class TransferTerms(Request):
     sources: int = Field(
         default=8, strict=True, ge=1, le=100, description="The nearest so many are asked for a location."
     )
-    km_per_day: float = Field(default=400, gt=0, le=3_000)
+    km_per_day: float = Field(default=400, ge=1, le=3_000)
     cut_off: ClockTime = Field(default="14:00", description="What is approved later leaves a day later.")
     vehicle_kg: int = Field(default=1_500, strict=True, ge=1, le=50_000)
     vehicles: int = Field(default=4, strict=True, ge=1, le=100, description="Of one source, on one day.")
     vehicle_fixed: int = Field(default=5_000, strict=True, ge=0, le=AMOUNT_MAX, description="For a vehicle and day.")
-    round_hours: float = Field(default=10, gt=0, le=24)
-    km_per_hour: float = Field(default=45, gt=0, le=130)
+    round_hours: float = Field(default=10, ge=0.25, le=24)
+    km_per_hour: float = Field(default=45, ge=1, le=130)
     stop_minutes: int = Field(default=15, strict=True, ge=0, le=240)
 
 
@@ -100,6 +101,18 @@ class RegionUpsert(Request):
     history_days: int = Field(default=180, strict=True, ge=14, le=1_000)
     transfers: TransferTerms = TransferTerms()
     lanes: list[Lane] = Field(default=[], max_length=2_000)
+
+    @field_validator("lanes")
+    @classmethod
+    def _each_once(cls, lanes: list[Lane]) -> list[Lane]:
+        seen = set()
+        for lane in lanes:
+            if lane.source == lane.destination:
+                raise ValueError(f"one leads from {lane.source} to itself; leave it out")
+            if (lane.source, lane.destination) in seen:
+                raise ValueError(f"two lead from {lane.source} to {lane.destination}; leave one out")
+            seen.add((lane.source, lane.destination))
+        return lanes
 
 
 class Region(Document):
@@ -242,10 +255,12 @@ class OrderDecision(Document):
 
 
 class Orders(Document):
-    """What one decision orders: purchases by supplier and location, transfers by both their ends."""
+    """What one decision orders: purchases by supplier and location, transfers by both their ends; each with as many
+    lines as an order may have. `left`: how many there are besides these."""
 
     purchases: list[OrderAsked] = []
     transfers: list[OpenTransfer] = []
+    left: int = 0
 
 
 class Group(OrderDecision):
@@ -274,7 +289,7 @@ class Where(Request):
 class _Chosen(Request):
     ids: list[ProposalId] | None = Field(default=None, min_length=1, max_length=DECIDED_AT_ONCE)
     where: Where | None = Field(default=None, description="In place of ids: all that fit.")
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "_Chosen":
@@ -290,13 +305,13 @@ class Approvals(_Chosen):
 class Rejections(_Chosen):
     """Reject proposals; a later run may propose them again."""
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class Changed(Request):
     id: ProposalId
     quantity: Units = Field(ge=1)
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
 
 class Changes(Request):

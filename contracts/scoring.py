@@ -95,8 +95,27 @@ class Score(Document):
     disputes_open: int = 0
 
 
+DisputeState = Literal["open", "accepted", "rejected"]
+
+
+class DisputeTurn(Document):
+    """Who is to answer an objection. `remind_at` None: they were reminded; `place`: which of the roles, from 0."""
+
+    role: str
+    since: Moment
+    remind_at: Moment | None
+    due: Moment
+    reminders: int = 0
+    place: int = 0
+
+    @property
+    def next_at(self) -> Moment:
+        return self.due if self.remind_at is None else min(self.remind_at, self.due)
+
+
 class LineDispute(Document):
-    """An objection to a line of a score, as it is kept in `score_disputes`."""
+    """An objection to a line of a score, as it is kept in `score_disputes`. An accepted one that nobody has answered
+    has `why` not_answered, and no answer."""
 
     id: str
     supplier: str
@@ -105,10 +124,18 @@ class LineDispute(Document):
     reason: str
     by: str
     at: Moment
-    state: Literal["open", "accepted", "rejected"] = "open"
+    state: DisputeState = "open"
+    why: Literal["not_answered"] | None = None
     answer: str | None = None
     answered_by: str | None = None
     answered_at: Moment | None = None
+    turn: DisputeTurn | None = None
+    """None: it was answered, or was made before there were times to answer and gets its turn with the first look."""
+    started: bool = False
+    """Whether its workflow was started."""
+    next_at: Moment | None = None
+    step: int = 0
+    """The last step of its workflow that was written here."""
 
 
 class ObjectToLine(Request):

@@ -117,7 +117,7 @@ class Service(Document):
 class ApprovalLimit(Document):
     """Who must approve a purchase order of up to so much, in minor units; None: of any value."""
 
-    up_to: int | None = Field(default=None, ge=0)
+    up_to: int | None = Field(default=None, ge=0, le=AMOUNT_MAX)
     role: str = Field(default="", max_length=60, description="Empty: nobody, it is approved by this policy.")
 
 
@@ -147,7 +147,9 @@ class SupplyPolicy(Document):
     season_days: int = Field(default=90, ge=1, le=366)
     transfers: bool = Field(default=True, description="Whether its series give to, and take from, other locations.")
     transfer_multiple: int = Field(default=1, ge=1, le=1_000_000)
-    approve_below: int = Field(default=0, ge=0, description="Proposals of less value are approved by this policy.")
+    approve_below: int = Field(
+        default=0, ge=0, le=AMOUNT_MAX, description="Proposals of less value are approved by this policy."
+    )
     limits: list[ApprovalLimit] = Field(
         default=[], max_length=10, description="Of purchase orders; empty: the levels that buying has."
     )

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from contracts.base import Document, Moment, Request
 from contracts.ids import Sku
+from contracts.personal import Remark
 from contracts.refusals import Refusal
 from contracts.supply import TransferState, Units
 
@@ -105,7 +106,7 @@ class ReceiveTransfer(Request):
 
 
 class Because(Request):
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class Command(Document):

@@ -1,12 +1,13 @@
 """Every index, declared once and made by provisioning."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import IndexModel
 
 from contracts.returns import OPEN
-from infra.mongo import Mongo
+from infra.mongo import Mongo, OperationFailure
 
 INBOX_KEPT_S = 30 * 86400
 IDEMPOTENCY_KEPT_S = 72 * 3600
@@ -14,9 +15,15 @@ OUTBOX_KEPT_S = 14 * 86400
 NEVER_BEGUN_S = 60 * 86400
 FORECASTS_KEPT_S = 60 * 86400
 
+_OTHERWISE = (85, 86)
+"""Of MongoDB: an index of that name, or on these fields, is there with other options."""
+_NO_SUCH_INDEX = 27
 _Keys = list[tuple[str, int]]
 _UNREAD = {"drained": None}
-_TEXT = {"$type": "string"}
+TEXT = {"$gte": ""}
+MOMENT = {"$lt": datetime(9999, 1, 1, tzinfo=UTC)}
+"""Any text, and any moment; null and what is missing are neither. Said as a comparison, because with `$type` the index
+is used by no query that does not say `$type` too: MongoDB does not conclude that what equals a text is one."""
 _Indexes = list[tuple[_Keys, dict[str, Any]]]
 INDEXES: dict[str, _Indexes] = {
     "orders": [
@@ -25,11 +32,11 @@ INDEXES: dict[str, _Indexes] = {
         ([("placed_at", -1), ("_id", 1)], {}),
         ([("stage", 1), ("placed_at", -1)], {}),
         ([("lines.sku", 1), ("placed_at", 1)], {"partialFilterExpression": {"stage": "backordered"}, "name": "waits"}),
-        ([("parcels.tracking", 1)], {"partialFilterExpression": {"parcels.tracking": _TEXT}, "name": "tracked"}),
+        ([("parcels.tracking", 1)], {"partialFilterExpression": {"parcels.tracking": TEXT}, "name": "tracked"}),
         # Deliveries of a service, the newest first: what its speed is learned from.
         (
             [("parcels.service", 1), ("closed_at", -1)],
-            {"partialFilterExpression": {"stage": "closed", "parcels.service": _TEXT}, "name": "carried"},
+            {"partialFilterExpression": {"stage": "closed", "parcels.service": TEXT}, "name": "carried"},
         ),
     ],
     "stock": [([("sku", 1), ("location", 1)], {})],
@@ -64,13 +71,13 @@ INDEXES: dict[str, _Indexes] = {
         ([("location", 1)], {"partialFilterExpression": {"state": {"$in": sorted(OPEN)}}, "name": "open"}),
     ],
     "api_keys": [
-        ([("partner", 1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
+        ([("partner", 1)], {"partialFilterExpression": {"partner": TEXT}, "name": "of_partner"}),
     ],
     "webhooks": [
         ([("stream", 1)], {}),
         ([("state", 1), ("lease.until", 1)], {}),
         # Twice a second every process renews its own.
-        ([("lease.owner", 1)], {"partialFilterExpression": {"lease.owner": _TEXT}, "name": "of_owner"}),
+        ([("lease.owner", 1)], {"partialFilterExpression": {"lease.owner": TEXT}, "name": "of_owner"}),
     ],
     "stock_reports": [
         ([("location", 1), ("at", -1)], {}),
@@ -88,7 +95,7 @@ INDEXES: dict[str, _Indexes] = {
                 "name": "open",
             },
         ),
-        ([("statement", 1)], {"partialFilterExpression": {"statement": {"$type": "string"}}, "name": "stated"}),
+        ([("statement", 1)], {"partialFilterExpression": {"statement": TEXT}, "name": "stated"}),
     ],
     "commission_rules": [([("id", 1), ("version", -1)], {"unique": True})],
     "statements": [([("partner", 1), ("frozen_at", -1)], {}), ([("frozen_at", -1), ("_id", 1)], {})],
@@ -109,13 +116,17 @@ INDEXES: dict[str, _Indexes] = {
     "supply_chunks": [([("run", 1), ("number", 1)], {}), ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S})],
     "forecasts": [
         ([("run", 1), ("chunk", 1)], {}),
+        # Who else wants the same of a supplier who has little.
+        ([("run", 1), ("sku", 1)], {}),
         ([("location", 1), ("sku", 1), ("made_at", -1)], {}),
         ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S, "name": "kept"}),
     ],
     "proposals": [
         ([("run", 1), ("state", 1), ("_id", 1)], {}),
+        # What a run brings already, chunk by chunk.
+        ([("run", 1), ("sku", 1)], {}),
         ([("location", 1), ("sku", 1), ("created_at", -1)], {}),
-        ([("decision", 1)], {"partialFilterExpression": {"decision": _TEXT}, "name": "decided"}),
+        ([("decision", 1)], {"partialFilterExpression": {"decision": TEXT}, "name": "decided"}),
         # Not ordered yet: what counts in positions, and what a later run supersedes.
         (
             [("sku", 1), ("location", 1)],
@@ -154,19 +165,19 @@ INDEXES: dict[str, _Indexes] = {
     "supplier_reports": [([("supplier", 1), ("sku", 1)], {})],
     "supplier_rates": [([("at", 1)], {"expireAfterSeconds": 3 * 86400, "name": "kept"})],
     "lead_observations": [([("supplier", 1), ("came", -1)], {})],
-    "score_disputes": [([("supplier", 1), ("state", 1)], {})],
+    "score_disputes": [([("supplier", 1), ("state", 1)], {}), ([("state", 1), ("next_at", 1)], {})],
     "audit": [([("subject", 1), ("at", -1)], {})],
     "applications": [
         ([("standing.stage", 1), ("standing.turn.due", 1), ("_id", 1)], {"name": "queue"}),
         # By what the same applicant is found again.
-        ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": _TEXT}, "name": "company"}),
+        ([("credit_code", 1)], {"partialFilterExpression": {"credit_code": TEXT}, "name": "company"}),
         (
             [("fields.bank_account.number.hash", 1)],
-            {"partialFilterExpression": {"fields.bank_account.number.hash": _TEXT}, "name": "account"},
+            {"partialFilterExpression": {"fields.bank_account.number.hash": TEXT}, "name": "account"},
         ),
         (
             [("fields.contact.phone.hash", 1)],
-            {"partialFilterExpression": {"fields.contact.phone.hash": _TEXT}, "name": "phone"},
+            {"partialFilterExpression": {"fields.contact.phone.hash": TEXT}, "name": "phone"},
         ),
         # Begun while no workflow could be started, and never gone on with.
         (
@@ -180,16 +191,16 @@ INDEXES: dict[str, _Indexes] = {
     ],
     "cases": [
         # One live case of a matter: whoever opens another finds it.
-        ([("same", 1)], {"unique": True, "partialFilterExpression": {"same": _TEXT}, "name": "same"}),
+        ([("same", 1)], {"unique": True, "partialFilterExpression": {"same": TEXT}, "name": "same"}),
         ([("state", 1), ("team", 1), ("priority", 1), ("opened_at", 1)], {"name": "queue"}),
-        ([("due", 1)], {"partialFilterExpression": {"due": {"$type": "date"}}, "name": "due"}),
-        ([("order", 1)], {"partialFilterExpression": {"order": _TEXT}, "name": "of_order"}),
-        ([("partner", 1), ("opened_at", -1)], {"partialFilterExpression": {"partner": _TEXT}, "name": "of_partner"}),
+        ([("due", 1)], {"partialFilterExpression": {"due": MOMENT}, "name": "due"}),
+        ([("order", 1)], {"partialFilterExpression": {"order": TEXT}, "name": "of_order"}),
+        ([("partner", 1), ("opened_at", -1)], {"partialFilterExpression": {"partner": TEXT}, "name": "of_partner"}),
         (
             [("customer.reference", 1), ("opened_at", -1)],
-            {"partialFilterExpression": {"customer.reference": _TEXT}, "name": "of_customer"},
+            {"partialFilterExpression": {"customer.reference": TEXT}, "name": "of_customer"},
         ),
-        ([("assignee", 1), ("state", 1)], {"partialFilterExpression": {"assignee": _TEXT}, "name": "in_hand"}),
+        ([("assignee", 1), ("state", 1)], {"partialFilterExpression": {"assignee": TEXT}, "name": "in_hand"}),
         ([("causes", 1)], {}),
     ],
     "case_messages": [([("case", 1), ("number", 1)], {"unique": True})],
@@ -208,7 +219,7 @@ INDEXES: dict[str, _Indexes] = {
     ],
     "credentials": [
         ([("partner", 1)], {}),
-        ([("retires_at", 1)], {"partialFilterExpression": {"revoked_at": None, "retires_at": {"$type": "date"}}}),
+        ([("retires_at", 1)], {"partialFilterExpression": {"revoked_at": None, "retires_at": MOMENT}}),
     ],
 }
 
@@ -217,8 +228,29 @@ async def make_indexes(mongo: Mongo) -> None:
     """Make all indexes and the counters they lean on. Safe to run again."""
 
     async def of(collection: str, indexes: _Indexes) -> None:
-        await mongo.db[collection].create_indexes([IndexModel(keys, **options) for keys, options in indexes])
+        try:
+            await mongo.db[collection].create_indexes([IndexModel(keys, **options) for keys, options in indexes])
+        except OperationFailure as error:
+            if error.code not in _OTHERWISE:
+                raise
+            for keys, options in indexes:
+                await _make(mongo, collection, keys, options)
 
     await asyncio.gather(*(of(collection, indexes) for collection, indexes in INDEXES.items()))
     for name in ("stock", "network"):
         await mongo.counters.update_one({"_id": name}, {"$setOnInsert": {"version": 0}}, upsert=True)
+
+
+async def _make(mongo: Mongo, collection: str, keys: _Keys, options: dict[str, Any]) -> None:
+    """One that an earlier version made otherwise is made anew."""
+    try:
+        await mongo.db[collection].create_index(keys, **options)
+    except OperationFailure as error:
+        if error.code not in _OTHERWISE:
+            raise
+        try:
+            await mongo.db[collection].drop_index(options.get("name") or keys)
+        except OperationFailure as gone:
+            if gone.code != _NO_SUCH_INDEX:
+                raise
+        await mongo.db[collection].create_index(keys, **options)

@@ -141,6 +141,7 @@ class Mongo:
         self.purchase_inbox: Collection = self.db["purchase_inbox"]
         self.supplier_reports: Collection = self.db["supplier_reports"]
         self.lead_observations: Collection = self.db["lead_observations"]
+        self.purchase_approvers: Collection = self.db["purchase_approvers"]
         self.score_disputes: Collection = self.db["score_disputes"]
         self.supplier_rates: Collection = self.db["supplier_rates"]
         self.buying_terms: Collection = self.db["buying_terms"]

@@ -1,14 +1,15 @@
 """Child processes: started with a log, waited for until ready, ended by pid, and never left behind."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
+
+from infra.forking import Forked, Template, die_with
 
 Ready = Callable[[], Awaitable[bool]]
 """Says whether a process answers. Raising means: not yet, and why."""
@@ -16,8 +17,6 @@ Ready = Callable[[], Awaitable[bool]]
 POLL_S = 0.05
 _ASK_S = 5.0
 _TAIL_LINES = 20
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class NeverReady(RuntimeError):
@@ -38,7 +37,11 @@ class Process:
 
     On Linux the kernel kills it when its parent dies, however that happens. It watches the *thread* that
     started the child: call `start` in the main thread, or in one that lives as long as the child should.
+
+    `template`: where it is set, gives the process that modules of ours are forked from. For those who start many.
     """
+
+    template: ClassVar[Callable[[], Template] | None] = None
 
     def __init__(
         self, name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None
@@ -47,14 +50,17 @@ class Process:
         self.command = [str(part) for part in command]
         self.log = log
         self._env = {**os.environ, **(env or {})}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._module: tuple[str, tuple[str, ...]] | None = None
+        self._child: subprocess.Popen[bytes] | Forked | None = None
 
     @classmethod
     def of_module(
         cls, name: str, module: str, *arguments: str, log: Path, env: Mapping[str, str] | None = None
     ) -> Self:
         """A worker of ours: `python -m module`, with the interpreter that runs now."""
-        return cls(name, [sys.executable, "-m", module, *arguments], log=log, env=env)
+        process = cls(name, [sys.executable, "-m", module, *arguments], log=log, env=env)
+        process._module = module, arguments
+        return process
 
     def start(self) -> None:
         """Start, or start again after an end. The log of the run before is kept beside it as `….log.1`."""
@@ -63,6 +69,12 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_name(self.log.name + ".1"))
+        if self._module is not None and Process.template is not None:
+            template = Process.template()
+            if template.serves(self._env):
+                self._child = template.fork(*self._module, self._env, self.log)
+                return
+        parent = os.getpid()
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
                 self.command,
@@ -71,7 +83,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env=self._env,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=lambda: die_with(parent),
             )
 
     @property
@@ -139,14 +151,3 @@ class Process:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    def in_child() -> None:
-        if _libc is not None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # The parent may have died before the kernel was asked: then nobody would ever send the signal.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child

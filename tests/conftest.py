@@ -13,12 +13,14 @@ import faulthandler
 import json
 import os
 import secrets
+import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,6 +34,7 @@ from xdist.scheduler import LoadFileScheduling
 from infra.embedded import Addresses, embedded_servers
 from infra.embedded.ports import HOST, free_port
 from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
+from infra.forking import Template
 from infra.processes import Process
 from infra.settings import EnvironmentSettings, Settings
 from infra.temporal import DATA_CONVERTER
@@ -120,6 +123,32 @@ class _AsItHappens:
         terminal.write_line(f"{at}  {what}")
         if report.failed:
             terminal.write_line(report.longreprtext[-_SHOWN:])
+
+
+_PROGRAMS = (
+    *("workers.gateway.__main__", "workers.fulfilment", "workers.supply", "workers.service", "workers.events.__main__"),
+    *("workers.relay", "workers.webhooks.__main__", "workers.payment_sandbox", "workers.carrier_sandbox.__main__"),
+    *("workers.bank_sandbox", "workers.signature_sandbox.__main__"),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> Iterator[None]:
+    """Hundreds of processes are started, and to load what they need takes seconds: it is loaded once, before the first
+    of them. Where a test runs `tongqu`, which starts a system, they start as they do for users."""
+    made: list[Template] = []
+
+    @cache
+    def template() -> Template:
+        made.append(Template.start(_PROGRAMS))
+        return made[0]
+
+    if sys.platform == "linux":
+        Process.template = template
+    yield
+    Process.template = None
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="session")

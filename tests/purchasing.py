@@ -7,8 +7,9 @@ from activities.buying.answers import hear
 from activities.buying.deciding import carry_out_command, time_has_come
 from activities.buying.matching import settle
 from activities.buying.moves import Moves, begin
-from contracts.buying import BuyingTerms, PurchaseLine, PurchaseOrder
+from contracts.buying import PurchaseLine, PurchaseOrder
 from contracts.buying_replies import PurchaseReply
+from contracts.buying_terms import Approver, Approvers, BuyingTerms
 from contracts.purchasing import Command
 
 MONDAY = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -53,10 +54,17 @@ def said(order: PurchaseOrder, kind: str, at: datetime = MONDAY, **fields: Any) 
     return moves
 
 
-def done(order: PurchaseOrder, at: datetime = MONDAY, by: str = "buyer", **command: Any) -> Moves:
+ROLES = ["clerk", "buyer", "purchasing_lead", "purchasing_director"]
+ANYBODY = Approvers(approvers=[Approver(name=name, roles=ROLES) for name in ("buyer", "lead", "planner")])
+"""Of those who act in tests; each may approve anything."""
+
+
+def done(
+    order: PurchaseOrder, at: datetime = MONDAY, by: str = "buyer", approvers: Approvers = ANYBODY, **command: Any
+) -> Moves:
     """Somebody does it, such as receive={...}."""
     moves = Moves(order, at, by)
-    carry_out_command(moves, Command.model_validate({"by": by, **command}))
+    carry_out_command(moves, Command.model_validate({"by": by, **command}), approvers)
     settle(moves)
     return moves
 

@@ -128,7 +128,9 @@ OF_PURCHASES: tuple[Told, ...] = (
     Told(
         "supplier.dispute.v1",
         LOCATION,
-        "A line of your score that you object to, and what became of it. Also told to the retailer.",
+        "A line of your score that you object to, and what became of it. `answer_by`: the end of the time of those who "
+        "have it; `escalated`: how often it was given to the next ones; `why` is `not_answered` when it is accepted "
+        "because nobody answered. Also told to the retailer, with `role`, and as a reminder.",
         _SUPPLIER,
         SupplierDispute(
             supplier=_SUPPLIER,

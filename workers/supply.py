@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import orjson
@@ -76,7 +77,22 @@ def forecasters() -> ProcessPoolExecutor:
     """Begun anew and not forked, because a process with threads of its own may not be; each lives for so many chunks
     that it gives back what its libraries keep."""
     most = max(1, min(_FORECASTERS, os.cpu_count() or 1))
-    return ProcessPoolExecutor(most, mp_context=get_context("spawn"), max_tasks_per_child=_CHUNKS_PER_PROCESS)
+    return ProcessPoolExecutor(
+        most, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=_CHUNKS_PER_PROCESS
+    )
+
+
+def _end_with_parent() -> None:
+    """A process that is killed tells nothing to those that it forecasts in: they would wait for work for ever, with all
+    their memory."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 async def run(settings: Settings) -> None:

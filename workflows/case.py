@@ -26,6 +26,7 @@ class ServiceCase:
         self._standing: Standing | None = None
         self._asked = 0
         self._seen = 0
+        self._going = False
         self._shown: tuple[str, int] = ("", 0)
 
     @workflow.run
@@ -33,6 +34,8 @@ class ServiceCase:
         """Ends with `closed`."""
         while True:
             await self._carry()
+            if workflow.info().is_continue_as_new_suggested():
+                await self._go_on()
             if self._asked > self._seen or self._known.busy:
                 continue
             if self._known.state == "closed" and self._known.until is None:
@@ -40,12 +43,14 @@ class ServiceCase:
                 if self._asked == self._seen:
                     return self._known.state
                 continue
-            if workflow.info().is_continue_as_new_suggested():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                if self._asked == self._seen:
-                    workflow.continue_as_new(start)
-                continue
             await self._wait()
+
+    async def _go_on(self) -> None:
+        """As a new run, also when something comes in without pause: that run takes it in first of all. Those who wait
+        are let go now, as there need be no moment in which nobody waits."""
+        self._going = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(self._start)
 
     @property
     def _known(self) -> Standing:
@@ -81,10 +86,11 @@ class ServiceCase:
 
     @workflow.update(name=LOOK)
     async def look(self) -> None:
-        """Something has come in; returns when it was taken."""
+        """Something has come in; returns when it was taken, or when a new run begins, which takes it: who must know
+        looks whether it was taken, and asks again."""
         self._asked += 1
         mine = self._asked
-        await workflow.wait_condition(lambda: self._seen >= mine)
+        await workflow.wait_condition(lambda: self._seen >= mine or self._going)
 
     @workflow.signal(name=BELL)
     def bell(self) -> None:

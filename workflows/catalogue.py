@@ -6,6 +6,7 @@ Not in the package itself: each run that is replayed in a sandbox of its own wou
 from workflows.agreement import AgreementSigning
 from workflows.buying import PurchaseOrder
 from workflows.case import ServiceCase
+from workflows.dispute import ScoreDispute
 from workflows.fulfilment import OrderFulfilment
 from workflows.lifecycle import PartnerLifecycle
 from workflows.onboarding import PartnerOnboarding
@@ -16,7 +17,7 @@ from workflows.transfer import StockTransfer
 
 WORKFLOWS = [OrderFulfilment, OrderReturn]
 SETTLEMENT_WORKFLOWS = [Settlement, Settlements]
-BUYING_WORKFLOWS = [PurchaseOrder]
+BUYING_WORKFLOWS = [PurchaseOrder, ScoreDispute]
 AGREEMENT_WORKFLOWS = [AgreementSigning]
 SERVICE_WORKFLOWS = [ServiceCase]
 PARTNER_WORKFLOWS = [PartnerOnboarding, PartnerLifecycle, *AGREEMENT_WORKFLOWS]

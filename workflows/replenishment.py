@@ -58,8 +58,6 @@ _SILENT_AT_MOST = timedelta(seconds=30)
 """A step says every second that it works; on a machine with more to do than it can, some words are late."""
 _CHUNKS_AT_ONCE = 2
 _ORDERS_AT_ONCE = 20
-_ORDERED_PER_RUN = 400
-"""Orders that one run of `SupplyOrdering` makes, so that its history stays small."""
 
 
 @workflow.defn(name=WORKFLOW)
@@ -204,18 +202,17 @@ class SupplyOrdering:
         made = 0
         while True:
             orders: Orders = await self._do(GROUP, Group(decision=asked.decision, now=workflow.now()), Orders, "group")
-            purchases = orders.purchases[:_ORDERED_PER_RUN]
-            transfers = orders.transfers[: _ORDERED_PER_RUN - len(purchases)]
+            purchases, transfers = orders.purchases, orders.transfers
             if not purchases and not transfers:
                 show([("decision", asked.decision), ("ordered", made)], "nothing any more")
                 return made
-            whole = len(orders.purchases) + len(orders.transfers)
+            whole = len(purchases) + len(transfers) + orders.left
             show([("decision", asked.decision), ("ordered", made), ("to order", whole)], "purchase orders, transfers")
             limit = asyncio.Semaphore(_ORDERS_AT_ONCE)
             await asyncio.gather(*(self._buy(one, limit) for one in purchases))
             await asyncio.gather(*(self._move(one, limit) for one in transfers))
             made += len(purchases) + len(transfers)
-            if whole > len(purchases) + len(transfers):
+            if orders.left:
                 workflow.continue_as_new(asked)
 
     async def _buy(self, asked: OrderAsked, limit: asyncio.Semaphore) -> None:

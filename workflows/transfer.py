@@ -53,8 +53,13 @@ class StockTransfer:
     async def run(self, start: OpenTransfer) -> str:
         """Ends with received or cancelled."""
         self._standing = await self._do(OPEN, start, f"{start.source} to {start.destination}")
+        self._reminders = self._reminded()
         while not self._standing.over:
             await self._next()
+            if workflow.info().is_continue_as_new_suggested():
+                await answer_all(self._asked, self._take)
+                if not self._standing.over:
+                    workflow.continue_as_new(start)
         self._show("nothing any more")
         await answer_all(self._asked, self._take)
         return self._standing.state
@@ -76,9 +81,18 @@ class StockTransfer:
         self._idle = False
         await self._take(self._asked.popleft())
 
+    @property
+    def _due(self) -> datetime:
+        return self._start.ship_by if self._standing.state == "approved" else self._start.arrive_by
+
+    def _reminded(self) -> int:
+        """How often was reminded before this run began, which holds no count of it: it reminds of that no more."""
+        every = timedelta(days=REMIND_AFTER_DAYS)
+        return min(max((workflow.now() - self._due) // every, 0), _REMINDED_AT_MOST)
+
     def _moment(self) -> tuple[datetime | None, str]:
         waiting = self._standing.state == "approved"
-        due = self._start.ship_by if waiting else self._start.arrive_by
+        due = self._due
         who = f"{self._start.source} to ship" if waiting else f"{self._start.destination} to receive"
         if self._reminders >= _REMINDED_AT_MOST:
             return None, who

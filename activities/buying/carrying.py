@@ -1,13 +1,16 @@
-"""The activities of a purchase order. Each may be repeated at any time: what was done is found done."""
+"""The activities of a purchase order, and of an objection to a line of a score. Each may be repeated at any
+time: what was done is found done."""
 
 from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
+from activities.buying import disputes
 from activities.buying.ordering import order_proposals
 from activities.buying.steps import carry_out, listen, stand, tick
 from activities.heartbeat import heartbeats
 from activities.stock.arrivals import wake_waiting
+from contracts import disputing
 from contracts.buying import PurchaseOrder
 from contracts.failures import failure_of
 from contracts.purchasing import CARRY_OUT, HEAR, STAND, TIME, CarryOut, Standing, Step
@@ -63,3 +66,26 @@ class BuyingActivities:
         freed = {one.sku: one.good for one in receipt.lines if one.good} if receipt else {}
         if freed:
             await self._ring(await wake_waiting(self._mongo, freed, self._mongo.clock.now()))
+
+
+class DisputeActivities:
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    @activity.defn(name=disputing.STAND)
+    async def stand(self, step: disputing.Step) -> disputing.Standing:
+        return await disputes.stand(self._mongo, step.dispute)
+
+    @activity.defn(name=disputing.TIME)
+    async def time(self, step: disputing.Step) -> disputing.Standing:
+        async with heartbeats():
+            return await disputes.tick(self._mongo, step)
+
+    @activity.defn(name=disputing.ANSWER)
+    async def answer(self, step: disputing.CarryOut) -> disputing.Standing:
+        """A refusal is not tried again."""
+        async with heartbeats():
+            try:
+                return await disputes.carry_out(self._mongo, step)
+            except Refusal as refusal:
+                raise failure_of(refusal) from refusal

@@ -1,9 +1,12 @@
 """Whose turn it is with a purchase order and until when, in working time. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.base import milliseconds
-from contracts.buying import BuyingTerms, PurchaseLine, PurchaseOrder, PurchaseState, PurchaseTurn, TurnKind
+from contracts.buying import PurchaseLine, PurchaseOrder, PurchaseState, PurchaseTurn, TurnKind
+from contracts.buying_terms import BuyingTerms
+from contracts.supply import ApprovalLimit
 from contracts.workdays import Day, add_workdays, day_of, end_of_day
 from contracts.worktime import OFFICE, Region, add_work_time
 
@@ -37,11 +40,15 @@ def turn_of(order: PurchaseOrder, now: datetime) -> PurchaseTurn | None:
 def roles_of(order: PurchaseOrder) -> list[str]:
     """Roles that may approve an order of its value, the lowest first; empty: it needs nobody. While a counter-offer
     waits, its value counts."""
-    value = order.offered_value
-    able = [one.role for one in order.terms.levels if one.up_to is None or one.up_to >= value]
+    return roles_for(order.terms.levels, order.offered_value)
+
+
+def roles_for(levels: Sequence[ApprovalLimit], value: int) -> list[str]:
+    """Roles that may approve so much, the lowest first; empty: it needs nobody. Beyond all limits the last one may."""
+    able = [one.role for one in levels if one.up_to is None or one.up_to >= value]
     if able and not able[0]:
         return []
-    return [role for role in able or [order.terms.levels[-1].role] if role] or [HIGHEST]
+    return [role for role in able or [levels[-1].role] if role] or [HIGHEST]
 
 
 def reminded(turn: PurchaseTurn) -> PurchaseTurn:
@@ -59,9 +66,14 @@ def escalated(order: PurchaseOrder, turn: PurchaseTurn, now: datetime) -> Purcha
 
 def _in_work_time(kind: TurnKind, terms: BuyingTerms, now: datetime, role: str | None) -> PurchaseTurn:
     seconds = {"approval": terms.approve_work_s, "answer": terms.answer_work_s, "decision": terms.decide_work_s}[kind]
-    due = milliseconds(add_work_time(OFFICE, terms.zone, now, seconds))
-    remind_at = milliseconds(add_work_time(OFFICE, terms.zone, now, seconds * terms.remind_after))
+    remind_at, due = moments(terms, seconds, now)
     return PurchaseTurn(kind=kind, since=now, remind_at=remind_at, due=due, role=role)
+
+
+def moments(terms: BuyingTerms, seconds: int, now: datetime) -> tuple[datetime, datetime]:
+    """When is reminded, and when the time is over; `seconds` of working time."""
+    remind_at = add_work_time(OFFICE, terms.zone, now, seconds * terms.remind_after)
+    return milliseconds(remind_at), milliseconds(add_work_time(OFFICE, terms.zone, now, seconds))
 
 
 def late_at(line: PurchaseLine, terms: BuyingTerms) -> datetime:

@@ -14,23 +14,24 @@ from activities.buying.moves import (
 )
 from activities.buying.receiving import receive, time_for_delivery, time_for_invoice
 from contracts.buying import PurchaseOrder
+from contracts.buying_terms import Approvers
 from contracts.purchasing import Command
 
 
-def carry_out_command(moves: Moves, command: Command) -> None:
+def carry_out_command(moves: Moves, command: Command, approvers: Approvers) -> None:
     """Raises Refusal."""
     if command.approve is not None:
-        approve(moves, command.approve.note)
+        approve(moves, command.approve.note, approvers)
     elif command.reject is not None:
         reject(moves, command.reject.reason)
     elif command.answer is not None:
-        answer_counter(moves, command.answer)
+        answer_counter(moves, command.answer, approvers)
     elif command.receive is not None:
         receive(moves, command.receive)
     elif command.invoice is not None:
         take_invoice(moves, command.invoice)
     elif command.decide is not None:
-        decide_invoice(moves, command.decide)
+        decide_invoice(moves, command.decide, approvers)
     elif command.cancel is not None:
         cancel_rest(moves, command.cancel)
 

@@ -1,18 +1,25 @@
-"""Objections of suppliers to lines of their scores, and what became of each; written with their events, or not."""
+"""Objections of suppliers to lines of their scores, and the steps of their workflows: each written with its events, or
+not at all."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from activities.buying.dispute_moves import Told, answer, begin, time_has_come, told, waits_for
 from activities.buying.scoring import scored_lines
 from activities.buying.steps import find_purchase
+from activities.buying.versions import approvers_in_force
 from contracts.buying import PurchaseOrder
-from contracts.buying_events import SupplierDispute
-from contracts.partner_events import Bilingual
+from contracts.buying_terms import BuyingTerms
+from contracts.disputing import CarryOut, Standing, Step
 from contracts.refusals import Refusal
-from contracts.scoring import AnswerToLine, LineDispute, ObjectToLine, ScoredLine, dispute_id
-from contracts.subjects import RETAILER
+from contracts.scoring import LineDispute, ObjectToLine, ScoredLine, dispute_id
 from contracts.workdays import day_of
 from infra.mongo import Mongo, Session
 from infra.outbox import outgoing, rows_of
+
+Moved = tuple[LineDispute, list[Told]]
+Work = Callable[[LineDispute, BuyingTerms, Session], Awaitable[Moved | None]]
+"""None: there was nothing to do, and nothing is written."""
 
 
 async def object_to(mongo: Mongo, supplier: str, asked: ObjectToLine, by: str, now: datetime) -> LineDispute:
@@ -34,11 +41,13 @@ async def object_to(mongo: Mongo, supplier: str, asked: ObjectToLine, by: str, n
                 field="line",
                 status=409,
             )
-        made = LineDispute(
+        assert order is not None, "a line that was judged is on an order"
+        bare = LineDispute(
             id=name, supplier=supplier, order=asked.order, line=asked.line, reason=asked.reason, by=by, at=now
         )
+        made = begin(bare, order.terms, now)
         await mongo.score_disputes.insert_one(made.as_row(), session=session)
-        await _tell(mongo, session, made, now)
+        await _tell(mongo, session, made, told(made, "open"), now)
         return made
 
     return await mongo.transaction(once)
@@ -66,55 +75,88 @@ def _refuse_unjudged(supplier: str, order: PurchaseOrder | None, asked: ObjectTo
         )
 
 
-async def answer_to(mongo: Mongo, supplier: str, asked: AnswerToLine, by: str, now: datetime) -> LineDispute:
-    """Raises Refusal when no such objection is open."""
-
-    async def once(session: Session) -> LineDispute:
-        row = await mongo.score_disputes.find_one({"_id": dispute_id(asked.order, asked.line)}, session=session)
-        known = LineDispute.from_row(row) if row is not None and row["supplier"] == supplier else None
-        if known is None or known.state != "open":
-            raise Refusal(
-                "no_open_dispute",
-                f"No objection to line {asked.line} of {asked.order} waits for an answer.",
-                remedy="Look at the objections that are open first.",
-                field="line",
-                status=409,
-            )
-        answered = known.model_copy(
-            update={
-                "state": "accepted" if asked.accept else "rejected",
-                "answer": asked.reason,
-                "answered_by": by,
-                "answered_at": now,
-            }
-        )
-        await mongo.score_disputes.replace_one({"_id": known.id}, answered.as_row(), session=session)
-        await _tell(mongo, session, answered, now)
-        return answered
-
-    return await mongo.transaction(once)
+async def find_dispute(mongo: Mongo, dispute: str, session: Session | None = None) -> LineDispute | None:
+    row = await mongo.score_disputes.find_one({"_id": dispute}, session=session)
+    return LineDispute.from_row(row) if row else None
 
 
-_WORDS = {
-    "open": ("异议已收到，等待核实。", "Your objection was taken in and is looked at."),
-    "accepted": ("异议成立，该行不再计入评分。", "Accepted: the line does not count any more."),
-    "rejected": ("异议不成立，该行仍计入评分。", "Not accepted: the line counts as before."),
-}
+async def stand(mongo: Mongo, dispute: str) -> Standing:
+    """Raises LookupError."""
+    known = await find_dispute(mongo, dispute)
+    if known is None:
+        raise LookupError(f"there is no objection {dispute}")
+    return _standing(known)
 
 
-async def _tell(mongo: Mongo, session: Session, dispute: LineDispute, now: datetime) -> None:
-    zh, en = _WORDS[dispute.state]
-    data = SupplierDispute(
+def _standing(dispute: LineDispute) -> Standing:
+    turn = dispute.turn
+    return Standing(
+        dispute=dispute.id,
         supplier=dispute.supplier,
         order=dispute.order,
         line=dispute.line,
         state=dispute.state,
-        reason=dispute.reason,
-        answer=dispute.answer,
-        words=Bilingual(zh=zh, en=en),
-    ).model_dump(mode="json", exclude_none=True)
+        waits=waits_for(dispute),
+        role=turn.role if turn is not None else None,
+        reminders=turn.reminders if turn is not None else 0,
+        escalated=turn.place if turn is not None else 0,
+        next_at=dispute.next_at,
+        step=dispute.step,
+    )
+
+
+async def carry_out(mongo: Mongo, step: CarryOut) -> Standing:
+    """Somebody answers. Raises Refusal when the objection stands otherwise than its workflow thought, or to somebody
+    whose turn it is not."""
+
+    async def work(known: LineDispute, terms: BuyingTerms, session: Session) -> Moved | None:
+        _, approvers = await approvers_in_force(mongo, session)
+        return answer(known, terms, approvers, step.command, step.now)
+
+    return await _change(mongo, step, work)
+
+
+async def tick(mongo: Mongo, step: Step) -> Standing:
+    """A moment has come."""
+
+    async def work(known: LineDispute, terms: BuyingTerms, _: Session) -> Moved | None:
+        return time_has_come(known, terms, step.now)
+
+    return await _change(mongo, step, work)
+
+
+async def _change(mongo: Mongo, step: Step, work: Work) -> Standing:
+    """Carry a step out once, by the terms of the order that the line is on."""
+
+    async def once(session: Session) -> LineDispute:
+        known = await find_dispute(mongo, step.dispute, session)
+        if known is None:
+            raise LookupError(f"there is no objection {step.dispute}")
+        if known.step >= step.number:
+            return known
+        order = await find_purchase(mongo, known.order, session)
+        moved = await work(known, order.terms if order is not None else BuyingTerms(), session)
+        if moved is None:
+            return known
+        changed, told = moved
+        changed.step = step.number
+        await mongo.score_disputes.replace_one({"_id": known.id}, changed.as_row(), session=session)
+        await _tell(mongo, session, changed, told, step.now)
+        return changed
+
+    return _standing(await mongo.transaction(once))
+
+
+async def _tell(mongo: Mongo, session: Session, dispute: LineDispute, told: Sequence[Told], now: datetime) -> None:
     events = [
-        outgoing(whom, f"{dispute.id}:{dispute.state}:{place}", "supplier.dispute.v1", dispute.supplier, now, data)
-        for place, whom in enumerate((dispute.supplier, RETAILER))
+        outgoing(
+            whom,
+            f"{dispute.id}:{dispute.step}:{place}",
+            "supplier.dispute.v1",
+            dispute.supplier,
+            now,
+            data.model_dump(mode="json", exclude_none=True),
+        )
+        for place, (whom, data) in enumerate(told)
     ]
     await mongo.outbox.insert_many(rows_of(events, now), session=session)

@@ -6,9 +6,11 @@ An invoice about goods that are still to come waits for them.
 
 from collections import Counter
 
+from activities.buying.limits import refuse_beyond
 from activities.buying.moves import Moves
 from activities.buying.telling import told_invoice
 from contracts.buying import INVOICE_LINES_MAX, PAPERS_MAX, Invoice, InvoiceLine, Mismatch, PurchaseLine, PurchaseOrder
+from contracts.buying_terms import Approvers
 from contracts.purchasing import DecideInvoice, TakeInvoice
 from contracts.refusals import Refusal
 
@@ -48,8 +50,8 @@ def take_invoice(moves: Moves, asked: TakeInvoice) -> None:
     settle(moves)
 
 
-def decide_invoice(moves: Moves, asked: DecideInvoice) -> None:
-    """Raises Refusal when no such invoice waits for a decision."""
+def decide_invoice(moves: Moves, asked: DecideInvoice, approvers: Approvers) -> None:
+    """Raises Refusal when no such invoice waits for a decision, or when it is beyond one's limit to pay it."""
     open_ones = [one for one in moves.order.invoices if one.state == "mismatch"]
     invoice = next((one for one in open_ones if one.number == asked.number), None)
     if invoice is None:
@@ -61,6 +63,8 @@ def decide_invoice(moves: Moves, asked: DecideInvoice) -> None:
             field="number",
             status=409,
         )
+    if asked.accept:
+        refuse_beyond(moves.order, invoice.total, moves.by, approvers)
     invoice.state = "accepted" if asked.accept else "rejected"
     invoice.decided_by, invoice.reason = moves.by, asked.reason
     moves.note(f"invoice_{invoice.state}", f"{asked.number}: {asked.reason}")

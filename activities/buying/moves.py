@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from activities.buying.deadlines import escalated, reminded, roles_of, turn_of
+from activities.buying.deadlines import escalated, reminded, roles_for, roles_of, turn_of
+from activities.buying.limits import either, refuse_beyond
 from activities.buying.telling import Told, told_cancelled, told_changed, told_ordered, told_waits
 from contracts.buying import TIMELINE_KEPT, PurchaseEntry, PurchaseOrder, PurchaseState
+from contracts.buying_terms import Approvers
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
 from contracts.workdays import day_of
@@ -72,25 +74,28 @@ def send(moves: Moves) -> None:
     moves.told += told_ordered(order)
 
 
-def approve(moves: Moves, note: str | None) -> None:
-    """Raises Refusal when it is one's own order, and too large for that."""
+def approve(moves: Moves, note: str | None, approvers: Approvers) -> None:
+    """Raises Refusal when it is one's own order, and too large for that, or beyond one's limit."""
     order = moves.order
-    _refuse_own(moves, order.value)
+    _refuse(moves, order.value, approvers)
     order.approved_by = moves.by
     moves.note("approved", note)
     send(moves)
 
 
-def _refuse_own(moves: Moves, value: int) -> None:
+def _refuse(moves: Moves, value: int, approvers: Approvers) -> None:
+    """What needs nobody needs no second person either."""
     order = moves.order
     limit = order.terms.four_eyes_above
-    if limit is not None and value > limit and moves.by == order.asked_by:
+    needed = roles_for(order.terms.levels, value)
+    if needed and limit is not None and value > limit and moves.by == order.asked_by:
         raise Refusal(
             "own_order",
             f"{moves.by} has asked for this order, and may not approve it too.",
-            remedy="Let somebody else approve it.",
+            remedy=f"Let somebody else approve it, who is {either(needed)}.",
             status=403,
         )
+    refuse_beyond(order, value, moves.by, approvers)
 
 
 def reject(moves: Moves, reason: str) -> None:
@@ -98,10 +103,10 @@ def reject(moves: Moves, reason: str) -> None:
     moves.enter("rejected", note=reason)
 
 
-def answer_counter(moves: Moves, asked: AnswerCounter) -> None:
-    """Raises Refusal when it is one's own order, and too large for that as it is offered now."""
+def answer_counter(moves: Moves, asked: AnswerCounter, approvers: Approvers) -> None:
+    """Raises Refusal as `approve`, by what it is worth as it is offered now."""
     if asked.accept:
-        _refuse_own(moves, moves.order.offered_value)
+        _refuse(moves, moves.order.offered_value, approvers)
         accept_counter(moves, asked.reason)
         return
     order = moves.order

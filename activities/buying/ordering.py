@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from activities.buying.steps import insert_order
-from contracts.buying import BuyingTerms, PurchaseAsked, PurchaseLine, PurchaseOrder
+from activities.buying.versions import terms_in_force
+from contracts.buying import PurchaseAsked, PurchaseLine, PurchaseOrder
+from contracts.buying_terms import BuyingTerms
 from contracts.refusals import Refusal
 from contracts.supply import OrderAsked, OrderLine
 from contracts.workdays import day_of
@@ -12,12 +14,6 @@ from infra.mongo import Mongo, Session
 
 BY_HAND = "by-hand"
 """The run of orders that no run has proposed."""
-
-
-async def terms_in_force(mongo: Mongo, session: Session | None = None) -> tuple[int, BuyingTerms]:
-    """The newest version, and its number; 0: those that come with the system."""
-    row = await mongo.buying_terms.find_one(sort=[("_id", -1)], session=session)
-    return (row["_id"], BuyingTerms.model_validate(row["terms"])) if row else (0, BuyingTerms())
 
 
 async def order_proposals(mongo: Mongo, asked: OrderAsked) -> str:

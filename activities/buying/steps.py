@@ -15,6 +15,7 @@ from activities.buying.moves import Moves, begin
 from activities.buying.shelving import shelve
 from activities.buying.sources import next_orders
 from activities.buying.telling import Told, told_elsewhere
+from activities.buying.versions import approvers_in_force
 from activities.stock.booking import Stale
 from contracts.buying import PurchaseOrder
 from contracts.buying_replies import PurchaseReply
@@ -68,10 +69,11 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> tuple[Standing, PurchaseOrd
     """What somebody wants done. Raises Refusal when the order stands otherwise than its workflow thought."""
     command = step.command
 
-    async def work(order: PurchaseOrder, _: Session) -> Moves:
+    async def work(order: PurchaseOrder, session: Session) -> Moves:
         refuse(order.id, order.state, doing(command))
         moves = Moves(order, step.now, command.by)
-        carry_out_command(moves, command)
+        _, approvers = await approvers_in_force(mongo, session)
+        carry_out_command(moves, command, approvers)
         settle(moves)
         return moves
 

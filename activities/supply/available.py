@@ -1,6 +1,7 @@
 """How much suppliers have, as they report it, for what a run would buy of them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from contracts.buying import AWAITED
@@ -22,25 +23,39 @@ async def read_available(mongo: Mongo, sources: Iterable[Sourcing], today: date)
         "supplier": {"$in": sorted({one for one, _ in wanted})},
         "sku": {"$in": sorted({sku for _, sku in wanted})},
     }
-    reports = [Reported.from_row(row) async for row in mongo.supplier_reports.find(query)]
-    found: dict[Sold, int] = {}
-    for one in reports:
-        if (one.supplier, one.sku) not in wanted or (one.until is not None and one.until < today):
-            continue
-        if one.on_hand is not None and one.per_week is not None:
-            later = await _ordered_since(mongo, one)
-            found[one.supplier, one.sku] = max(0, one.on_hand + WEEKS * one.per_week - later)
-    return found
+    reports = {
+        (one.supplier, one.sku): one
+        async for row in mongo.supplier_reports.find(query)
+        if _counts(one := Reported.from_row(row), today) and (one.supplier, one.sku) in wanted
+    }
+    later = await _ordered_since(mongo, reports)
+    return {key: max(0, (one.on_hand or 0) + WEEKS * (one.per_week or 0) - later[key]) for key, one in reports.items()}
 
 
-async def _ordered_since(mongo: Mongo, report: Reported) -> int:
-    since = {"supplier": report.supplier, "created_at": {"$gt": report.at}, "state": {"$in": list(AWAITED)}}
-    units = 0
-    async for row in mongo.purchase_orders.find({**since, "lines.sku": report.sku}, {"lines": 1}):
+def _counts(report: Reported, today: date) -> bool:
+    in_force = report.until is None or report.until >= today
+    return in_force and report.on_hand is not None and report.per_week is not None
+
+
+async def _ordered_since(mongo: Mongo, reports: Mapping[Sold, Reported]) -> Counter[Sold]:
+    """Units that are still to come of orders that are younger than the report; one look for all reports."""
+    units = Counter[Sold]()
+    if not reports:
+        return units
+    query = {
+        "supplier": {"$in": sorted({supplier for supplier, _ in reports})},
+        "created_at": {"$gt": min(one.at for one in reports.values())},
+        "state": {"$in": list(AWAITED)},
+        "lines.sku": {"$in": sorted({sku for _, sku in reports})},
+    }
+    kept = {"supplier": 1, "created_at": 1}
+    kept |= {f"lines.{name}": 1 for name in ("sku", "ordered", "confirmed", "received", "cancelled")}
+    async for row in mongo.purchase_orders.find(query, kept):
         for line in row["lines"]:
-            if line["sku"] == report.sku:
+            key = (row["supplier"], line["sku"])
+            if key in reports and row["created_at"] > reports[key].at:
                 asked = line["ordered"] if line.get("confirmed") is None else line["confirmed"]
-                units += max(asked - line.get("received", 0) - line.get("cancelled", 0), 0)
+                units[key] += max(asked - line.get("received", 0) - line.get("cancelled", 0), 0)
     return units
 
 

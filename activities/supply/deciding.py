@@ -1,7 +1,7 @@
 """People decide on proposals, in bulk; what was approved under one decision is then ordered together, once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from activities.supply.reading import find_region, read_all_versions
 from activities.supply.transfers import leaves_at
 from contracts.base import milliseconds
+from contracts.buying import LINES_MAX
 from contracts.money import AMOUNT_MAX
 from contracts.refusals import Refusal
-from contracts.replenishing import Changed, Group, OrderedAs, Orders, Where
+from contracts.replenishing import Changed, Group, OrderedAs, Orders, Region, Where
 from contracts.supply import OrderAsked, OrderLine, Proposal
 from contracts.transfers import OpenTransfer, TransferLine
 from infra.mongo import Mongo, UpdateOne
@@ -19,6 +20,9 @@ from infra.mongo import Mongo, UpdateOne
 Decision = Literal["approved", "rejected", "changed"]
 _APPROVED = {"$in": ["approved", "changed"]}
 _WRITTEN_AT_ONCE = 1_000
+_LINES_AT_ONCE = 2_000
+"""Of all orders in one answer: Temporal carries two million bytes at once, and a line may have five hundred."""
+_ORDERS_AT_ONCE = 400
 
 
 class Decided(NamedTuple):
@@ -127,57 +131,99 @@ async def _refuse_unfinished(mongo: Mongo, runs: Sequence[str]) -> None:
 
 
 async def group(mongo: Mongo, asked: Group) -> Orders:
-    """What of a decision is not ordered yet, as orders. The same decision makes the same ids."""
-    query = {"decision": asked.decision, "state": _APPROVED}
-    proposals = [Proposal.from_row(row) async for row in mongo.proposals.find(query).sort("_id", 1)]
-    if not proposals:
+    """What of a decision is not ordered yet, as orders, as many as one answer carries; `left` are to come. The same
+    decision makes the same ids, also when a part of it is ordered already."""
+    parts = await _parts(mongo, asked.decision)
+    some = list(_carried(parts))
+    if not some:
         return Orders()
-    region = await find_region(mongo, proposals[0].region)
+    ids = [one for part in some for one in part.open]
+    proposals = {row["_id"]: Proposal.from_row(row) async for row in mongo.proposals.find({"_id": {"$in": ids}})}
+    first = proposals[ids[0]]
+    region = await find_region(mongo, first.region)
     if region is None:
-        raise LookupError(f"there is no region {proposals[0].region}")
+        raise LookupError(f"there is no region {first.region}")
     policies = await read_all_versions(mongo)
     limits = {key: policy.limits for key, policy in policies.items()}
-    orders: dict[tuple[str, str, str, str], list[Proposal]] = {}
-    for one in proposals:
-        orders.setdefault((one.kind, one.source, one.location, one.currency), []).append(one)
-    found = Orders()
-    for (kind, source, location, _), parts in sorted(orders.items()):
-        if kind == "purchase":
-            largest = max(parts, key=lambda one: (one.value, one.id))
-            why = largest.explanation
-            found.purchases.append(_purchase(asked.decision, parts, limits[why.policy, why.policy_version]))
+    found = Orders(left=len(parts) - len(some))
+    for part in some:
+        own = [proposals[one] for one in part.open]
+        if part.kind == "purchase":
+            why = max(own, key=lambda one: (one.value, one.id)).explanation
+            found.purchases.append(_purchase(asked.decision, part, own, limits[why.policy, why.policy_version]))
         else:
-            ship_by = leaves_at(region, parts[0].decided_at or asked.now)
-            latest = max(one.due for one in parts)
-            arrive_by = datetime.combine(latest + timedelta(days=1), time.min, ZoneInfo(region.time_zone))
-            found.transfers.append(
-                OpenTransfer(
-                    id=_id("st", parts[0].run, asked.decision, source, location),
-                    run=parts[0].run,
-                    source=source,
-                    destination=location,
-                    lines=_lines(parts),
-                    by=parts[0].decided_by or "",
-                    approved_at=parts[0].decided_at or asked.now,
-                    ship_by=ship_by,
-                    arrive_by=max(arrive_by, ship_by),
-                )
-            )
+            found.transfers.append(_transfer(asked, part, own, region))
     return found
 
 
-def _purchase(decision: str, parts: Sequence[Proposal], limits: list[Any]) -> OrderAsked:
-    first = parts[0]
+class _Part(NamedTuple):
+    """Proposals that become one order, or one transfer. `number`: which of those between the same two."""
+
+    kind: str
+    source: str
+    location: str
+    currency: str
+    number: int
+    open: list[str]
+    """Those that are no order yet."""
+
+
+async def _parts(mongo: Mongo, decision: str) -> list[_Part]:
+    """Of all that was decided, also of what is ordered: so a part keeps its number while others become orders."""
+    query = {"decision": decision, "state": {"$in": ["approved", "changed", "ordered"]}}
+    kept = {"kind": 1, "source": 1, "location": 1, "currency": 1, "state": 1}
+    together: dict[tuple[str, str, str, str], list[tuple[str, bool]]] = {}
+    async for row in mongo.proposals.find(query, kept).sort("_id", 1):
+        key = (row["kind"], row["source"], row["location"], row["currency"])
+        together.setdefault(key, []).append((row["_id"], row["state"] != "ordered"))
+    cut = (
+        _Part(*key, number, [one for one, is_open in rows[begin : begin + LINES_MAX] if is_open])
+        for key, rows in sorted(together.items())
+        for number, begin in enumerate(range(0, len(rows), LINES_MAX))
+    )
+    return [part for part in cut if part.open]
+
+
+def _carried(parts: Sequence[_Part]) -> Iterator[_Part]:
+    """As many of the first as one answer carries; at least one."""
+    lines = 0
+    for place, part in enumerate(parts):
+        lines += len(part.open)
+        if place and (lines > _LINES_AT_ONCE or place >= _ORDERS_AT_ONCE):
+            return
+        yield part
+
+
+def _transfer(asked: Group, part: _Part, own: Sequence[Proposal], region: Region) -> OpenTransfer:
+    first = own[0]
+    approved_at = first.decided_at or asked.now
+    ship_by = leaves_at(region, approved_at)
+    latest = max(one.due for one in own)
+    arrive_by = datetime.combine(latest + timedelta(days=1), time.min, ZoneInfo(region.time_zone))
+    return OpenTransfer(
+        id=_id("st", first.run, asked.decision, part.source, part.location, number=part.number),
+        run=first.run,
+        source=part.source,
+        destination=part.location,
+        lines=_lines(own),
+        by=first.decided_by or "",
+        approved_at=approved_at,
+        ship_by=ship_by,
+        arrive_by=max(arrive_by, ship_by),
+    )
+
+
+def _purchase(decision: str, part: _Part, own: Sequence[Proposal], limits: list[Any]) -> OrderAsked:
+    first = own[0]
     assert first.decided_at is not None
     return OrderAsked(
-        id=_id("po", first.run, decision, first.source, first.location, first.currency),
+        id=_id("po", first.run, decision, part.source, part.location, part.currency, number=part.number),
         run=first.run,
         supplier=first.source,
         location=first.location,
         currency=first.currency,
         lines=[
-            OrderLine(proposal=one.id, sku=one.sku, quantity=one.quantity, price=one.price, due=one.due)
-            for one in parts
+            OrderLine(proposal=one.id, sku=one.sku, quantity=one.quantity, price=one.price, due=one.due) for one in own
         ],
         limits=limits,
         by=first.decided_by or "",
@@ -194,9 +240,10 @@ def _lines(parts: Sequence[Proposal]) -> list[TransferLine]:
     return [lines[sku] for sku in sorted(lines)]
 
 
-def _id(kind: str, run: str, *whose: str) -> str:
-    """Short enough for an id of a workflow, and the same for the same decision, source and location."""
-    return f"{kind}-{run}-{hashlib.sha256(':'.join(whose).encode()).hexdigest()[:10]}"
+def _id(kind: str, run: str, *whose: str, number: int) -> str:
+    """Short enough for an id of a workflow, and the same for the same part of a decision."""
+    beyond = f"-{number + 1}" if number else ""
+    return f"{kind}-{run}-{hashlib.sha256(':'.join(whose).encode()).hexdigest()[:10]}{beyond}"
 
 
 async def ordered(mongo: Mongo, done: OrderedAs) -> int:

@@ -1,16 +1,22 @@
 """Loopback ports: free ones, remembered in the data directory so that addresses outlive a restart."""
 
 import asyncio
+import fcntl
 import json
+import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 HOST = "127.0.0.1"
 _FILE = "ports.json"
 # Below the ephemeral range of the kernel, from which an outgoing connection may take a port at any time.
 _FIRST, _LAST = 20_000, 32_000
+_random = random.SystemRandom()  # Of no seed that another process may have too.
+_claimed: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -25,10 +31,28 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port on which nobody listens now. Another program may be faster: be ready to try again."""
-    while not is_free(port := random.randint(_FIRST, _LAST)):
+    """A port on which nobody listens now, and that no other process of ours has chosen and may still be about to use.
+    Another program may be faster: be ready to try again."""
+    while not (_claim(port := _random.randint(_FIRST, _LAST)) and is_free(port)):
         pass
     return port
+
+
+def _claim(port: int) -> bool:
+    """By a lock on a byte of a file for all processes of this user, until this one ends."""
+    if port in _claimed:
+        return False
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    _claimed.add(port)
+    return True
+
+
+@cache
+def _claims() -> int:
+    return os.open(Path(tempfile.gettempdir()) / f"tongqu-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 async def connectable(host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""All servers of one data directory: found, started together, and stopped in the reverse order."""
+"""All servers of one data directory: found, started together, and stopped together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -62,7 +62,6 @@ class Server(Protocol):
 
 
 _KINDS: tuple[type[Server], ...] = (Mongod, NatsServer, TemporalServer)
-"""The last is stopped first."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,7 @@ class Servers:
         self._servers: dict[str, Server] = {}
         self._found: dict[str, str] = {}
         self._stack = AsyncExitStack()
+        self._started: list[Process] = []
         self.processes: dict[str, Process] = {}
 
     @property
@@ -134,6 +134,7 @@ class Servers:
 
     async def _start_all(self) -> None:
         here = [kind for kind in _KINDS if self._to_start(kind.name)]
+        self._stack.push_async_callback(self._stop_all)
         ports = Ports(self._data_dir)
         ports.take(name for kind in here for name in kind.port_names)
         servers = [kind(self._settings, self._data_dir, ports) for kind in here]
@@ -142,6 +143,10 @@ class Servers:
         for outcome in started:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _stop_all(self) -> None:
+        """None of them uses another."""
+        await asyncio.gather(*(process.stop(_STOP_S) for process in self._started))
 
     def _to_start(self, name: str) -> bool:
         """Whether a server is wanted and no setting says where one runs; if one does, note its addresses."""
@@ -171,7 +176,7 @@ class Servers:
         for tries_left in reversed(range(_TRIES)):
             process = Process(server.name, server.command(program), log=log)
             process.start()
-            self._stack.push_async_callback(process.stop, _STOP_S)
+            self._started.append(process)
             try:
                 await process.wait_ready(server.ready, _START_S)
                 break

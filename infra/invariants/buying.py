@@ -20,7 +20,7 @@ ONCE = Invariant(
 )
 CARRIED = Invariant(
     "purchases.carried",
-    "every open purchase order is carried by a workflow",
+    "every open purchase order, and every open objection to a score, is carried by a workflow",
     "See that the supply worker runs and reaches Temporal; it starts them again.",
     "warning",
 )
@@ -49,6 +49,9 @@ async def check_purchases(mongo: Mongo, session: Session) -> list[Finding]:
             alone.append(f"{row['_id']} is {row['state']} and nobody carries it")
         booked |= _received(row)
         wrong += _miscounted(row)
+    unheard = {"state": "open", "started": {"$ne": True}, "at": {"$lt": since}}
+    async for row in mongo.score_disputes.find(unheard, {"_id": 1}, session=session):
+        alone.append(f"the objection to {row['_id']} is open and nobody carries it")
     twice = [f"the proposal {one} is on {count} orders" for one, count in proposals.items() if count > 1]
     twice += [
         f"{one} stands in for {named.get(one) or made.get(one)}, and only one of both says so"

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from activities.buying.moves import begin
-from contracts.buying import BuyingTerms
+from contracts.buying_terms import BuyingTerms
 from contracts.refusals import Refusal
 from contracts.supply import ApprovalLimit
 from tests.purchasing import DUE, MONDAY, done, kinds, line, purchase, said, sent, ticked

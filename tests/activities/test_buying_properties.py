@@ -15,7 +15,7 @@ from contracts.buying import PurchaseOrder
 from contracts.buying_replies import PurchaseReply
 from contracts.purchasing import Command, doing, refuse
 from contracts.refusals import Refusal
-from tests.purchasing import MONDAY, line, purchase
+from tests.purchasing import ANYBODY, MONDAY, line, purchase
 
 _UNITS = st.one_of(st.sampled_from([5, 10]), st.integers(1, 12))
 _LINE = st.integers(1, 3)
@@ -90,7 +90,7 @@ def _try(order: PurchaseOrder, now: datetime, kind: str, what: Any) -> Moves:
     elif kind == "command":
         command = Command.model_validate({"by": "buyer", **what})
         refuse(order.id, order.state, doing(command))
-        carry_out_command(moves, command)
+        carry_out_command(moves, command, ANYBODY)
     elif is_due(order, now):
         time_has_come(moves)
     settle(moves)

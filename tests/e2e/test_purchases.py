@@ -1,9 +1,11 @@
 """Buying on the whole system: a supplier on the bus, people at the terminal, and processes that are killed under it."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ from contracts.subjects import reply_subject
 from contracts.supply import ApprovalLimit, OrderAsked, OrderLine, Sourcing
 from contracts.workdays import add_workdays, day_of
 from infra.invariants import check, violations
+from infra.keys import Scope, create_key
 from infra.mongo import Mongo
 from infra.temporal import connect
 from tests.e2e.asking import ASKERS, AskAll
@@ -81,21 +84,29 @@ async def stands(mongo: Mongo, order: str, state: str) -> None:
 
 
 async def test_an_order_at_the_terminal_from_one_end_to_the_other(
-    system: System, places: Places, mongo: Mongo, jetstream: JetStreamContext
+    system: System, places: Places, mongo: Mongo, jetstream: JetStreamContext, tmp_path: Path
 ) -> None:
     seller = await supplier(mongo, jetstream, places.sku, 500)
     due = add_workdays("CN", day_of(datetime.now(UTC)) + timedelta(days=1), 3).isoformat()
     where = places.near.location
 
-    async def tongqu(*arguments: object) -> str:
-        said = await run_tongqu(system.data_dir, *arguments)
-        assert said.status == 0, said.out
+    async def tongqu(*arguments: object, key: str | None = None, status: int = 0) -> str:
+        other = {"TONGQU_OPERATOR_KEY": key} if key else None
+        said = await run_tongqu(system.data_dir, *arguments, environment=other)
+        assert said.status == status, said.out
         return said.out
+
+    lead = f"lead-{uuid.uuid4().hex[:8]}"
+    leads = await create_key(mongo, lead, [Scope.PURCHASES_READ, Scope.PURCHASES_APPROVE])
+    named = tmp_path / "approvers.json"
+    named.write_text(json.dumps({"approvers": [{"name": lead, "roles": ["buyer"], "up_to": 2_000_000}]}))
+    assert "buyer (¥50000.00)" in await tongqu("purchase", "approvers", "--set", named)
 
     said = await tongqu("purchase", "order", seller.name, where, "--line", f"{places.sku}:2000:500:{due}")
     order = said.split()[0]
     assert "waits for approval by buyer" in said
-    await tongqu("purchase", "approve", order, "--note", "ok")
+    assert "may not approve it too" in await tongqu("purchase", "approve", order, status=1)
+    await tongqu("purchase", "approve", order, "--note", "ok", key=leads)
     await seller.says(order, "confirmed")
     await stands(mongo, order, "confirmed")
     assert order in await tongqu("purchase", "list", "--supplier", seller.name)
@@ -104,7 +115,7 @@ async def test_an_order_at_the_terminal_from_one_end_to_the_other(
     wrong = await tongqu("purchase", "invoice", order, "--number", "INV-1", "--line", "1:2000:501")
     assert "is received" in wrong
     assert "price 501, 500 would be right" in await tongqu("purchase", "show", order)
-    decided = await tongqu("purchase", "decide", order, "--number", "INV-1", "--accept", "--reason", "agreed by phone")
+    decided = await tongqu("purchase", "decide", order, "--number", "INV-1", "--accept", "--reason", "ok", key=leads)
     assert "is closed" in decided
     level = await mongo.stock.find_one({"_id": f"{where}/{places.sku}"})
     assert level is not None and level["on_hand"] == 2_010, "ten lay there before"

@@ -23,9 +23,11 @@ from workers.reply_forms import Received, Refused, read
 
 @dataclass(frozen=True)
 class Trade:
-    """The retailer (`api`) and one supplier (`supplier`), and what the event worker does with what it sends."""
+    """The retailer (`api`), one who approves for it (`lead`), one supplier (`supplier`), and what the event worker does
+    with what it sends."""
 
     api: Api
+    lead: Api
     supplier: Api
     name: str
     mongo: Mongo
@@ -86,6 +88,9 @@ async def trade(api: Api, gateway_settings: Settings, mongo: Mongo) -> AsyncIter
     )
     await mongo.partners.insert_one(record.as_row())
     own = await create_key(mongo, name, [Scope.PARTNER], partner=name)
+    lead = await create_key(mongo, "lead", [Scope.PURCHASES_READ, Scope.PURCHASES_APPROVE])
+    named = [{"name": "lead", "roles": ["buyer", "purchasing_lead"], "up_to": 6_000_000}]
+    await api.put("/v1/purchase-approvers", {"approvers": named}, status=200)
     client = await connect(gateway_settings)
     await register_search_attributes(client, gateway_settings.temporal_namespace)
 
@@ -93,7 +98,7 @@ async def trade(api: Api, gateway_settings: Settings, mongo: Mongo) -> AsyncIter
         """No order waits for goods here."""
 
     async with buying_worker(client, mongo, ring):
-        yield Trade(api, api.with_key(own), name, mongo, PurchaseStarter(mongo, client))
+        yield Trade(api, api.with_key(lead), api.with_key(own), name, mongo, PurchaseStarter(mongo, client))
 
 
 async def test_an_order_by_hand_from_approval_to_the_match(trade: Trade) -> None:
@@ -102,7 +107,9 @@ async def test_an_order_by_hand_from_approval_to_the_match(trade: Trade) -> None
     assert (await trade.stands(order, "approval"))["turn"]["role"] == "buyer"
     hidden = await trade.supplier.get(f"/v1/partner/purchase-orders/{order}", status=404)
     assert hidden.code == "unknown_order", "a supplier sees what it was asked for, and nothing before"
-    await api.post(f"/v1/purchase-orders/{order}/approval", {"note": "ok"}, status=200)
+    own_order = await api.post(f"/v1/purchase-orders/{order}/approval", {}, status=403)
+    assert own_order.code == "own_order", "who asked may not approve"
+    await trade.lead.post(f"/v1/purchase-orders/{order}/approval", {"note": "ok"}, status=200)
     own = await trade.supplier.get(f"/v1/partner/purchase-orders/{order}", status=200)
     assert own.body["answer_by"] and "terms" not in own.body and "approved_by" not in own.body
     assert not await trade.says(order, "confirmed")
@@ -119,7 +126,7 @@ async def test_an_order_by_hand_from_approval_to_the_match(trade: Trade) -> None
     wrong = await api.post(f"/v1/purchase-orders/{order}/invoices", invoice, status=200)
     assert wrong.body["invoices"][0]["mismatches"][0]["amount"] == 1_000
     decision = {"number": "INV-1", "accept": True, "reason": "agreed"}
-    closed = await api.post(f"/v1/purchase-orders/{order}/invoice-decisions", decision, status=200)
+    closed = await trade.lead.post(f"/v1/purchase-orders/{order}/invoice-decisions", decision, status=200)
     assert closed.body["state"] == "closed"
 
     async def repeated() -> bool:
@@ -212,12 +219,37 @@ async def test_a_score_shows_its_lines_and_one_can_be_objected_to(trade: Trade) 
     assert made.body["state"] == "open"
     other = {**objection, "line": 2}
     assert (await trade.supplier.post("/v1/partner/score/disputes", other, status=404)).code == "unknown_line"
+    assert made.body["answer_by"] and "turn" not in made.body, "until when, and not whose turn it is inside"
+    await trade.starter.once()
+    listed = await trade.api.get(f"/v1/supplier-disputes?supplier={trade.name}&state=open", status=200)
+    [waiting] = listed.body["disputes"]
+    assert waiting["turn"]["role"] == "buyer" and waiting["waits_for"].startswith("an answer by buyer;")
     decided = {**objection, "accept": True, "reason": "已核实"}
-    await trade.api.post(f"/v1/suppliers/{trade.name}/dispute-answers", decided, status=200)
-    twice = await trade.api.post(f"/v1/suppliers/{trade.name}/dispute-answers", decided, status=409)
+    not_theirs = await trade.api.post(f"/v1/suppliers/{trade.name}/dispute-answers", decided, status=403)
+    assert (not_theirs.code, "lead" in not_theirs.body["remedy"]) == ("other_role", True)
+    await trade.lead.post(f"/v1/suppliers/{trade.name}/dispute-answers", decided, status=200)
+    twice = await trade.lead.post(f"/v1/suppliers/{trade.name}/dispute-answers", decided, status=409)
     assert twice.code == "no_open_dispute"
     after = await trade.supplier.get("/v1/partner/score", status=200)
     assert (after.body["score"]["lines"]["n"], after.body["lines"][0]["left_out"]) == (0, "disputed")
+
+
+async def test_who_approves_is_data_with_versions_and_a_limit_that_is_named(trade: Trade) -> None:
+    order = await trade.order(units=1_000, price=6_001)
+    beyond = await trade.lead.post(f"/v1/purchase-orders/{order}/approval", {}, status=403)
+    assert beyond.code == "above_limit"
+    assert "lead may approve up to ¥60000.00; this is worth ¥60010.00" in beyond.body["detail"]
+    before = await trade.api.get("/v1/purchase-approvers", status=200)
+    named = {"approvers": [{"name": "lead", "roles": ["purchasing_lead"]}]}
+    denied = await trade.lead.put("/v1/purchase-approvers", named, status=403)
+    assert denied.code == "scope_missing", "who approves may not raise the own limit"
+    made = await trade.api.put("/v1/purchase-approvers", named, status=200)
+    again = await trade.api.put("/v1/purchase-approvers", named, status=200)
+    assert made.body["version"] == again.body["version"] == before.body["version"] + 1
+    approved = await trade.lead.post(f"/v1/purchase-orders/{order}/approval", {}, status=200)
+    assert approved.body["approved_by"] == "lead", "it holds at once, also for what waited already"
+    twice = {"approvers": [*named["approvers"], *named["approvers"]]}
+    assert "twice" in str((await trade.api.put("/v1/purchase-approvers", twice, status=422)).body)
 
 
 async def test_terms_are_versions_and_orders_keep_theirs(trade: Trade) -> None:

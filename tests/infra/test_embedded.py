@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -203,6 +204,27 @@ async def test_a_port_that_is_taken_at_the_last_moment_is_replaced(
             chosen = json.loads((tmp_path / "ports.json").read_text())
             assert all(chosen[name] != port for name, port in taken.items())
             await write(addresses.mongo_url, "works")
+
+
+def test_two_processes_that_start_servers_at_once_choose_no_port_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ports.free_port() + 1
+    monkeypatch.setattr(ports, "_FIRST", first)
+    monkeypatch.setattr(ports, "_LAST", first + 20)
+    chooses = f"""
+import sys
+from infra.embedded import ports
+ports._FIRST, ports._LAST = {first}, {first + 20}
+print(*(ports.free_port() for _ in range(5)), flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", chooses], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        theirs = {int(word) for word in other.stdout.readline().split()}
+        ours = {ports.free_port() for _ in range(5)}
+        other.stdin.close()
+    assert len(theirs) == len(ours) == 5
+    assert not ours & theirs
 
 
 async def test_a_killed_mongod_comes_back_with_every_acknowledged_write(

@@ -1,6 +1,8 @@
 """The process that replenishes is killed in the middle of a run, and of what the run orders: nothing is ordered twice,
 and nothing is forgotten."""
 
+import os
+import signal
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ from temporalio.client import Client
 
 from activities.supply.deciding import By, decide_where
 from activities.supply.watching import today_of
+from bench.supply_run import used
 from contracts.base import milliseconds
 from contracts.replenishing import (
     ORDERING_WORKFLOW,
@@ -51,6 +54,21 @@ async def sold_out_network(mongo: Mongo) -> None:
     await network.sold({(store, sku): poisson(1 + n % 4, HISTORY, n) for n, sku in enumerate(SKUS) for store in STORES})
 
 
+async def killed_alone(worker: Process) -> None:
+    """SIGKILL to the process and to none of those that it has started: they end with it."""
+    pid = worker.pid
+    os.kill(pid, signal.SIGKILL)
+
+    async def gone() -> bool:
+        return not worker.running and used(pid)[0] == 0
+
+    await eventually(gone, timeout=60, message="what the killed process had started lives on")
+
+
+def _said(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(str(row[name]) for name in ("kind", "source", "location", "sku", "quantity", "due", "value"))
+
+
 async def start(client: Client, region: str, number: int, name: str) -> tuple[str, Any]:
     workflow = f"supply-{region}-{name.replace('_', '-')}-{number}"
     handle = await client.start_workflow(
@@ -87,7 +105,7 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
         return int(await mongo.supply_chunks.count_documents({"run": run, "forecast": True}))
 
     await eventually(forecast, timeout=240, message="no chunk was forecast")
-    worker.kill()
+    await killed_alone(worker)
     assert await forecast() < 3, "the run was over before the worker was killed"
     worker.start()
 
@@ -95,7 +113,7 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
         return int(await mongo.proposals.count_documents({"run": run}))
 
     await eventually(proposed, timeout=240, message="nothing was proposed")
-    worker.kill()
+    await killed_alone(worker)
     row = await mongo.supply_runs.find_one({"_id": run})
     assert row is not None and row["state"] == "running", "the run was over before the worker was killed"
     worker.start()
@@ -103,6 +121,14 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
     assert await mongo.forecasts.count_documents({"run": run}) == 2_200
     proposals = {one["_id"]: one async for one in mongo.proposals.find({"run": run})}
     assert {one["kind"] for one in proposals.values()} == {"transfer", "purchase"}
+
+    # The same again, which nothing happens to, proposes the same.
+    calm, handle = await start(client, "east", 2, settings.mongo_database)
+    await handle.result()
+    days = {today_of(one["as_of"]) async for one in mongo.supply_runs.find({})}
+    same = [one async for one in mongo.proposals.find({"run": calm})]
+    assert len(days) > 1 or sorted(map(_said, same)) == sorted(map(_said, proposals.values()))
+    run, proposals = calm, {one["_id"]: one for one in same}
 
     by = By("planner", f"{run}-all", mongo.clock.now())
     assert (await decide_where(mongo, Where(run=run), "approved", by)).decided == len(proposals)
@@ -125,7 +151,7 @@ async def test_killed_at_any_step_it_orders_all_of_it_once(settings: Settings, m
     await ordering.result()
     await _all_ordered_once(mongo, run, proposals)
 
-    again, handle = await start(client, "east", 2, settings.mongo_database)
+    again, handle = await start(client, "east", 3, settings.mongo_database)
     await handle.result()
     days = {today_of(one["as_of"]) async for one in mongo.supply_runs.find({})}
     # Over midnight a day of demand has come to it, and it may well want more.

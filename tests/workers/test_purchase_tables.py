@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 
 from contracts.buying import (
-    BuyingTerms,
     Counter,
     CounterLine,
     Invoice,
@@ -16,6 +15,7 @@ from contracts.buying import (
     PurchaseLine,
     PurchaseOrder,
 )
+from contracts.buying_terms import BuyingTerms
 from workers.cli.purchase_tables import story
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

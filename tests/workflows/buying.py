@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.buying.carrying import BuyingActivities
+from activities.buying.versions import keep_approvers
 from contracts.base import milliseconds
 from contracts.buying import PurchaseOrder
 from contracts.buying_replies import PurchaseReply
@@ -18,6 +19,7 @@ from contracts.purchasing import Command, Standing
 from contracts.supply import ApprovalLimit, OrderAsked, OrderLine, Sourcing
 from contracts.workdays import add_workdays, day_of
 from infra.mongo import Mongo
+from tests.purchasing import ANYBODY
 from tests.support import eventually
 from workers.buying import PurchaseStarter
 
@@ -42,6 +44,7 @@ class Purchasing:
         return milliseconds(await self.env.get_current_time())
 
     async def prepare(self) -> None:
+        await keep_approvers(self.mongo, ANYBODY, "tests", await self.now())
         await self.mongo.locations.insert_one({"_id": STORE, "name": "茶庄", "division": "330106"})
         for sku in ("tea", "cup"):
             await self.mongo.skus.insert_one({"_id": sku})

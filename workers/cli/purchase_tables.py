@@ -156,11 +156,27 @@ def lines_table(rows: Sequence[Row]) -> Table:
 
 
 def disputes_table(rows: Sequence[Row]) -> Table:
-    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), "line", "state", "reason", "answer")
+    columns = ("line", "state", "reason", "answer", Column("waits for", overflow="fold"))
+    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), *columns)
     for row in rows:
         names = (moment(row["at"]), plain(row["supplier"]), plain(row["order"]), str(row["line"]))
-        table.add_row(*names, plain(row["state"]), plain(row["reason"]), plain(row["answer"]))
+        answer = "nobody answered in time" if row["why"] == "not_answered" else plain(row["answer"])
+        table.add_row(*names, plain(row["state"]), plain(row["reason"]), answer, plain(row["waits_for"]))
     return table
+
+
+def approvers_table(rows: Sequence[Row], levels: Sequence[Row]) -> Table:
+    """`levels`: of the terms in force."""
+    reach = {row["role"]: row["up_to"] for row in levels[:-1]} | {levels[-1]["role"]: None}
+    table = Table("key", "roles, and how far each goes", "never more than")
+    for row in rows:
+        roles = [f"{plain(role)} ({_limit(reach[role]) if role in reach else 'no level'})" for role in row["roles"]]
+        table.add_row(plain(row["name"]), ", ".join(roles), _limit(row["up_to"]) if row["up_to"] is not None else "")
+    return table
+
+
+def _limit(up_to: int | None) -> str:
+    return "any value" if up_to is None else display(up_to, "CNY")
 
 
 def lead_times_table(rows: Sequence[Row]) -> Table:

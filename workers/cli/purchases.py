@@ -1,5 +1,7 @@
 """`tongqu purchase`: order of suppliers, approve, receive, and match invoices."""
 
+import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -92,6 +94,33 @@ def answer(
     if reason:
         body["reason"] = reason
     _command(order, "counter-answer", body)
+
+
+@app.command()
+def approvers(
+    set_to: Annotated[
+        Path | None, typer.Option("--set", exists=True, dir_okay=False, help="JSON: all of them, instead of those.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who may approve up to what; who is not named may approve nothing that needs a role."""
+    from workers.cli.console import CommandFailed, out, print_json
+
+    api = running_api()
+    if set_to is not None:
+        try:
+            body = json.loads(set_to.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CommandFailed(f"{set_to} is no JSON: {error}") from error
+        found = api.put("v1", "purchase-approvers", body=body)
+    else:
+        found = api.get("v1", "purchase-approvers")
+    if as_json:
+        print_json(found)
+        return
+    from workers.cli.purchase_tables import approvers_table
+
+    out.print(approvers_table(found["approvers"], api.get("v1", "purchase-terms")["terms"]["levels"]))
 
 
 @app.command()

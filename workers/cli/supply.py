@@ -66,7 +66,7 @@ def _watched(api: Any, run: str) -> dict[str, Any]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("opening", total=1.0)
+        task, reached = bar.add_task("opening", total=1.0), 0.0
         while True:
             try:
                 found: dict[str, Any] = api.get("v1", "supply", "runs", run)
@@ -79,7 +79,9 @@ def _watched(api: Any, run: str) -> dict[str, Any]:
                 whole = max(progress.get("chunks", 0), 1)
                 share = (progress.get("chunks_forecast", 0) * 0.8 + progress.get("chunks_proposed", 0) * 0.15) / whole
                 words = f"{progress.get('phase', 'opening')}, {progress.get('series', 0)} series"
-                bar.update(task, completed=share, description=words)
+                # A process that was killed had written more than whoever goes on knows yet.
+                reached = max(reached, share)
+                bar.update(task, completed=reached, description=words)
                 if found["state"] != "running":
                     return found
             time.sleep(_LOOK_S)

@@ -88,6 +88,8 @@ _RULES = {
     "nothing is promoted": ("skus", "missing"),
     "last_day lies before": ("last_day", "too_early"),
     "it lasts more than": ("last_day", "too_late"),
+    "leads from": ("", "not_allowed"),
+    "two lead from": ("", "listed_twice"),
 }
 """Rules over several fields, by words of their message: the field to change, and the code."""
 

@@ -10,7 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.agreements import Cancel, Resend
 from contracts.applications import ApplicationRequest, Facts, FieldsSent
-from contracts.buying import BuyingTerms, PurchaseAsked
+from contracts.buying import PurchaseAsked
+from contracts.buying_terms import Approvers, BuyingTerms
 from contracts.cases import REQUESTS, Opening
 from contracts.lifecycle import Renew, Resume, ReviewDocument, Suspend, Terminate
 from contracts.onboarding import ConfirmDeposit, Decide, ReviewItem, Submit, Withdraw
@@ -122,6 +123,7 @@ _SCHEMAS: tuple[type[BaseModel], ...] = (
     DecideInvoice,
     CancelRest,
     BuyingTerms,
+    Approvers,
     ObjectToLine,
     AnswerToLine,
     *SUPPLY_BODIES,

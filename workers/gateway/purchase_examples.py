@@ -27,6 +27,14 @@ TERMS: dict[str, Any] = {
     "levels": [{"up_to": 500_000}, {"up_to": 5_000_000, "role": "buyer"}, {"role": "purchasing_lead"}],
     "four_eyes_above": 1_000_000,
     "accept_later_days": 1,
+    "objections": {"roles": ["buyer", "purchasing_lead"], "answer_work_s": 201_600},
+}
+APPROVERS: dict[str, Any] = {
+    "approvers": [
+        {"name": "wang", "roles": ["buyer"], "up_to": 2_000_000},
+        {"name": "li", "roles": ["buyer"]},
+        {"name": "zhao", "roles": ["purchasing_lead", "purchasing_director"]},
+    ]
 }
 OBJECTION: dict[str, Any] = {"order": _ORDER, "line": 1, "reason": "门店停电，当天拒收。"}
 OBJECTION_ANSWER: dict[str, Any] = {**OBJECTION, "accept": True, "reason": "已核实。"}

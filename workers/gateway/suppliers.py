@@ -1,32 +1,37 @@
-"""Routes about suppliers: scores with their lines, objections, lead times, and the terms of buying."""
+"""Routes about suppliers: scores with their lines, objections, lead times, the terms of buying, and who approves."""
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
-from activities.buying.disputes import answer_to
-from activities.buying.ordering import terms_in_force
+from activities.buying.dispute_moves import waits_for
+from activities.buying.disputes import find_dispute
 from activities.buying.scoring import score_of
 from activities.buying.sources import disputes_of, orders_of, served_of
-from contracts.buying import BuyingTerms
+from activities.buying.versions import approvers_in_force, keep_approvers, keep_terms, terms_in_force
+from contracts.buying_terms import Approver, Approvers, BuyingTerms
+from contracts.disputing import Command, refuse, workflow_id
 from contracts.refusals import Refusal
-from contracts.scoring import AnswerToLine, LineDispute, Score, ScoredLine
+from contracts.scoring import AnswerToLine, LineDispute, Score, ScoredLine, dispute_id
 from contracts.supply import LeadTime
 from contracts.workdays import day_of
 from infra.keys import Scope
-from infra.mongo import DuplicateKeyError, Mongo
+from infra.mongo import Mongo
 from workers.gateway import purchase_examples as examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.body import parse
 from workers.gateway.carried import carried_out
 from workers.gateway.openapi import answers_with, operation
 from workers.gateway.purchases import Approves, Reads
+from workers.gateway.security import Caller, needs
 from workers.gateway.services import Gateway, gateway_of
 
 router = APIRouter(tags=["purchases"])
+Limits = Annotated[Caller, Depends(needs(Scope.PURCHASES_LIMITS))]
 SupplierInPath = Annotated[str, Path(alias="id", max_length=64, examples=["partner-01kjt3w9x8c4m2p7q5"])]
 _TERMS: TypeAdapter[BuyingTerms] = TypeAdapter(BuyingTerms)
+_APPROVERS: TypeAdapter[Approvers] = TypeAdapter(Approvers)
 _ANSWER: TypeAdapter[AnswerToLine] = TypeAdapter(AnswerToLine)
 _LISTED = 1_000
 
@@ -38,14 +43,28 @@ class ScoreView(BaseModel):
     lines: list[ScoredLine]
 
 
+class DisputeView(LineDispute):
+    """`waits_for`: what comes next, in words; `workflow`: in the Temporal UI."""
+
+    waits_for: str
+    workflow: str | None
+
+
 class DisputeList(BaseModel):
-    disputes: list[LineDispute]
+    disputes: list[DisputeView]
 
 
 class LeadTimeList(BaseModel):
     """In working days; without a location: to all of them."""
 
     lead_times: list[LeadTime]
+
+
+class ApproversView(BaseModel):
+    """`version` 0: nobody was named yet."""
+
+    version: int
+    approvers: list[Approver]
 
 
 class TermsView(BaseModel):
@@ -100,18 +119,24 @@ async def list_disputes(
     supplier: Annotated[str | None, Query(max_length=64)] = None,
     state: Literal["open", "accepted", "rejected"] | None = None,
 ) -> Response:
-    """At most 1,000."""
+    """Whose turn it is, and until when. At most 1,000."""
+    gateway = gateway_of(request)
     wanted = {name: value for name, value in (("supplier", supplier), ("state", state)) if value is not None}
-    found = gateway_of(request).mongo.score_disputes.find(wanted).sort([("at", 1), ("_id", 1)]).limit(_LISTED)
-    rows = [LineDispute.from_row(row).model_dump(mode="json") async for row in found]
+    found = gateway.mongo.score_disputes.find(wanted).sort([("at", 1), ("_id", 1)]).limit(_LISTED)
+    rows = [_view(gateway, LineDispute.from_row(row)) async for row in found]
     return answer({"disputes": rows}).response()
+
+
+def _view(gateway: Gateway, dispute: LineDispute) -> dict[str, Any]:
+    workflow = gateway.workflows.link(workflow_id(dispute.id))
+    return {**dispute.model_dump(mode="json"), "waits_for": waits_for(dispute), "workflow": workflow}
 
 
 @router.post(
     "/v1/suppliers/{id}/dispute-answers",
     **operation(
         "Answer an objection to a line",
-        {200: answers_with(LineDispute, "It, answered.")},
+        {200: answers_with(DisputeView, "It, answered.")},
         scope=Scope.PURCHASES_APPROVE,
         body=AnswerToLine,
         examples={"accepted": examples.OBJECTION_ANSWER},
@@ -119,12 +144,30 @@ async def list_disputes(
     ),
 )
 async def answer_dispute(request: Request, caller: Approves, supplier: SupplierInPath) -> Response:
-    """Accepted, the line does not count any more."""
+    """Accepted, the line does not count any more. Those whose turn it is answer, or those above them."""
 
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         asked = parse(_ANSWER, body)
-        answered = await answer_to(gateway.mongo, supplier, asked, caller.name, gateway.mongo.clock.now())
-        return answer(answered.model_dump(mode="json"))
+        name = dispute_id(asked.order, asked.line)
+        known = await find_dispute(gateway.mongo, name)
+        if known is None or known.supplier != supplier:
+            refuse(name, None)
+        command = Command(by=caller.name, accept=asked.accept, reason=asked.reason)
+        if not await gateway.durable.update(workflow_id(name), "command", command, request_id):
+            known = await find_dispute(gateway.mongo, name)
+            refuse(name, known.state if known is not None else None)
+            # It is started again with the next look; nothing of it is lost.
+            await gateway.mongo.score_disputes.update_one({"_id": name}, {"$set": {"started": False}})
+            raise Refusal(
+                "dispute_not_carried",
+                f"Nothing carries the objection to {name} at the moment.",
+                remedy="Send the same request again after the seconds that Retry-After names.",
+                status=503,
+                retry_after=2,
+            )
+        answered = await find_dispute(gateway.mongo, name)
+        assert answered is not None
+        return answer(_view(gateway, answered))
 
     return await carried_out(request, caller, work)
 
@@ -164,28 +207,54 @@ async def see_terms(request: Request, caller: Reads) -> Response:
     **operation(
         "Set the terms of buying",
         {200: answers_with(TermsView, "The new version, or the one that says the same already.")},
-        scope=Scope.PURCHASES_APPROVE,
+        scope=Scope.PURCHASES_LIMITS,
         body=BuyingTerms,
         examples={"three levels": examples.TERMS},
     ),
 )
-async def set_terms(request: Request, caller: Approves) -> Response:
+async def set_terms(request: Request, caller: Limits) -> Response:
     """What is left out is as it comes with the system. Every change is a new version."""
 
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         terms = parse(_TERMS, body)
-        while True:
-            version, known = await terms_in_force(gateway.mongo)
-            if version and known == terms:
-                break
-            version += 1
-            row = {"_id": version, "terms": terms.model_dump(mode="json"), "by": caller.name}
-            try:
-                await gateway.mongo.buying_terms.insert_one({**row, "at": gateway.mongo.clock.now()})
-            except DuplicateKeyError:
-                continue
-            break
+        version = await keep_terms(gateway.mongo, terms, caller.name, gateway.mongo.clock.now())
         return answer({"version": version, "terms": terms.model_dump(mode="json")})
+
+    return await carried_out(request, caller, work)
+
+
+@router.get(
+    "/v1/purchase-approvers",
+    **operation(
+        "See who may approve up to what",
+        {200: answers_with(ApproversView, "Those in force.")},
+        scope=Scope.PURCHASES_READ,
+    ),
+)
+async def see_approvers(request: Request, caller: Reads) -> Response:
+    """By the names of keys. What each role may approve stands in the terms of buying."""
+    version, known = await approvers_in_force(gateway_of(request).mongo)
+    return answer({"version": version, **known.model_dump(mode="json")}).response()
+
+
+@router.put(
+    "/v1/purchase-approvers",
+    **operation(
+        "Name all who may approve",
+        {200: answers_with(ApproversView, "The new version, or the one that says the same already.")},
+        scope=Scope.PURCHASES_LIMITS,
+        body=Approvers,
+        examples={"three people": examples.APPROVERS},
+    ),
+)
+async def set_approvers(request: Request, caller: Limits) -> Response:
+    """All of them at once: who is left out may approve nothing from now on, of orders that wait as well. A key needs
+    the scope purchases:approve besides. Every change is a new version."""
+
+    async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
+        named = parse(_APPROVERS, body)
+        version = await keep_approvers(gateway.mongo, named, caller.name, gateway.mongo.clock.now())
+        return answer({"version": version, **named.model_dump(mode="json")})
 
     return await carried_out(request, caller, work)
 

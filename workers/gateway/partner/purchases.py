@@ -1,6 +1,7 @@
 """Routes by which a supplier sees its orders, its reports and its score, and objects to lines of it. It answers with
 POST /v1/partner/replies, as over the bus."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -20,7 +21,7 @@ from contracts.buying import (
 )
 from contracts.buying_replies import Reported
 from contracts.refusals import Refusal
-from contracts.scoring import LineDispute, ObjectToLine
+from contracts.scoring import DisputeState, ObjectToLine
 from infra.keys import Scope
 from workers.gateway import purchase_examples as examples
 from workers.gateway.answers import Answer, answer
@@ -66,6 +67,22 @@ class SuppliersOrders(BaseModel):
 
     orders: list[SuppliersOrder]
     next: str | None
+
+
+class SuppliersObjection(BaseModel):
+    """Without whose turn it is inside."""
+
+    id: str
+    supplier: str
+    order: str
+    line: int
+    reason: str
+    by: str
+    at: datetime
+    state: DisputeState
+    answer: str | None
+    answered_at: datetime | None
+    answer_by: datetime | None
 
 
 class Reports(BaseModel):
@@ -173,7 +190,7 @@ async def see_own_score(request: Request, caller: Partners) -> Response:
     "/v1/partner/score/disputes",
     **operation(
         "Object to a line of your score",
-        {200: answers_with(LineDispute, "It waits for an answer.")},
+        {200: answers_with(SuppliersObjection, "It waits for an answer, until `answer_by` of those who have it now.")},
         scope=Scope.PARTNER,
         body=ObjectToLine,
         examples={"one line": examples.OBJECTION},
@@ -181,12 +198,15 @@ async def see_own_score(request: Request, caller: Partners) -> Response:
     ),
 )
 async def object_to_line(request: Request, caller: Partners) -> Response:
-    """Once for each line. You are told what became of it with `supplier.dispute.v1`."""
+    """Once for each line. You are told what became of it with `supplier.dispute.v1`; when nobody answers in time it is
+    given to the next role, and accepted after the last one."""
 
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         supplier = _supplier(caller)
         asked = parse(_OBJECT, body)
         made = await object_to(gateway.mongo, supplier, asked, caller.name, gateway.mongo.clock.now())
-        return answer(made.model_dump(mode="json"))
+        shown = made.model_dump(mode="json", include=set(SuppliersObjection.model_fields))
+        due = made.turn.due.isoformat() if made.turn is not None else None
+        return answer({**shown, "answer_by": due})
 
     return await carried_out(request, caller, work)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
 from activities.supply.opening import unknown_region
+from activities.supply.progress import written_progress
 from activities.supply.reading import find_region
 from contracts.refusals import Refusal
 from contracts.replenishing import TASK_QUEUE, WORKFLOW, Progress, Replenish, Run, RunAsked, run_id
@@ -148,7 +149,8 @@ async def _view(gateway: Gateway, run: Run) -> RunView:
     counts = {row["_id"]: row["count"] async for row in gateway.mongo.proposals.aggregate(pipeline)}
     progress = run.progress
     if run.state == "running":
-        progress = await gateway.durable.query(run.workflow, "progress", Progress) or progress
+        asked = await gateway.durable.query(run.workflow, "progress", Progress)
+        progress = asked or await written_progress(gateway.mongo, run)
     link = gateway.workflows.link(run.workflow)
     return RunView(**{**run.model_dump(), "progress": progress, "proposals": counts, "workflow_link": link})
 
