@@ -52,8 +52,10 @@ async def test_what_is_counted_as_none_where_it_never_was_is_carried_there(api: 
     row = await mongo.stock.find_one({"location": "near", "sku": sku})
     assert row == {"_id": stock_id("near", sku), "location": "near", "sku": sku, "on_hand": 0, "reserved": 0}
     region = Region(id=fresh("region"), name="all")
-    place = Location.from_row(await mongo.locations.find_one({"_id": "near"}))
-    assert ("near", sku) in await series_of(mongo, region, {"near": place}, mongo.clock.now())
+    near = await mongo.locations.find_one({"_id": "near"})
+    assert near is not None
+    places = {"near": Location.from_row(near)}
+    assert ("near", sku) in await series_of(mongo, region, places, mongo.clock.now())
     found = await mongo.snapshot(partial(check_stock, mongo))
     assert [one for one in found if any(sku in example for example in one.examples)] == []
     await api.put("/v1/stock", {"items": [receipt(sku, 3, fresh("note"))]}, status=200)
