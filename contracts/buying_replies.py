@@ -9,6 +9,7 @@ from contracts.buying import LINES_MAX, Reference, Units
 from contracts.ids import EventId, Sku
 from contracts.money import Amount
 from contracts.personal import Remark
+from contracts.refusals import Refusal
 from contracts.workdays import Day
 
 PURCHASE_REPLY_TYPE = "purchase.replies.v1"
@@ -49,6 +50,12 @@ class PurchaseReply(Request):
     )
     expected: Day | None = Field(default=None, description="With shipped: the day of arrival.")
     tracking: str | None = Field(default=None, min_length=1, max_length=100)
+
+
+def refuse_without_reason(reply: PurchaseReply) -> None:
+    if reply.kind == "declined" and reply.reason is None:
+        remedy = "Send reason, such as out_of_stock."
+        raise Refusal("reason_missing", "To decline needs a reason.", remedy=remedy, field="reason")
 
 
 class PurchaseReplies(Request):

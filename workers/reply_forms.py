@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReply, SupplyItem
+from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE, PurchaseReply, SupplyItem, refuse_without_reason
 from contracts.case_events import CASE_REPLY_TYPE, CaseReply
 from contracts.events import REPLY_TYPE, STOCK_TYPE, Reply, StockCount, StockEvent
 from contracts.refusals import Refusal
@@ -194,7 +194,12 @@ def _about_purchases(message: Received, replies: list[Any]) -> Said:
     for number, raw in enumerate(replies):
         try:
             reply = PurchaseReply.model_validate(raw)
+            refuse_without_reason(reply)
             said.purchases.append(GivenPurchaseReply(message.partner, message.at, reply))
+        except Refusal as refusal:
+            path = f"data.replies.{number}.{refusal.field}"
+            told = (refusal.code, path, refusal.detail, refusal.remedy)
+            said.refused.append(Refused(message.partner, reply.id, None, *told))
         except ValidationError as error:
             name = _quoted(raw.get("id") if isinstance(raw, dict) else None, 60) or f"{message.place}/{number}"
             detail = _quoted(_first(error), 300)

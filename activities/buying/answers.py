@@ -8,7 +8,7 @@ from activities.buying.matching import take_invoice
 from activities.buying.moves import Moves, accept_counter, confirm, give_up
 from activities.buying.telling import told_changed, told_waits
 from contracts.buying import PAPERS_MAX, Counter, CounterLine, InvoiceLine, Notice, PurchaseLine, PurchaseOrder
-from contracts.buying_replies import PurchaseReply, PurchaseReplyKind, PurchaseReplyLine
+from contracts.buying_replies import PurchaseReply, PurchaseReplyKind, PurchaseReplyLine, refuse_without_reason
 from contracts.money import AMOUNT_MAX
 from contracts.purchasing import TakeInvoice
 from contracts.refusals import Refusal
@@ -70,8 +70,8 @@ def _confirmed(moves: Moves, reply: PurchaseReply, lines: Lines) -> None:
 
 def _declined(moves: Moves, reply: PurchaseReply, lines: Lines) -> None:
     _refuse_unless(moves.order, ("sent", "countered", "confirmed"), "declined")
-    if reply.reason is None:
-        raise _refused("reason_missing", "To decline needs a reason.", "Send reason, such as out_of_stock.", "reason")
+    refuse_without_reason(reply)
+    assert reply.reason is not None
     give_up(moves, "declined", reply.reason)
 
 

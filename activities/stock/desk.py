@@ -3,14 +3,23 @@
 They come over HTTP from whoever may report stock anywhere, and as reports of partners about their own shelves."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from activities.stock.arrivals import wake_waiting
 from activities.stock.booking import Stale, book
 from activities.stock.shortage import report_short
-from activities.stock.stocktaking import Key, Known, Stocktaking, excesses, gained, movement_id, take_stock
+from activities.stock.stocktaking import (
+    Key,
+    Known,
+    Stocktaking,
+    empty_shelves,
+    excesses,
+    gained,
+    movement_id,
+    take_stock,
+)
 from contracts.ids import stock_id
 from contracts.refusals import Refusal
 from contracts.stock import Level, StockUpsert
@@ -110,6 +119,7 @@ class StockDesk:
         at = self._mongo.clock.now()
         taking = take_stock(items, known, request_id, at)
         await self._register(session, {items[index].sku for index in taking.taken})
+        await self._open(session, empty_shelves(items, taking, known.levels))
         if not taking.movements:
             return _Written(taking, version, {}, frozenset())
         version = await book(self._mongo, session, taking.movements, version)
@@ -134,6 +144,19 @@ class StockDesk:
             async for row in mongo.ledger.find({"_id": {"$in": causes}}, {"changes": 1}, session=session)
         }
         return Known(locations, levels, booked)
+
+    async def _open(self, session: Session, shelves: Sequence[Key]) -> None:
+        """A location carries what was counted there, even if there is none; nothing is booked by that."""
+        rows = [
+            UpdateOne(
+                {"_id": stock_id(*key)},
+                {"$setOnInsert": {"location": key[0], "sku": key[1], "on_hand": 0, "reserved": 0}},
+                upsert=True,
+            )
+            for key in shelves
+        ]
+        if rows:
+            await self._mongo.stock.bulk_write(rows, ordered=False, session=session)
 
     async def _register(self, session: Session, skus: set[str]) -> None:
         """A SKU is known once its stock was reported, even if there is none."""

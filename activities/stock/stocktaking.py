@@ -120,6 +120,12 @@ def gained(before: Mapping[Key, Level], after: Mapping[Key, Level]) -> dict[str,
     return units
 
 
+def empty_shelves(items: Mapping[int, StockUpsert], done: Stocktaking, before: Mapping[Key, Level]) -> list[Key]:
+    """What was taken at locations that never had it, and of which there is none now either."""
+    named = {(items[index].location, items[index].sku) for index in done.taken}
+    return sorted(key for key in named if key not in before and not done.levels[key].on_hand)
+
+
 def excesses(levels: Mapping[Key, Level]) -> dict[Key, int]:
     """Units that are promised and not there."""
     return {key: -level.available for key, level in levels.items() if level.available < 0}

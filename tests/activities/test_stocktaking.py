@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.stock.stocktaking import Known, excesses, gained, movement_id, take_stock
+from activities.stock.stocktaking import Known, empty_shelves, excesses, gained, movement_id, take_stock
 from contracts.stock import Level, StockUpsert
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -67,6 +67,14 @@ def test_ids_of_receipts_do_not_depend_on_the_request() -> None:
     assert movement_id(item, "one") == movement_id(item, "two") == "received:note:1:a:x"
     counted = StockUpsert(location="a", sku="x", quantity=1)
     assert movement_id(counted, "one") == "counted:one:a:x"
+
+
+def test_a_shelf_is_empty_where_nothing_was_before_and_nothing_is_now() -> None:
+    places = [("a", "x", 0), ("a", "y", 3), ("b", "x", 0), ("nowhere", "x", 0)]
+    items = {n: StockUpsert(location=at, sku=sku, quantity=units) for n, (at, sku, units) in enumerate(places)}
+    before = known({("b", "x"): (2, 0)})
+    done = take_stock(items, before, "r", NOW)
+    assert empty_shelves(items, done, before.levels) == [("a", "x")]
 
 
 def test_units_that_only_cover_what_was_promised_are_no_gain() -> None:

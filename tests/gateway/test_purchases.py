@@ -180,6 +180,9 @@ async def test_a_supplier_answers_for_its_own_orders_only(trade: Trade) -> None:
     }
     bad = await trade.supplier.post("/v1/partner/replies", event, status=422)
     assert bad.body["errors"], bad.body
+    event["data"] = {"replies": [{**reply, "kind": "declined"}]}
+    bare = await trade.supplier.post("/v1/partner/replies", event, status=422)
+    assert bare.faults.keys() == {"data.replies.0.reason"}
     event["data"] = {"replies": [reply]}
     await trade.supplier.post("/v1/partner/replies", event, status=202)
 

@@ -2,8 +2,14 @@
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
+from activities.supply.opening import series_of
+from contracts.ids import stock_id
+from contracts.partners import Location
+from contracts.replenishing import Region
+from infra.invariants.stock import check_stock
 from infra.mongo import Mongo
 from tests.gateway.carrying import Carrier
 from tests.gateway.running import Api, fresh, order
@@ -37,6 +43,23 @@ async def test_a_count_sets_the_level_and_a_receipt_adds_to_it(api: Api, mongo: 
         ("received", 3),
         ("counted", -6),
     ]
+
+
+async def test_what_is_counted_as_none_where_it_never_was_is_carried_there(api: Api, mongo: Mongo) -> None:
+    sku = fresh("sku")
+    first = await api.put("/v1/stock", {"items": [count(sku, 0)]}, status=200)
+    assert first.body["results"][0]["outcome"] == "unchanged"
+    row = await mongo.stock.find_one({"location": "near", "sku": sku})
+    assert row == {"_id": stock_id("near", sku), "location": "near", "sku": sku, "on_hand": 0, "reserved": 0}
+    region = Region(id=fresh("region"), name="all")
+    near = await mongo.locations.find_one({"_id": "near"})
+    assert near is not None
+    places = {"near": Location.from_row(near)}
+    assert ("near", sku) in await series_of(mongo, region, places, mongo.clock.now())
+    found = await mongo.snapshot(partial(check_stock, mongo))
+    assert [one for one in found if any(sku in example for example in one.examples)] == []
+    await api.put("/v1/stock", {"items": [receipt(sku, 3, fresh("note"))]}, status=200)
+    assert await _level(api, sku) == (3, 0)
 
 
 async def test_bad_items_are_refused_and_the_good_ones_booked(api: Api) -> None:
