@@ -75,25 +75,26 @@ class Forked:
 class Template:
     """A process that has loaded `modules`. It ends with `close`, and with the thread that made it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket, loaded_with: dict[str, str]) -> None:
         self._process = process
         self._control = control
-        self._loaded_with = _of_loader(os.environ)
+        self._loaded_with = loaded_with
 
     @classmethod
-    def start(cls, modules: Sequence[str]) -> Self:
+    def start(cls, modules: Sequence[str], env: Mapping[str, str]) -> Self:
         """It loads them while others go on; the first fork waits for that."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.forking", str(theirs.fileno()), *modules],
             stdin=subprocess.DEVNULL,
+            env=env,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             preexec_fn=lambda: die_with(parent),
         )
         theirs.close()
-        return cls(process, ours)
+        return cls(process, ours, _of_loader(env))
 
     def serves(self, env: Mapping[str, str]) -> bool:
         """Whether a process with this environment may be forked."""

@@ -144,10 +144,11 @@ def programs() -> Iterator[None]:
     """Hundreds of processes are started, and to load what they need takes seconds: it is loaded once, before the first
     of them. Where a test runs `tongqu`, which starts a system, they start as they do for users."""
     made: list[Template] = []
+    environment = dict(os.environ)  # A test that changes it may be the first that starts something.
 
     @cache
     def template() -> Template:
-        made.append(Template.start(_PROGRAMS))
+        made.append(Template.start(_PROGRAMS, environment))
         return made[0]
 
     if sys.platform == "linux":

@@ -30,7 +30,7 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Templa
     for name, program in PROGRAMS.items():
         (tmp_path / f"{name}.py").write_text(program)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
-    template = Template.start(["loaded_once"])
+    template = Template.start(["loaded_once"], os.environ)
     yield template
     template.close()
 
