@@ -114,7 +114,7 @@ async def test_an_order_at_the_terminal_from_one_end_to_the_other(
     await tongqu("purchase", "receive", order, "--reference", "DN-2", "--item", f"{places.sku}:10")
     wrong = await tongqu("purchase", "invoice", order, "--number", "INV-1", "--line", "1:2000:501")
     assert "is received" in wrong
-    assert "price 501, 500 would be right" in await tongqu("purchase", "show", order)
+    assert "price ¥5.01, ¥5.00 would be right" in await tongqu("purchase", "show", order)
     decided = await tongqu("purchase", "decide", order, "--number", "INV-1", "--accept", "--reason", "ok", key=leads)
     assert "is closed" in decided
     level = await mongo.stock.find_one({"_id": f"{where}/{places.sku}"})
