@@ -27,6 +27,8 @@ from typing import Any, TextIO
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from pymongo import AsyncMongoClient
 from temporalio.testing import WorkflowEnvironment
 from xdist.remote import Producer
@@ -61,6 +63,8 @@ _SHOWN = 2_000
 _HANGS_S = 1_000.0  # Above every limit that a test sets for itself.
 
 
+hypothesis.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("busy")
 _STDERR = pytest.StashKey[TextIO]()
 
 
@@ -78,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # Tests made from a document are all named alike, and a scheduler that knows them by name would run one of them.
         if route := getattr(item, "operation_label", None):
-            item._nodeid = f"{item.nodeid}[{route}]"
+            item._id = item._id.with_params(route)
     names = Counter(item.nodeid for item in items)
     assert len(names) == len(items), f"tests that are named alike: {names.most_common(3)}"
 
