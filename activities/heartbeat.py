@@ -11,7 +11,11 @@ EVERY_S = 1.0
 
 @asynccontextmanager
 async def heartbeats() -> AsyncIterator[None]:
-    """Say every second that this activity still works; short ones never come to it."""
+    """Say every second that this activity still works; short ones never come to it, and those that are carried within
+    the task of their workflow have nobody who listens."""
+    if not activity.in_activity() or activity.info().is_local:
+        yield
+        return
 
     async def beat() -> None:
         while True:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from contracts.base import Document, Moment, Request
 from contracts.partnership import PartnerKind
+from contracts.personal import Remark
 from contracts.refusals import Refusal
 
 WORKFLOW = "AgreementSigning"
@@ -196,7 +197,7 @@ class Resend(Request):
 class Cancel(Request):
     """The retailer withdraws the agreement before it is signed by all."""
 
-    reason: str = Field(min_length=1, max_length=500, description="The signers are told.")
+    reason: Remark = Field(description="The signers are told.")
 
 
 class Command(Document):

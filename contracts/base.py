@@ -16,6 +16,13 @@ from pydantic import (
 
 from contracts.personal import marked_here
 
+_SLOTS = vars(BaseModel)
+_put_values, _put_given, _put_extra, _put_private = (
+    _SLOTS[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""What a model is made of. Put so, it costs half of what it does by `object.__setattr__`."""
+
 
 class _Discreet(BaseModel):
     """Does not tell personal fields in messages: neither as itself, nor as the input of an error."""
@@ -44,12 +51,16 @@ class Document(_Discreet):
 
         What model_construct does, less its search for aliases and defaults, which costs several times as much.
         """
-        fixed, copied = _defaults_of(cls)
+        fixed, begun = _defaults_of(cls)
+        given = set(values)
+        for name, empty in begun:
+            if name not in given:
+                values[name] = empty()
         made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", {**fixed, **{name: empty() for name, empty in copied}, **values})
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
+        _put_values(made, fixed | values)
+        _put_given(made, given)
+        _put_extra(made, None)
+        _put_private(made, None)
         return made
 
     @classmethod

@@ -259,6 +259,8 @@ class PurchaseOrder(Document):
     """Suppliers that were asked before and did not deliver."""
     reasons: list[str] = []
     """Why this supplier."""
+    reasons_zh: list[str] = []
+    """The same in Chinese."""
     terms: BuyingTerms
     state: PurchaseState
     why: str | None = None

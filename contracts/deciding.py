@@ -171,7 +171,8 @@ def reviewed(standing: Standing, asked: ReviewItem, by: str) -> Standing:
 def decided(standing: Standing, asked: Decide, by: str) -> Standing:
     """After a decision about the whole. An application whose agreement is signed goes on where it was."""
     if asked.decision == "reject":
-        return standing.model_copy(update={"stage": "rejected", "reasons": ["rejected_by_reviewer"], "turn": None})
+        ended = {"stage": "rejected", "reasons": ["rejected_by_reviewer"], "comment": asked.reason, "turn": None}
+        return standing.model_copy(update=ended)
     if asked.decision == "return":
         change = {"stage": "revision", "reasons": ["items_returned"], "approved_by": [], "turn": None}
         return standing.model_copy(update=change)

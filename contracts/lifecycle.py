@@ -8,6 +8,7 @@ from contracts.base import Document, Moment, Request
 from contracts.money import display
 from contracts.onboarding import Deadlines
 from contracts.partnership import Offered, PartnerState
+from contracts.personal import Remark
 
 WORKFLOW = "PartnerLifecycle"
 
@@ -149,18 +150,18 @@ class Renewed(Step):
 class Suspend(Request):
     """No new orders for the partner; those it has, it finishes."""
 
-    reason: str = Field(min_length=1, max_length=500, description="Told to the partner.")
+    reason: Remark = Field(description="Told to the partner.")
 
 
 class Resume(Request):
-    note: str | None = Field(default=None, max_length=500)
+    note: Remark | None = None
 
 
 class Terminate(Request):
     """when_done: no new orders from now on, and the partner goes when nothing is open any more; otherwise it is
     refused while something is open."""
 
-    reason: str = Field(min_length=1, max_length=500, description="Told to the partner.")
+    reason: Remark = Field(description="Told to the partner.")
     when_done: bool = False
 
 
@@ -183,7 +184,7 @@ class ReviewDocument(Request):
 
     requirement: str = Field(min_length=1, max_length=64)
     decision: Literal["accept", "return"]
-    comment: str | None = Field(default=None, min_length=1, max_length=500)
+    comment: Remark | None = None
 
 
 class Command(Document):

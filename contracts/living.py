@@ -1,7 +1,7 @@
 """How an active partner stands, what may be done with it, and what comes next. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from contracts.base import milliseconds
@@ -25,8 +25,6 @@ from contracts.worktime import OFFICE, add_work_time
 
 BY_OPERATOR = "suspended_by_operator"
 LEAVING = "terminating"
-VALIDITY_LEFT = timedelta(days=90)
-"""A new document must be valid for so much longer."""
 
 Kind = Literal["remind", "expire", "urge", "look"]
 
@@ -104,14 +102,26 @@ def waits_for(standing: Standing, due: Due | None) -> str:
     renewal += _again(standing)
     if due is None:
         return f"nothing{renewal}"
-    when = f"{due.at:%Y-%m-%d %H:%M} UTC"
+    when = _moment(due.at)
     words = {
         "remind": f"{when}, {due.days} days before the end of {due.what}",
         "expire": f"{when}, when {due.what} ends and the partner is suspended",
-        "urge": f"a reviewer of the new {due.what} until {when}",
+        "urge": f"a reviewer of the new {due.what} until {_until(standing, due)}",
         "look": f"open orders and money; looked at again by {when}",
     }
     return f"{words[due.kind]}{renewal}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _until(standing: Standing, due: Due) -> str:
+    """A reviewer has the whole time, also where a reminder comes first."""
+    offer = standing.offer(due.what)
+    if offer is None or offer.remind_at is None:
+        return _moment(due.at)
+    return f"{_moment(offer.due)}; reminded at {_moment(offer.remind_at)}"
 
 
 def _again(standing: Standing) -> str:
@@ -156,7 +166,7 @@ def refuse(standing: Standing, command: Command) -> None:
         raise Refusal(
             "renewal_under_way",
             f"The agreement {standing.renewing} is out for signature already.",
-            remedy="Wait for its signers, or cancel it first.",
+            remedy="Wait for its signers, or cancel it first (tongqu partner agreement cancel).",
             status=409,
         )
     if command.offer is not None:
@@ -192,6 +202,17 @@ def _refuse_offer(standing: Standing, asked: OfferDocument) -> None:
             "not_valid_longer",
             "The new document is not valid for longer than the one that is held.",
             remedy="Send a document that is valid for longer.",
+            field="valid_until",
+        )
+
+
+def refuse_endless(valid_until: date | None, long_term: bool) -> None:
+    """Raises Refusal where it is not said until when a new document is valid: what was forgotten would never end."""
+    if (valid_until is None) != long_term:
+        raise Refusal(
+            "validity_unclear",
+            "It is not clear until when the document is valid.",
+            remedy="Send valid_until, its last day, such as 2031-12-31; or long_term=true, where it says so.",
             field="valid_until",
         )
 
@@ -232,18 +253,6 @@ def refuse_open(asked: Terminate, still: Open) -> None:
         status=409,
         open=still.model_dump(mode="json"),
     )
-
-
-def found_wrong(record: PartnerRecord, asked: OfferDocument, now: datetime) -> list[str]:
-    """Codes of what the machine finds wrong with a new document."""
-    found = []
-    if asked.valid_until is not None and asked.valid_until < now + VALIDITY_LEFT:
-        found.append("validity_too_short")
-    if asked.name is not None and asked.name.strip() != record.name:
-        found.append("name_differs")
-    if asked.credit_code is not None and asked.credit_code.strip().upper() != record.credit_code:
-        found.append("credit_code_differs")
-    return found
 
 
 def offered(asked: OfferDocument, found: list[str], by: str, deadlines: Deadlines, now: datetime) -> Offered:

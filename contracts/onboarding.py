@@ -11,6 +11,7 @@ from pydantic import Field
 from contracts.base import Document, Moment, Request
 from contracts.hours import TIME_ZONE
 from contracts.partnership import PartnerKind
+from contracts.personal import Remark
 from contracts.subjects import RETAILER
 
 WORKFLOW = "PartnerOnboarding"
@@ -177,6 +178,8 @@ class Standing(Document):
     approved_by: list[str] = []
     reasons: list[str] = []
     """Codes of why it was rejected or returned, or came back to review."""
+    comment: str | None = None
+    """What the reviewer said who rejected it; the applicant reads it."""
     agreement: str | None = None
     agreements: int = 0
     """How many were drafted."""
@@ -249,7 +252,7 @@ class Submit(Request):
 
 
 class Withdraw(Request):
-    reason: str | None = Field(default=None, max_length=500)
+    reason: Remark | None = None
 
 
 class ConfirmDeposit(Request):
@@ -263,14 +266,14 @@ class ReviewItem(Request):
 
     item: str = Field(min_length=1, max_length=64)
     decision: Literal["accept", "return", "waive"]
-    comment: str | None = Field(default=None, min_length=1, max_length=500)
+    comment: Remark | None = None
 
 
 class Decide(Request):
     """What a reviewer decides about the whole: approve it, send it back for what was returned, or reject it."""
 
     decision: Literal["approve", "return", "reject"]
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Remark | None = None
 
 
 class Command(Document):

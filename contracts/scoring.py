@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Document, Moment, Request
 from contracts.buying import LINES_MAX
+from contracts.personal import Remark
 from contracts.workdays import Day
 
 WINDOW_DAYS = 365
@@ -143,7 +144,7 @@ class ObjectToLine(Request):
 
     order: str = Field(min_length=1, max_length=120)
     line: int = Field(ge=1, le=LINES_MAX, strict=True)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class AnswerToLine(ObjectToLine):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from contracts.base import Document, Moment, Request
 from contracts.ids import LocationId
+from contracts.personal import Remark
 from contracts.refusals import Refusal
 from contracts.settlement import Approval, Dispute, Period, StatementState
 
@@ -124,12 +125,12 @@ class Remind(Step):
 
 
 class Approve(Request):
-    note: str | None = Field(default=None, max_length=500)
+    note: Remark | None = None
 
 
 class Objection(Request):
     line: int = Field(ge=1, le=1_000_000, strict=True)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
 
 
 class Object(Request):
@@ -143,7 +144,7 @@ class Answer(Request):
 
     line: int = Field(ge=1, le=1_000_000, strict=True)
     accept: bool
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Remark
     correct_amount: int | None = Field(
         default=None, strict=True, ge=-(10**12), le=10**12, description="What the line should be, in minor units."
     )

@@ -279,6 +279,8 @@ class Explanation(Document):
     policy_version: int
     reasons: list[str] = []
     """Of the choice of supplier, or of the lane."""
+    reasons_zh: list[str] = []
+    """The same in Chinese."""
     promotions: list[Named] = []
     """Planned for any of the days that the quantity is to last."""
     terms: dict[str, float | int | str] = {}

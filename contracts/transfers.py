@@ -40,6 +40,13 @@ class TransferLine(Document):
         return self.shipped - self.received - self.damaged - self.lost
 
 
+class Said(Document):
+    """What a receipt said, as `receipt_words`."""
+
+    reference: str
+    words: str
+
+
 class Transfer(Document):
     """A transfer as it is kept in `transfers`. Its id is its workflow's too. In transit it is an open order of its
     destination; until it is shipped its goods are reserved at the source."""
@@ -58,6 +65,8 @@ class Transfer(Document):
     closed_at: Moment | None = None
     references: list[str] = []
     """Receipts that were booked."""
+    said: list[Said] = []
+    """What they said."""
     reason: str | None = None
     step: int = 0
 
@@ -142,6 +151,7 @@ class Standing(Document):
     held: dict[str, int] = {}
     under_way: dict[str, int] = {}
     references: list[str] = []
+    said: list[Said] = []
     step: int = 0
 
     @property
@@ -155,6 +165,7 @@ def standing_of(transfer: Transfer) -> Standing:
         held={line.sku: line.held for line in transfer.lines if line.held},
         under_way={line.sku: line.under_way for line in transfer.lines if line.under_way},
         references=transfer.references,
+        said=transfer.said,
         step=transfer.step,
     )
 
@@ -171,10 +182,29 @@ def known_receipt(standing: Standing, command: Command) -> bool:
     return command.receive is not None and command.receive.reference in standing.references
 
 
+def receipt_words(receipt: ReceiveTransfer) -> str:
+    """SKU, units and damaged units of each line; empty for all that was under way."""
+    return ",".join(sorted(f"{line.sku}:{line.units}:{line.damaged}" for line in receipt.lines or ()))
+
+
+def _refuse_other_units(standing: Standing, receipt: ReceiveTransfer) -> None:
+    """A delivery note says one thing: other units under its number are another delivery, or a mistake."""
+    before = next((one.words for one in standing.said if one.reference == receipt.reference), None)
+    if before is not None and before != receipt_words(receipt):
+        raise Refusal(
+            "reference_taken",
+            f"The receipt {receipt.reference} was booked with {before or 'all that was under way'}.",
+            remedy="Give another delivery a reference of its own.",
+            field="reference",
+            status=409,
+        )
+
+
 def refuse(standing: Standing, command: Command) -> None:
     """Raises Refusal when a transfer that stands so cannot take the command; it then changes nothing."""
     what = doing(command)
-    if known_receipt(standing, command):
+    if command.receive is not None and known_receipt(standing, command):
+        _refuse_other_units(standing, command.receive)
         return
     if what in ("ship", "cancel") and standing.state != "approved":
         detail = f"The transfer is {standing.state}: its goods are no longer waiting at the source."

@@ -97,7 +97,7 @@ def waits_for(standing: Standing) -> str:
     if turn.role is not None:
         words += f"; escalated to {turn.role}"
     if turn.remind_at is not None:
-        words += f"; reminded at {_at(turn.remind_at)}"
+        words += f"; reminder at {_at(turn.remind_at)}"
     back = standing.stage == "review" and standing.reasons
     return f"{words}; back because of {', '.join(standing.reasons)}" if back else words
 

@@ -24,6 +24,7 @@ TEXT = {"$gte": ""}
 MOMENT = {"$lt": datetime(9999, 1, 1, tzinfo=UTC)}
 """Any text, and any moment; null and what is missing are neither. Said as a comparison, because with `$type` the index
 is used by no query that does not say `$type` too: MongoDB does not conclude that what equals a text is one."""
+_READ = {"drained": MOMENT}
 _Indexes = list[tuple[_Keys, dict[str, Any]]]
 INDEXES: dict[str, _Indexes] = {
     "orders": [
@@ -42,7 +43,6 @@ INDEXES: dict[str, _Indexes] = {
     "stock": [([("sku", 1), ("location", 1)], {})],
     "ledger": [
         ([("version", 1), ("row", 1)], {}),
-        ([("order", 1)], {}),
         ([("at", 1)], {}),
         ([("slot", 1)], {"partialFilterExpression": {"slot": {"$exists": True}}}),
     ],
@@ -50,7 +50,7 @@ INDEXES: dict[str, _Indexes] = {
     "inbox": [
         # Only what is still to be read: an event leaves these indexes when it is drained, at half the cost of moving.
         ([("batch", 1)], {"partialFilterExpression": _UNREAD}),
-        ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "name": "kept"}),
+        ([("drained", 1)], {"expireAfterSeconds": INBOX_KEPT_S, "partialFilterExpression": _READ, "name": "kept"}),
     ],
     "outbox": [
         (
@@ -85,7 +85,6 @@ INDEXES: dict[str, _Indexes] = {
     ],
     "idempotency": [([("at", 1)], {"expireAfterSeconds": IDEMPOTENCY_KEPT_S, "name": "kept"})],
     "entries": [
-        ([("cause", 1)], {}),
         ([("order", 1)], {}),
         # Only what no statement has taken in yet; partners' only, as theirs alone are taken in.
         (
@@ -114,6 +113,7 @@ INDEXES: dict[str, _Indexes] = {
         ),
     ],
     "supply_chunks": [([("run", 1), ("number", 1)], {}), ([("made_at", 1)], {"expireAfterSeconds": FORECASTS_KEPT_S})],
+    "demand_told": [([("location", 1), ("last", 1)], {}), ([("sku", 1)], {})],
     "forecasts": [
         ([("run", 1), ("chunk", 1)], {}),
         # Who else wants the same of a supplier who has little.

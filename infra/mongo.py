@@ -133,6 +133,7 @@ class Mongo:
         self.supply_chunks: Collection = self.db["supply_chunks"]
         self.demand: Collection = self.db["demand"]
         self.demand_days: Collection = self.db["demand_days"]
+        self.demand_told: Collection = self.db["demand_told"]
         self.forecasts: Collection = self.db["forecasts"]
         self.proposals: Collection = self.db["proposals"]
         self.supply_rounds: Collection = self.db["supply_rounds"]

@@ -38,27 +38,41 @@ class Process:
     On Linux the kernel kills it when its parent dies, however that happens. It watches the *thread* that
     started the child: call `start` in the main thread, or in one that lives as long as the child should.
 
+    `env`: variables beside those that are `inherited`, which are all of ours unless it is said.
+
     `template`: where it is set, gives the process that modules of ours are forked from. For those who start many.
     """
 
     template: ClassVar[Callable[[], Template] | None] = None
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        inherited: Mapping[str, str] = os.environ,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**inherited, **(env or {})}
         self._module: tuple[str, tuple[str, ...]] | None = None
         self._child: subprocess.Popen[bytes] | Forked | None = None
 
     @classmethod
     def of_module(
-        cls, name: str, module: str, *arguments: str, log: Path, env: Mapping[str, str] | None = None
+        cls,
+        name: str,
+        module: str,
+        *arguments: str,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        inherited: Mapping[str, str] = os.environ,
     ) -> Self:
         """A worker of ours: `python -m module`, with the interpreter that runs now."""
-        process = cls(name, [sys.executable, "-m", module, *arguments], log=log, env=env)
+        process = cls(name, [sys.executable, "-m", module, *arguments], log=log, env=env, inherited=inherited)
         process._module = module, arguments
         return process
 

@@ -36,11 +36,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from infra.embedded import Addresses, embedded_servers
 from infra.embedded.ports import HOST, free_port
-from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
+from infra.embedded.timeskipping import time_skipping
 from infra.forking import Template
 from infra.processes import Process
 from infra.settings import EnvironmentSettings, Settings
-from infra.temporal import DATA_CONVERTER
+from tests.databases import Databases
 
 _TOGETHER = ("tests/e2e/",)
 """Folders whose files share what is dear to start: one process runs all of them."""
@@ -79,10 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, start in enumerate(_LONGEST) if item.nodeid.startswith(start)), len(_LONGEST))
 
     items.sort(key=place)
-    for item in items:
-        # Tests made from a document are all named alike, and a scheduler that knows them by name would run one of them.
-        if route := getattr(item, "operation_label", None):
-            item._id = item._id.with_params(route)
+    # Of tests that are named alike a scheduler that knows them by name would run one.
     names = Counter(item.nodeid for item in items)
     assert len(names) == len(items), f"tests that are named alike: {names.most_common(3)}"
 
@@ -137,9 +134,17 @@ class _AsItHappens:
 
 
 _PROGRAMS = (
-    *("workers.gateway.__main__", "workers.fulfilment", "workers.supply", "workers.service", "workers.events.__main__"),
+    *(
+        "workers.gateway.__main__",
+        "workers.fulfilment",
+        "workers.supply.worker",
+        "workers.service",
+        "workers.events.__main__",
+    ),
     *("workers.relay", "workers.webhooks.__main__", "workers.payment_sandbox", "workers.carrier_sandbox.__main__"),
     *("workers.bank_sandbox", "workers.signature_sandbox.__main__"),
+    # What `tongqu` loads beside: not itself, because it asks as it is loaded whether it writes to a terminal.
+    *("rich.markup", "rich.table", "typer.main", "workers.whatif.run"),
 )
 
 
@@ -175,6 +180,13 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Add
 @pytest.fixture(scope="session")
 def mongo_url(servers: Addresses) -> str:
     return servers.mongo_url
+
+
+@pytest.fixture(scope="session")
+async def databases(mongo_url: str) -> AsyncIterator[Databases]:
+    databases = Databases(mongo_url)
+    yield databases
+    await databases.drop()
 
 
 @pytest.fixture(scope="session")
@@ -275,7 +287,5 @@ def settings(servers: Addresses, database: str, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
     """A Temporal test server that skips the time in which nothing happens; there is no waiting for timers."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(path_of(TEMPORAL_TEST_SERVER)), data_converter=DATA_CONVERTER
-    ) as environment:
+    async with await time_skipping() as environment:
         yield environment

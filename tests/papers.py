@@ -2,10 +2,18 @@
 
 import io
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pikepdf
 from PIL import Image
+
+Made = bytes | Callable[[], bytes]
+"""A file, or how it is made: what is dear to make is left to the test that wants it, as all processes collect tests."""
+
+
+def content_of(made: Made) -> bytes:
+    return made if isinstance(made, bytes) else made()
 
 
 def pdf(*, pages: int = 1, mark: str = "", **open_action: Any) -> bytes:

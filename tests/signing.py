@@ -1,6 +1,7 @@
 """A world for agreements: applications, a provider that is real, and signers that open their links."""
 
 import itertools
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,6 +103,7 @@ class Office:
         self.applications: dict[str, Application] = {}
         self.kept = Agreements(mongo, sealing)
         self.activities = AgreementActivities(self.kept, port, RETAILER, sandbox.roots, self.find)
+        self._prefix = uuid.uuid4().hex[:8]
         self._numbers = itertools.count(1)
 
     async def find(self, name: str) -> Application | None:
@@ -110,7 +112,7 @@ class Office:
     async def draft(self, **changes: Any) -> Sign:
         """Of a new application, unless its id is given."""
         asked = {name: changes.pop(name) for name in list(changes) if name in Draft.model_fields}
-        name = asked.pop("application", None) or f"app-{self.mongo.db.name}-{next(self._numbers)}"
+        name = asked.pop("application", None) or f"app-{self._prefix}-{next(self._numbers)}"
         self.applications.setdefault(name, application(name, **changes))
         now = await self.env.get_current_time() if self.env else NOW
         return await self.activities.draft(Draft(application=name, **{"now": now, **asked}))

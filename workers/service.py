@@ -20,6 +20,7 @@ from activities.service.firstlevel import FirstLevel
 from contracts.cases import TASK_QUEUE
 from infra.bot_api import HttpBotApi
 from infra.cases import Cases
+from infra.ending import ended
 from infra.keyring import keyring
 from infra.mongo import Mongo
 from infra.order_api import HttpOrderDesk
@@ -66,6 +67,7 @@ def service_worker(
         workflow_runner=runner or sandbox(),
         deployment_config=deployment,
         max_concurrent_activities=50,
+        max_concurrent_local_activities=50,
         max_cached_workflows=max_cached_workflows,
         max_heartbeat_throttle_interval=timedelta(seconds=EVERY_S),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
@@ -94,9 +96,7 @@ async def run(settings: Settings) -> None:
     ):
         running = [asyncio.create_task(loop) for loop in loops]
         await stop.wait()
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await ended(running)
     mongo.close()
 
 

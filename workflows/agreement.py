@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
+from workflows.stepping import refusing
 from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=10)
@@ -156,7 +157,7 @@ class AgreementSigning:
         if self._standing.state == "doubtful":
             return look, f"a signed file that can be verified, or update `cancel`; looks again at {_at(look)}"
         who = ", ".join(signer.id for signer in self._standing.asked) or "the retailer's seal"
-        words = f"the signature of {who} until {_at(self._expires)}; reminded at {_at(self._remind_at)}"
+        words = f"the signature of {who} until {_at(self._expires)}; reminder at {_at(self._remind_at)}"
         return min(look, self._expires, self._remind_at), words
 
     async def _take(self, asked: Asked[Command]) -> None:
@@ -228,11 +229,9 @@ class AgreementSigning:
 
     def _look(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._standing, command)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def resend(self, command: Command) -> Standing:

@@ -5,11 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.buying import ENDED, WORKFLOW
-    from contracts.failures import failure_of
     from contracts.fulfilment import BELL, STAGE
     from contracts.purchasing import (
         CARRY_OUT,
@@ -24,14 +22,12 @@ with workflow.unsafe.imports_passed_through():
         doing,
         refuse,
     )
-    from contracts.refusals import Refusal
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
-from workflows.waiting import UNTIL_IT_WORKS
+from workflows.stepping import answering, refusing, stepping
 
-_STEP_AT_MOST = timedelta(minutes=10)
-_SILENT_AT_MOST = timedelta(seconds=6)
+_do = stepping(Standing, at_most=timedelta(minutes=10), silent=timedelta(seconds=6))
 
 
 @workflow.defn(name=WORKFLOW)
@@ -51,7 +47,7 @@ class PurchaseOrder:
     @workflow.run
     async def run(self, start: Buy) -> str:
         """Ends with how the order stands: closed, cancelled, rejected, expired, declined or silent."""
-        self._standing = await self._do(STAND, self._step(), "find the order")
+        self._standing = await _do(STAND, self._step(), "find the order")
         while not self._over:
             await self._go_on()
             if workflow.info().is_continue_as_new_suggested():
@@ -76,7 +72,7 @@ class PurchaseOrder:
         """News of the supplier, one command, or a moment that has come."""
         if self._rung or self._known.unheard:
             self._rung = False
-            self._standing = await self._do(HEAR, self._step(), f"what {self._known.supplier} says")
+            self._standing = await _do(HEAR, self._step(), f"what {self._known.supplier} says")
             return
         await self._wait()
 
@@ -91,27 +87,22 @@ class PurchaseOrder:
             )
         except TimeoutError:
             self._idle = False
-            self._standing = await self._do(TIME, self._step(), standing.waits[:200])
+            self._standing = await _do(TIME, self._step(), standing.waits)
             return
         self._idle = False
         if self._asked:
             await self._take(self._asked.popleft())
 
     async def _take(self, asked: Asked[Command]) -> None:
-        try:
+        async with answering(asked, self._look_again):
             refuse(self._start.order, self._known.state, doing(asked.command))
             step = CarryOut(**self._fields(), command=asked.command)
             what = f"{doing(asked.command)}, by {asked.command.by}"
-            self._standing = await self._do(CARRY_OUT, step, what[:200])
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # The order stands otherwise than was thought here: look at it anew.
-            self._standing = await self._do(STAND, self._step(), "look again")
+            self._standing = await _do(CARRY_OUT, step, what)
         asked.done = True
+
+    async def _look_again(self) -> None:
+        self._standing = await _do(STAND, self._step(), "look again")
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
@@ -119,18 +110,6 @@ class PurchaseOrder:
 
     def _step(self) -> Step:
         return Step(**self._fields())
-
-    async def _do(self, name: str, step: Step, summary: str) -> Standing:
-        standing: Standing = await workflow.execute_activity(
-            name,
-            step,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary,
-        )
-        return standing
 
     async def _ask(self, command: Command) -> Standing:
         await ask(self._asked, command)
@@ -144,11 +123,9 @@ class PurchaseOrder:
     @command.validator
     def _may_be(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._start.order, self._known.state, doing(command))
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.signal(name=BELL)
     def bell(self) -> None:

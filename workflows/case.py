@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from contracts.cases import BELL, CARRY, LOOK, WORKFLOW, Carry, Live, Standing
@@ -13,6 +15,9 @@ from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=5)
 _SILENT_AT_MOST = timedelta(seconds=20)
+_HERE_AT_MOST = timedelta(seconds=3)
+"""A third of the time that a task of a workflow may take."""
+_ONCE = RetryPolicy(maximum_attempts=1)
 
 
 @workflow.defn(name=WORKFLOW)
@@ -59,16 +64,32 @@ class ServiceCase:
 
     async def _carry(self) -> None:
         asked = self._asked
-        self._standing = await workflow.execute_activity(
+        self._standing = await self._step(Carry(case=self._start.case, now=workflow.now()))
+        self._seen = asked
+        self._show()
+
+    async def _step(self, carry: Carry) -> Standing:
+        """Nearly all are short, and are carried within the workflow's own task, which is half of the events. What does
+        not come to its end in that way is an activity that is tried until it works, and shown with its failures. So is
+        the last step of a run: a new one can begin only with a task in which nothing comes in, a short one."""
+        if self._start.here and not workflow.info().is_continue_as_new_suggested():
+            try:
+                here: Standing = await workflow.execute_local_activity(
+                    CARRY, carry, result_type=Standing, start_to_close_timeout=_HERE_AT_MOST, retry_policy=_ONCE
+                )
+                return here
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+        apart: Standing = await workflow.execute_activity(
             CARRY,
-            Carry(case=self._start.case, now=workflow.now()),
+            carry,
             result_type=Standing,
             start_to_close_timeout=_STEP_AT_MOST,
             heartbeat_timeout=_SILENT_AT_MOST,
             retry_policy=UNTIL_IT_WORKS,
         )
-        self._seen = asked
-        self._show()
+        return apart
 
     async def _wait(self) -> None:
         """Until something comes in, or the next deadline. Deadlines are rounded up to the grid: those that fall

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.disputing import (
@@ -20,16 +19,13 @@ with workflow.unsafe.imports_passed_through():
         Step,
         refuse,
     )
-    from contracts.failures import failure_of
     from contracts.fulfilment import STAGE
-    from contracts.refusals import Refusal
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
-from workflows.waiting import UNTIL_IT_WORKS
+from workflows.stepping import answering, refusing, stepping
 
-_STEP_AT_MOST = timedelta(minutes=10)
-_SILENT_AT_MOST = timedelta(seconds=20)
+_do = stepping(Standing, at_most=timedelta(minutes=10), silent=timedelta(seconds=20))
 
 
 @workflow.defn(name=WORKFLOW)
@@ -48,7 +44,7 @@ class ScoreDispute:
     @workflow.run
     async def run(self, start: Judge) -> str:
         """Ends with accepted or rejected."""
-        self._standing = await self._do(STAND, self._step(), "find the objection")
+        self._standing = await _do(STAND, self._step(), "find the objection")
         while self._known.state == "open":
             await self._wait()
         self._show("nothing any more")
@@ -70,25 +66,20 @@ class ScoreDispute:
             await workflow.wait_condition(lambda: bool(self._asked), timeout=left, timeout_summary=standing.waits[:200])
         except TimeoutError:
             self._idle = False
-            self._standing = await self._do(TIME, self._step(), standing.waits[:200])
+            self._standing = await _do(TIME, self._step(), standing.waits)
             return
         self._idle = False
         await self._take(self._asked.popleft())
 
     async def _take(self, asked: Asked[Command]) -> None:
-        try:
+        async with answering(asked, self._look_again):
             refuse(self._start.dispute, self._known.state)
             step = CarryOut(**self._fields(), command=asked.command)
-            self._standing = await self._do(ANSWER, step, f"answered by {asked.command.by}"[:200])
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # It stands otherwise than was thought here, or it is not theirs to answer: look at it anew.
-            self._standing = await self._do(STAND, self._step(), "look again")
+            self._standing = await _do(ANSWER, step, f"answered by {asked.command.by}")
         asked.done = True
+
+    async def _look_again(self) -> None:
+        self._standing = await _do(STAND, self._step(), "look again")
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
@@ -96,18 +87,6 @@ class ScoreDispute:
 
     def _step(self) -> Step:
         return Step(**self._fields())
-
-    async def _do(self, name: str, step: Step, summary: str) -> Standing:
-        standing: Standing = await workflow.execute_activity(
-            name,
-            step,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary,
-        )
-        return standing
 
     @workflow.update
     async def command(self, command: Command) -> Standing:
@@ -118,11 +97,9 @@ class ScoreDispute:
     @command.validator
     def _may_be(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._start.dispute, self._known.state)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.query
     def standing(self) -> Standing | None:

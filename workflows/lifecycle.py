@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.failures import failure_of
     from contracts.fulfilment import STAGE
     from contracts.lifecycle import (
         CARRY_OUT,
@@ -29,15 +27,13 @@ with workflow.unsafe.imports_passed_through():
         Urge,
     )
     from contracts.living import Due, next_due, refuse, waits_for
-    from contracts.refusals import Refusal
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
 from workflows.signing import Signing
-from workflows.waiting import UNTIL_IT_WORKS
+from workflows.stepping import answering, refusing, stepping
 
-_STEP_AT_MOST = timedelta(minutes=10)
-_SILENT_AT_MOST = timedelta(seconds=20)
+_do = stepping(Standing, at_most=timedelta(minutes=10), silent=timedelta(seconds=20))
 _FAILED = "failed"
 
 
@@ -61,7 +57,7 @@ class PartnerLifecycle:
     @workflow.run
     async def run(self, start: Live) -> str:
         """Ends with `terminated`."""
-        self._standing = await self._do(STAND, self._step(), "find the partner")
+        self._standing = await _do(STAND, self._step(), "find the partner")
         while not self._gone:
             await self._go_on()
             if workflow.info().is_continue_as_new_suggested() and not self._is_bound:
@@ -131,18 +127,18 @@ class PartnerLifecycle:
     async def _time_has_come(self, due: Due) -> None:
         if due.kind == "remind":
             remind = Remind(**self._fields(), what=due.what, days=due.days)
-            self._standing = await self._do(REMIND, remind, f"{due.what} ends within {due.days} days")
+            self._standing = await _do(REMIND, remind, f"{due.what} ends within {due.days} days")
         elif due.kind == "expire":
-            self._standing = await self._do(EXPIRE, self._step(), f"{due.what} has ended")
+            self._standing = await _do(EXPIRE, self._step(), f"{due.what} has ended")
         elif due.kind == "urge":
             urge = Urge(**self._fields(), requirement=due.what, deadlines=self._start.pace.deadlines)
-            self._standing = await self._do(URGE, urge, f"nobody has looked at {due.what}")
+            self._standing = await _do(URGE, urge, f"nobody has looked at {due.what}")
         else:
             await self._leave()
 
     async def _leave(self) -> None:
         self._left_at = workflow.now()
-        self._standing = await self._do(LEAVE, self._step(), "is anything open?")
+        self._standing = await _do(LEAVE, self._step(), "is anything open?")
 
     async def _renew(self) -> None:
         """Draft the agreement that is wanted, and have it signed."""
@@ -167,31 +163,26 @@ class PartnerLifecycle:
 
     async def _conclude(self, agreement: str, outcome: str, until: datetime | None) -> None:
         step = Renewed(**self._fields(), agreement=agreement, outcome=outcome, until=until)
-        self._standing = await self._do(RENEWED, step, f"{agreement}: {outcome}")
+        self._standing = await _do(RENEWED, step, f"{agreement}: {outcome}")
 
     async def _take(self, asked: Asked[Command]) -> None:
         """Carry a command out, on how the partner stands by now; one that goes goes at once where nothing is open."""
-        try:
+        async with answering(asked, self._look_again):
             refuse(self._known, asked.command)
             step = CarryOut(**self._fields(), command=asked.command, deadlines=self._start.pace.deadlines)
-            self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
+            self._standing = await _do(CARRY_OUT, step, f"by {asked.command.by}")
             if asked.command.terminate is not None:
                 await self._leave()
                 self._give_up_signing()
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # The partner stands otherwise than was thought here: look at it anew.
-            self._standing = await self._do(STAND, self._step(), "look again")
         asked.done = True
 
     def _give_up_signing(self) -> None:
         if self._signing is not None:
             self._signing.give_up()
             self._signing, self._given_up = None, self._signing
+
+    async def _look_again(self) -> None:
+        self._standing = await _do(STAND, self._step(), "look again")
 
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1 if self._standing is not None else 0
@@ -200,29 +191,15 @@ class PartnerLifecycle:
     def _step(self) -> Step:
         return Step(**self._fields())
 
-    async def _do(self, name: str, step: Step, summary: str) -> Standing:
-        standing: Standing = await workflow.execute_activity(
-            name,
-            step,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary,
-        )
-        return standing
-
     async def _ask(self, command: Command) -> Standing:
         await ask(self._asked, command)
         return self._known
 
     def _look_at(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._known, command)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def suspend(self, command: Command) -> Standing:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.deciding import refuse
@@ -39,10 +38,9 @@ from workflows.asking import Asked, answer_all, ask
 from workflows.provisioning import begin_life, provision, take_back
 from workflows.showing import show
 from workflows.signing import Signing
-from workflows.waiting import UNTIL_IT_WORKS
+from workflows.stepping import answering, refusing, stepping
 
-_STEP_AT_MOST = timedelta(minutes=10)
-_SILENT_AT_MOST = timedelta(seconds=20)
+_do = stepping(Standing, at_most=timedelta(minutes=10), silent=timedelta(seconds=20))
 
 
 @workflow.defn(name=WORKFLOW)
@@ -65,7 +63,7 @@ class PartnerOnboarding:
     @workflow.run
     async def run(self, start: Apply) -> str:
         """Ends with how the application stands: active, rejected, withdrawn or expired."""
-        self._standing = await self._do(OPEN, self._step(), "find the application")
+        self._standing = await _do(OPEN, self._step(), "find the application")
         self._opened = True
         while self._standing.stage not in ENDED:
             await self._go_on()
@@ -85,9 +83,9 @@ class PartnerOnboarding:
             await self._remind("turn")
         elif stage == "checking":
             self._show("checks by machine")
-            self._standing = await self._do(CHECK, self._step(), f"revision {self._standing.revision}")
+            self._standing = await _do(CHECK, self._step(), f"revision {self._standing.revision}")
             if self._standing.stage == "bank":
-                self._standing = await self._do(DEPOSIT, self._step(), "a deposit of a few fen")
+                self._standing = await _do(DEPOSIT, self._step(), "a deposit of a few fen")
         elif stage == "agreement" and self._signing is None:
             await self._draft()
         elif stage == "provisioning":
@@ -149,18 +147,10 @@ class PartnerOnboarding:
     async def _take(self, asked: Asked[Command]) -> None:
         """Carry a command out, on how the application stands by now."""
         before = self._standing.stage
-        try:
+        async with answering(asked, self._look_again):
             refuse(self._standing, asked.command)
             step = CarryOut(**self._fields(), command=asked.command)
-            self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # The application stands otherwise than was thought here: look at it anew.
-            self._standing = await self._do(OPEN, self._step(), "look again")
+            self._standing = await _do(CARRY_OUT, step, f"by {asked.command.by}")
         if before == "agreement" and self._standing.stage != "agreement" and self._signing is not None:
             self._signing.give_up()
             self._signing, self._given_up = None, self._signing
@@ -215,13 +205,13 @@ class PartnerOnboarding:
 
     async def _move(self, to: Stage, **known: Any) -> None:
         step = Move(**self._fields(), to=to, **known)
-        self._standing = await self._do(MOVE, step, f"{self._standing.stage} to {to}")
+        self._standing = await _do(MOVE, step, f"{self._standing.stage} to {to}")
 
     async def _remind(self, what: Literal["turn", "reminder", "escalation"]) -> None:
         if what != "reminder" and self._standing.stage == "testing":
             await send_test(self._step())
         step = Remind(**self._fields(), what=what, deadlines=self._start.deadlines)
-        self._standing = await self._do(REMIND, step, what)
+        self._standing = await _do(REMIND, step, what)
 
     async def _end(self) -> None:
         """What was made for an applicant that does not become a partner is taken back; a partner begins its life."""
@@ -239,6 +229,9 @@ class PartnerOnboarding:
         self._idle = True
         await workflow.wait_condition(lambda: given_up is None or given_up.over)
 
+    async def _look_again(self) -> None:
+        self._standing = await _do(OPEN, self._step(), "look again")
+
     def _fields(self) -> dict[str, Any]:
         number = self._standing.step + 1
         return {"application": self._start.application, "number": number, "now": workflow.now()}
@@ -246,29 +239,15 @@ class PartnerOnboarding:
     def _step(self) -> Step:
         return Step(**self._fields())
 
-    async def _do(self, name: str, step: Step, summary: str) -> Standing:
-        standing: Standing = await workflow.execute_activity(
-            name,
-            step,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary,
-        )
-        return standing
-
     async def _ask(self, command: Command) -> Standing:
         await ask(self._asked, command)
         return self._standing
 
     def _look_at(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._standing, command)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def apply(self, start: Apply) -> Standing:

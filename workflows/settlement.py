@@ -7,12 +7,10 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.failures import failure_of
-    from contracts.refusals import Refusal
     from contracts.settlement import statement_id
     from contracts.settling import (
         ALL_WORKFLOW,
@@ -39,10 +37,12 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
+from workflows.stepping import answering, refusing, stepping
 from workflows.waiting import UNTIL_IT_WORKS
 
 _STEP_AT_MOST = timedelta(minutes=30)
 _SILENT_AT_MOST = timedelta(seconds=6)
+_do = stepping(Standing, at_most=_STEP_AT_MOST, silent=_SILENT_AT_MOST)
 _LOOK_AGAIN = timedelta(minutes=10)
 """While the statement before this one is not closed."""
 _STARTED_PER_RUN = 500
@@ -87,7 +87,7 @@ class Settlement:
     async def _freeze(self) -> None:
         while True:
             freeze = Freeze(**self._start.model_dump(), now=workflow.now())
-            self._standing = await self._do(FREEZE, freeze, f"take in the entries of {self._start.partner}")
+            self._standing = await _do(FREEZE, freeze, f"take in the entries of {self._start.partner}")
             if self._standing.waits_for is None:
                 break
             self._show(f"{self._standing.waits_for} to be closed; looks again at {_at(workflow.now() + _LOOK_AGAIN)}")
@@ -105,7 +105,7 @@ class Settlement:
     async def _publish(self) -> None:
         self._since, self._reminders = workflow.now(), 0
         step = Publish(**self._step(), answer_by=self._silence_ends)
-        self._standing = await self._do(PUBLISH, step, f"revision {self._standing.revision + 1}: JSON and PDF")
+        self._standing = await _do(PUBLISH, step, f"revision {self._standing.revision + 1}: JSON and PDF")
 
     async def _next(self) -> None:
         """One command, or one moment that has come."""
@@ -153,23 +153,15 @@ class Settlement:
             return
         self._reminders += 1
         step = Remind(**self._step(), answer_by=self._silence_ends, reminder=self._reminders)
-        self._standing = await self._do(REMIND, step, f"reminder {self._reminders}")
+        self._standing = await _do(REMIND, step, f"reminder {self._reminders}")
 
     async def _take(self, asked: Asked[Command]) -> None:
         """Carry a command out, and make a new revision when it was the last answer and something was corrected."""
         disputed = bool(self._standing.open_disputes)
-        try:
+        async with answering(asked, self._freeze):
             refuse(self._standing, asked.command)
             step = CarryOut(**self._step(), command=asked.command)
-            self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}"[:200])
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # The statement stands otherwise than was thought here: look at it anew.
-            await self._freeze()
+            self._standing = await _do(CARRY_OUT, step, f"by {asked.command.by}")
         if self._standing.unpublished:
             await self._publish()
         elif disputed != bool(self._standing.open_disputes):
@@ -183,29 +175,15 @@ class Settlement:
             "now": workflow.now(),
         }
 
-    async def _do(self, activity: str, argument: object, summary: str) -> Standing:
-        done: Standing = await workflow.execute_activity(
-            activity,
-            argument,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary,
-        )
-        return done
-
     async def _ask(self, command: Command) -> Standing:
         await ask(self._asked, command)
         return self._standing
 
     def _look(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle or self._standing.waits_for is not None:
                 refuse(self._standing, command)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.update
     async def approve(self, command: Command) -> Standing:

@@ -5,11 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.failures import failure_of
-    from contracts.refusals import Refusal
     from contracts.transfers import (
         CARRY_OUT,
         OPEN,
@@ -29,10 +26,9 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows.asking import Asked, answer_all, ask
 from workflows.showing import show
-from workflows.waiting import UNTIL_IT_WORKS
+from workflows.stepping import answering, refusing, stepping
 
-_STEP_AT_MOST = timedelta(minutes=5)
-_SILENT_AT_MOST = timedelta(seconds=30)
+_do = stepping(Standing, at_most=timedelta(minutes=5), silent=timedelta(seconds=30))
 _REMINDED_AT_MOST = 30
 
 
@@ -52,7 +48,7 @@ class StockTransfer:
     @workflow.run
     async def run(self, start: OpenTransfer) -> str:
         """Ends with received or cancelled."""
-        self._standing = await self._do(OPEN, start, f"{start.source} to {start.destination}")
+        self._standing = await _do(OPEN, start, f"{start.source} to {start.destination}")
         self._reminders = self._reminded()
         while not self._standing.over:
             await self._next()
@@ -76,7 +72,7 @@ class StockTransfer:
             self._idle = False
             self._reminders += 1
             step = Remind(**self._step(), reminder=self._reminders)
-            self._standing = await self._do(REMIND, step, f"reminder {self._reminders}")
+            self._standing = await _do(REMIND, step, f"reminder {self._reminders}")
             return
         self._idle = False
         await self._take(self._asked.popleft())
@@ -97,41 +93,24 @@ class StockTransfer:
         if self._reminders >= _REMINDED_AT_MOST:
             return None, who
         remind = due + timedelta(days=REMIND_AFTER_DAYS) * (self._reminders + 1)
-        return remind, f"{who} by {due:%Y-%m-%d %H:%M} UTC; reminded at {remind:%Y-%m-%d %H:%M} UTC"
+        return remind, f"{who} by {due:%Y-%m-%d %H:%M} UTC; reminder at {remind:%Y-%m-%d %H:%M} UTC"
 
     async def _take(self, asked: Asked[Command]) -> None:
         before = self._standing.state
-        try:
+        async with answering(asked, self._look_again):
             refuse(self._standing, asked.command)
             if not known_receipt(self._standing, asked.command):
                 step = CarryOut(**self._step(), command=asked.command)
-                self._standing = await self._do(CARRY_OUT, step, f"by {asked.command.by}")
-        except Refusal as refusal:
-            asked.refused = failure_of(refusal)
-        except ActivityError as error:
-            if not isinstance(error.cause, ApplicationError):
-                raise
-            asked.refused = error.cause
-            # It stands otherwise than was thought here: look at it anew.
-            self._standing = await self._do(STAND, Step(**self._step()), "look again")
+                self._standing = await _do(CARRY_OUT, step, f"by {asked.command.by}")
         if self._standing.state != before:
             self._reminders = 0
         asked.done = True
 
+    async def _look_again(self) -> None:
+        self._standing = await _do(STAND, Step(**self._step()), "look again")
+
     def _step(self) -> dict[str, Any]:
         return {"transfer": self._start.id, "number": self._standing.step + 1, "now": workflow.now()}
-
-    async def _do(self, activity: str, argument: object, summary: str) -> Standing:
-        done: Standing = await workflow.execute_activity(
-            activity,
-            argument,
-            result_type=Standing,
-            start_to_close_timeout=_STEP_AT_MOST,
-            heartbeat_timeout=_SILENT_AT_MOST,
-            retry_policy=UNTIL_IT_WORKS,
-            summary=summary[:200],
-        )
-        return done
 
     @workflow.update
     async def command(self, command: Command) -> Standing:
@@ -142,11 +121,9 @@ class StockTransfer:
     @command.validator
     def _may_be(self, command: Command) -> None:
         """Refuse at once what cannot be; while a step is under way it is looked at after that."""
-        try:
+        with refusing():
             if self._idle:
                 refuse(self._standing, command)
-        except Refusal as refusal:
-            raise failure_of(refusal) from refusal
 
     @workflow.query
     def standing(self) -> Standing:

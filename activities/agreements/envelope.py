@@ -115,9 +115,11 @@ def verified(agreement: Agreement, evidence: Evidence, now: datetime) -> Agreeme
 
 def effective(signed_at: datetime, begins: datetime | None, months: int) -> tuple[datetime, datetime]:
     """From when until when an agreement counts: from its signing, or, of a renewal that was signed in time, from when
-    the one before it ends; until midnight, in China, after the same day so many months later."""
+    the one before it ends; until midnight, in China, after the same day so many months later. One that goes on at
+    midnight counts from the day that ends there: twelve months are a year, and not a day more each time."""
     start = max(signed_at, begins) if begins is not None else signed_at
-    last = months_later(start.astimezone(ZoneInfo(TIME_ZONE)).date(), months)
+    counted = start - timedelta(microseconds=1) if start == begins else start
+    last = months_later(counted.astimezone(ZoneInfo(TIME_ZONE)).date(), months)
     midnight = datetime.combine(last + timedelta(days=1), time(), ZoneInfo(TIME_ZONE))
     return start, milliseconds(midnight)
 

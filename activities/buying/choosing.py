@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from contracts.buying_replies import Reported
 from contracts.money import display
+from contracts.partner_events import Bilingual
 from contracts.scoring import Rate
 from contracts.supply import LeadTime, Sourcing
 from contracts.workdays import Day
@@ -42,7 +43,7 @@ class Ranked:
     quantity: int
     lead_days: float
     cost: float
-    reasons: list[str]
+    why: list[Bilingual]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def choose(
         if source.active and division.startswith(source.locations):
             precise[source.supplier] = source
     excluded: dict[str, str] = {}
-    able: list[tuple[Sourcing, float, str]] = []
+    able: list[tuple[Sourcing, float, Bilingual]] = []
     for supplier, source in sorted(precise.items()):
         why = _why_not(source, quantity if least is None else least, known, today, tried)
         if why is not None:
@@ -108,30 +109,42 @@ def _holds(report: Reported | None, today: Day) -> Reported | None:
     return report if report is not None and (report.until is None or report.until >= today) else None
 
 
-def _lead(source: Sourcing, known: Known, today: Day) -> tuple[float, str]:
+def _lead(source: Sourcing, known: Known, today: Day) -> tuple[float, Bilingual]:
     """Working days, and where they are known from."""
     learned = known.lead_times.get(source.supplier)
     if learned is not None and learned.n >= LEARNED_FROM:
-        return learned.mean, f"{learned.mean:.1f} working days, learned from {learned.n} receipts"
+        zh = f"交货期 {learned.mean:.1f} 个工作日，由 {learned.n} 次收货学得"
+        en = f"{learned.mean:.1f} working days, learned from {learned.n} receipts"
+        return learned.mean, Bilingual(zh=zh, en=en)
     report = _holds(known.reports.get((source.supplier, source.sku)), today)
     if report is not None and report.lead_days is not None:
-        return float(report.lead_days), f"{report.lead_days} working days, as reported"
-    return float(source.lead_days), f"{source.lead_days} working days, as agreed"
+        zh, en = f"交货期 {report.lead_days} 个工作日，供应商上报", f"{report.lead_days} working days, as reported"
+        return float(report.lead_days), Bilingual(zh=zh, en=en)
+    zh, en = f"交货期 {source.lead_days} 个工作日，按约定", f"{source.lead_days} working days, as agreed"
+    return float(source.lead_days), Bilingual(zh=zh, en=en)
 
 
-def _ranked(source: Sourcing, quantity: int, lead: float, why: str, slower: float, known: Known) -> Ranked:
+def _ranked(source: Sourcing, quantity: int, lead: float, time: Bilingual, slower: float, known: Known) -> Ranked:
     bought = to_buy(quantity, source.minimum, source.multiple)
-    record = known.rates.get(source.supplier)
-    if record is not None and record.value is not None and record.low is not None:
-        on_time, words = record.low, f"{record.hits} of {record.n} lines on time and in full, at least {record.low:.0%}"
-    else:
-        on_time, words = UNKNOWN_RATE, f"no data about its lines; {UNKNOWN_RATE:.0%} is assumed"
+    on_time, record = _record(known.rates.get(source.supplier))
     cost = source.price * (bought / quantity) * (1 + DAY_COSTS * slower + LATE_COSTS * (1 - on_time))
-    reasons = [
-        f"price {display(source.price, source.currency)} for a unit, {bought} for {quantity} needed"
+    price, whole = display(source.price, source.currency), display(round(cost), source.currency)
+    paid = Bilingual(
+        zh=f"单价 {price}，需要 {quantity} 件时采购 {bought} 件（起订量 {source.minimum}，订货倍数 {source.multiple}）",
+        en=f"price {price} for a unit, {bought} for {quantity} needed"
         f" (minimum {source.minimum}, multiple {source.multiple})",
-        why,
-        words,
-        f"a needed unit costs {display(round(cost), source.currency)} with its risks",
-    ]
-    return Ranked(source, bought, lead, cost, reasons)
+    )
+    total = Bilingual(zh=f"计入风险后每件需要的商品成本为 {whole}", en=f"a needed unit costs {whole} with its risks")
+    return Ranked(source, bought, lead, cost, [paid, time, record, total])
+
+
+def _record(rate: Rate | None) -> tuple[float, Bilingual]:
+    """The share of lines on time and in full that is counted with, and where it is known from."""
+    if rate is None or rate.value is None or rate.low is None:
+        zh, en = (
+            f"没有其交货记录；按 {UNKNOWN_RATE:.0%} 估计",
+            f"no data about its lines; {UNKNOWN_RATE:.0%} is assumed",
+        )
+        return UNKNOWN_RATE, Bilingual(zh=zh, en=en)
+    zh = f"{rate.n} 行中 {rate.hits} 行按时足量，至少 {rate.low:.0%}"
+    return rate.low, Bilingual(zh=zh, en=f"{rate.hits} of {rate.n} lines on time and in full, at least {rate.low:.0%}")

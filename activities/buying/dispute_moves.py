@@ -114,4 +114,4 @@ def waits_for(dispute: LineDispute) -> str:
     if turn is None:
         return "its turn"
     words = f"an answer by {turn.role}; looked at again at {turn.due:%Y-%m-%d %H:%M} UTC"
-    return words if turn.remind_at is None else f"{words}; reminded at {turn.remind_at:%Y-%m-%d %H:%M} UTC"
+    return words if turn.remind_at is None else f"{words}; reminder at {turn.remind_at:%Y-%m-%d %H:%M} UTC"

@@ -6,8 +6,7 @@ An invoice about goods that are still to come waits for them.
 
 from collections import Counter
 
-from activities.buying.limits import refuse_beyond
-from activities.buying.moves import Moves
+from activities.buying.moves import Moves, refuse_alone
 from activities.buying.telling import told_invoice
 from contracts.buying import INVOICE_LINES_MAX, PAPERS_MAX, Invoice, InvoiceLine, Mismatch, PurchaseLine, PurchaseOrder
 from contracts.buying_terms import Approvers
@@ -51,7 +50,9 @@ def take_invoice(moves: Moves, asked: TakeInvoice) -> None:
 
 
 def decide_invoice(moves: Moves, asked: DecideInvoice, approvers: Approvers) -> None:
-    """Raises Refusal when no such invoice waits for a decision, or when it is beyond one's limit to pay it."""
+    """Raises Refusal when no such invoice waits for a decision, or when it is beyond one's limit to pay it with all
+    that was accepted of this order without a match: many small invoices are one large one. Who has asked for the order,
+    or has taken the invoice in, does not accept it."""
     open_ones = [one for one in moves.order.invoices if one.state == "mismatch"]
     invoice = next((one for one in open_ones if one.number == asked.number), None)
     if invoice is None:
@@ -64,7 +65,8 @@ def decide_invoice(moves: Moves, asked: DecideInvoice, approvers: Approvers) -> 
             status=409,
         )
     if asked.accept:
-        refuse_beyond(moves.order, invoice.total, moves.by, approvers)
+        accepted = sum(one.total for one in moves.order.invoices if one.state == "accepted")
+        refuse_alone(moves, accepted + invoice.total, approvers, invoice)
     invoice.state = "accepted" if asked.accept else "rejected"
     invoice.decided_by, invoice.reason = moves.by, asked.reason
     moves.note(f"invoice_{invoice.state}", f"{asked.number}: {asked.reason}")

@@ -10,7 +10,7 @@ from datetime import datetime
 from activities.buying.deadlines import escalated, reminded, roles_for, roles_of, turn_of
 from activities.buying.limits import either, refuse_beyond
 from activities.buying.telling import Told, told_cancelled, told_changed, told_ordered, told_waits
-from contracts.buying import TIMELINE_KEPT, PurchaseEntry, PurchaseOrder, PurchaseState
+from contracts.buying import TIMELINE_KEPT, Invoice, PurchaseEntry, PurchaseOrder, PurchaseState
 from contracts.buying_terms import Approvers
 from contracts.purchasing import AnswerCounter, CancelRest
 from contracts.refusals import Refusal
@@ -77,24 +77,26 @@ def send(moves: Moves) -> None:
 def approve(moves: Moves, note: str | None, approvers: Approvers) -> None:
     """Raises Refusal when it is one's own order, and too large for that, or beyond one's limit."""
     order = moves.order
-    _refuse(moves, order.value, approvers)
+    refuse_alone(moves, order.value, approvers)
     order.approved_by = moves.by
     moves.note("approved", note)
     send(moves)
 
 
-def _refuse(moves: Moves, value: int, approvers: Approvers) -> None:
-    """What needs nobody needs no second person either."""
+def refuse_alone(moves: Moves, value: int, approvers: Approvers, invoice: Invoice | None = None) -> None:
+    """Raises Refusal when who acts may not take so much on, of an order or an invoice of their own not at all. What
+    needs nobody needs no second person either."""
     order = moves.order
     limit = order.terms.four_eyes_above
     needed = roles_for(order.terms.levels, value)
-    if needed and limit is not None and value > limit and moves.by == order.asked_by:
-        raise Refusal(
-            "own_order",
-            f"{moves.by} has asked for this order, and may not approve it too.",
-            remedy=f"Let somebody else approve it, who is {either(needed)}.",
-            status=403,
-        )
+    if needed and limit is not None and value > limit:
+        remedy = f"Let somebody else approve it, who is {either(needed)}."
+        if moves.by == order.asked_by:
+            detail = f"{moves.by} has asked for this order, and may not approve it too."
+            raise Refusal("own_order", detail, remedy=remedy, status=403)
+        if invoice is not None and moves.by == invoice.by:
+            detail = f"{moves.by} has taken this invoice in, and may not accept it too."
+            raise Refusal("own_invoice", detail, remedy=remedy, status=403)
     refuse_beyond(order, value, moves.by, approvers)
 
 
@@ -106,7 +108,7 @@ def reject(moves: Moves, reason: str) -> None:
 def answer_counter(moves: Moves, asked: AnswerCounter, approvers: Approvers) -> None:
     """Raises Refusal as `approve`, by what it is worth as it is offered now."""
     if asked.accept:
-        _refuse(moves, moves.order.offered_value, approvers)
+        refuse_alone(moves, moves.order.offered_value, approvers)
         accept_counter(moves, asked.reason)
         return
     order = moves.order

@@ -90,6 +90,7 @@ async def order_by_hand(mongo: Mongo, asked: PurchaseAsked, order: str, by: str,
                 for number, one in enumerate(asked.lines, 1)
             ],
             reasons=[asked.reason] if asked.reason else [],
+            reasons_zh=[asked.reason] if asked.reason else [],
             terms=terms,
             state="approval",
             asked_by=by,

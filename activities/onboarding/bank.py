@@ -79,6 +79,13 @@ def check_account(case: Case) -> list[Check]:
     if deposit is None and len(case.application.deposits) >= DEPOSITS:
         zh, en = "小额打款次数过多。", "There were too many deposits."
         return [case.found("bank_account", ITEM, "failed", "too_many_deposits", zh, en)]
+    if deposit is not None and deposit.state == "sent" and deposit.tries:
+        left = TRIES - len(deposit.tries)
+        zh = f"您填写的金额不正确，还可以再试 {left} 次。"
+        en = f"The amount that was named is wrong; tries that are left: {left}."
+        return [
+            case.found("bank_account", ITEM, "not_checked", "amount_wrong_so_far", zh, en, *_evidence(case, deposit))
+        ]
     if deposit is None or deposit.state in ("wanted", "sent"):
         zh, en = "等待确认小额打款金额。", "The amount of the deposit was not named yet."
         return [case.found("bank_account", ITEM, "not_checked", "deposit_open", zh, en, *_evidence(case, deposit))]

@@ -6,14 +6,16 @@ Both may be repeated at any time, and a step may be taken back that was made hal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from nats.js import JetStreamContext
 
+from activities.onboarding.commission import agreed_rules, rules_of
 from activities.onboarding.requirements import RequirementBook
 from activities.onboarding.territory import conflicts, in_the_way
 from activities.partners.places import renew_network
+from activities.settlement.rulebook import drop_rules, put_rules
 from contracts.applications import Application, Place
 from contracts.base import milliseconds
 from contracts.hours import TIME_ZONE
@@ -171,10 +173,16 @@ async def _no_territory(hands: Hands, asked: Provide) -> None:
 async def _price_list(hands: Hands, asked: Provide) -> None:
     """The one that was agreed."""
     record = await _unborn(hands, asked)
-    agreed = await hands.mongo.db["agreements"].find_one({"_id": record.agreement}, {"terms.price_list": 1})
-    if agreed is None:
+    await _change(hands, asked, price_list=(await _agreed(hands, record)).get("price_list"))
+
+
+async def _agreed(hands: Hands, record: PartnerRecord) -> dict[str, Any]:
+    """The terms that were signed. Raises CannotBeMade."""
+    agreement = await hands.mongo.db["agreements"].find_one({"_id": record.agreement}, {"terms": 1})
+    if agreement is None:
         raise CannotBeMade("unknown_agreement", f"there is no agreement {record.agreement}")
-    await _change(hands, asked, price_list=agreed.get("terms", {}).get("price_list"))
+    terms: dict[str, Any] = agreement.get("terms", {})
+    return terms
 
 
 async def _no_price_list(hands: Hands, asked: Provide) -> None:
@@ -187,7 +195,8 @@ def place_id(partner: str, number: int, place: Place) -> str:
 
 
 async def _locations(hands: Hands, asked: Provide) -> None:
-    """Places of kinds that ship. They take no orders before the partner is active."""
+    """Places of kinds that ship, with the commission that was agreed. They take no orders before the partner is
+    active."""
     application = await _application(hands, asked)
     record = await _unborn(hands, asked)
     if application.kind not in SHIPPING:
@@ -197,6 +206,8 @@ async def _locations(hands: Hands, asked: Provide) -> None:
     }
     if any(is_reserved(name) and not name.startswith(f"{asked.partner}-") for name in places):
         raise CannotBeMade("location_taken", "the id of a place is taken")
+    agreed = (await _agreed(hands, record)).get("commission_bp")
+    rules = agreed_rules(record.id, location_kind(record), places, agreed)
 
     async def work(session: Session) -> None:
         known = hands.mongo.locations.find({"_id": {"$in": sorted(places)}}, {"partner": 1}, session=session)
@@ -209,6 +220,8 @@ async def _locations(hands: Hands, asked: Provide) -> None:
             fields = location_fields(name, place, record)
             update = {"$setOnInsert": {**fields, "version": 1}}
             await hands.mongo.locations.update_one({"_id": name}, update, upsert=True, session=session)
+        if rules:
+            await put_rules(hands.mongo, rules, session)
         await hands.mongo.partners.update_one(
             {"_id": asked.partner}, {"$set": {"locations": sorted(places)}, "$inc": {"version": 1}}, session=session
         )
@@ -217,11 +230,16 @@ async def _locations(hands: Hands, asked: Provide) -> None:
     await hands.mongo.transaction(work)
 
 
+def location_kind(record: PartnerRecord) -> Literal["seller", "store"]:
+    """A distributor sells its own goods, the others the retailer's. Pure."""
+    return "seller" if record.kind == "distributor" else "store"
+
+
 def location_fields(name: str, place: Place, record: PartnerRecord) -> dict[str, Any]:
     """A place of a partner as it is kept among the locations. Pure."""
     location = LocationUpsert(
         id=name,
-        kind="seller" if record.kind == "distributor" else "store",
+        kind=location_kind(record),
         name=place.name,
         division=place.division,
         point=place.point,
@@ -241,6 +259,7 @@ async def _no_locations(hands: Hands, asked: Provide) -> None:
         await hands.mongo.partners.update_one(unborn, update, session=session)
         if gone.deleted_count:
             await renew_network(hands.mongo, session)
+        await drop_rules(hands.mongo, rules_of(asked.partner), session)
 
     record = await find_partner(hands.mongo, asked.partner)
     if record is None or record.state in _UNBORN:

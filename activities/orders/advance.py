@@ -26,6 +26,7 @@ from activities.orders.replies import expire, take_reply
 from activities.orders.returning import take_door_refusal, take_loss, take_return
 from activities.orders.standing import GOES_ON, left_over
 from activities.orders.tracking import look_after, take_tracking, watched_until
+from contracts.base import milliseconds
 from contracts.ids import parcel_id
 from contracts.orders import (
     LIVE,
@@ -197,10 +198,10 @@ def dispatch(
     order.retry_at = order.reason = None
     for allocation in decision.allocations:
         accept_s, ship_s = times[allocation.location]
-        parcel = Parcel(
+        parcel = Parcel.trusted(
             id=parcel_id(order.id, len(order.parcels) + 1),
             location=allocation.location,
-            items=[Item(line=i.line, sku=i.sku, quantity=i.quantity) for i in allocation.items],
+            items=[Item.trusted(line=i.line, sku=i.sku, quantity=i.quantity) for i in allocation.items],
             state=ParcelState.OFFERED,
             distance_km=allocation.distance_km,
             attempt=order.attempt,
@@ -209,7 +210,7 @@ def dispatch(
             slot=allocation.slot,
             service=allocation.service,
             freight=allocation.terms.freight if allocation.terms else 0,
-            promised_at=allocation.promised_at,
+            promised_at=allocation.promised_at and milliseconds(allocation.promised_at),
         )
         order.parcels.append(parcel)
         goods = [Change.trusted(sku=i.sku, reserved=i.quantity) for i in parcel.items]

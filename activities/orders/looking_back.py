@@ -111,9 +111,13 @@ async def available_by(
 
 
 async def carried_then(mongo: Mongo, order: str, decision: Decision) -> dict[str, int]:
-    """Units by SKU that parcels of the order held or had shipped when it was decided on."""
+    """Units by SKU that parcels of the order held or had shipped when it was decided on.
+
+    Their rows' ids begin with the parcel's, and those of no other order's do, because an order's id carries no dot.
+    """
     carried: dict[str, int] = {}
-    query = {"order": order, "kind": {"$in": ["reserved", "released", "shipped"]}, **seen_by(decision)}
+    of_parcels = {"_id": {"$gte": f"{order}.p", "$lt": f"{order}.q"}}
+    query = {**of_parcels, "kind": {"$in": ["reserved", "released", "shipped"]}, **seen_by(decision)}
     async for row in mongo.ledger.find(query):
         for change in row["changes"]:
             shipped = -change.get("on_hand", 0) if row["kind"] == "shipped" else 0

@@ -137,9 +137,9 @@ def _decision(routed: Routed, network: Network, prices: Prices | None, now: date
     outcome: Outcome = "none" if not plan.parts else "single" if len(plan.parts) == 1 else "split"
     chosen = [place for place, _ in plan.parts]
     allocations = _allocations(routed, network, now)
-    have_all, have_some = int(view.whole.sum()), int(view.some.sum())
+    have_all, have_some = int(np.count_nonzero(view.whole)), int(np.count_nonzero(view.some))
     ruled_out = {reason: len(places) for reason, places in view.eligibility.ruled_out.items()}
-    ruled_out["no_stock"] = int(view.eligibility.able.sum()) - have_some
+    ruled_out["no_stock"] = int(np.count_nonzero(view.eligibility.able)) - have_some
     ruled_out["partial_stock"] = have_some - have_all - sum(not view.whole[place] for place in chosen)
     return Decision.trusted(
         at=milliseconds(now),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.partners.open import what_is_open
+from activities.partners.papers import days_asked, found_wrong
 from activities.partners.steps import change, find_partner
 from activities.partners.telling import Told, told_document, told_ending, told_renewal
 from contracts.agreements import agreement_id
@@ -13,7 +14,6 @@ from contracts.living import (
     LEAVING,
     accepted,
     ended_by,
-    found_wrong,
     offered,
     refuse,
     refuse_open,
@@ -108,7 +108,8 @@ async def carry_out(mongo: Mongo, step: CarryOut) -> Standing:
             leaving = record.model_copy(update={"terminating": True, "renewing": None})
             return with_reasons(leaving, [LEAVING]), []
         if command.offer is not None:
-            found = found_wrong(record, command.offer, step.now)
+            days = await days_asked(mongo, record, command.offer.requirement, session)
+            found = found_wrong(record, command.offer, days, step.now)
             offer = offered(command.offer, found, command.by, step.deadlines, step.now)
             rest = without_offer(record, offer.requirement)
             return rest.model_copy(update={"offered": [*rest.offered, offer]}), told_document(record.id, offer)

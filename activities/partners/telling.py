@@ -1,14 +1,18 @@
 """What a partner and the retailer are told of how the partner stands, in both languages."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from contracts.hours import TIME_ZONE
 from contracts.lifecycle import AGREEMENT, Ending
 from contracts.partner_events import Bilingual, PartnerChanged, PartnerDocument, PartnerEnding, PartnerRenewal
 from contracts.partnership import Offered
+from contracts.requirements import Words, builtin_sets
 from contracts.subjects import RETAILER
 
 Told = tuple[str, str, BaseModel]
@@ -29,24 +33,57 @@ _STATES: dict[str, tuple[str, str]] = {
 }
 
 
+@cache
+def _titles() -> dict[str, Words]:
+    return {item.id: item.title for known in builtin_sets().values() for item in known.items}
+
+
+def title_of(requirement: str) -> tuple[str, str]:
+    """What a document is called, in both languages; its id, where a set of the operator's own asks for it."""
+    title = _titles().get(requirement)
+    return (f"“{title.zh}”", title.en) if title else (f"资质文件 {requirement}", requirement)
+
+
+def _why_and_what_then(reason: str) -> tuple[str, str]:
+    """Why somebody is suspended, and what ends it."""
+    requirement = reason.removeprefix("document_expired:")
+    if requirement != reason:
+        zh, en = title_of(requirement)
+        return (
+            f"{zh}已到期，请提交新的文件（{requirement}），审核通过后自动恢复。",
+            f"{en} has ended: send a new one ({requirement}), and you are active again when it is accepted.",
+        )
+    if reason == "agreement_expired":
+        return (
+            "协议已到期，续签后自动恢复。",
+            "The agreement has ended: you are active again when the next one is signed.",
+        )
+    return "由我方暂停，恢复请联系我方。", "It was we who suspended you: ask us."
+
+
 def told_state(partner: str, state: str, reasons: Sequence[str] = (), note: str | None = None) -> list[Told]:
-    """`partner.changed.v1`, to both."""
+    """`partner.changed.v1`, to both. Who is suspended is told why, and what to do."""
     zh, en = _STATES[state]
+    if state == "suspended":
+        why = [_why_and_what_then(reason) for reason in reasons]
+        zh, en = zh + "".join(one for one, _ in why), " ".join([en, *(one for _, one in why)])
     data = PartnerChanged(partner=partner, state=state, reasons=list(reasons), note=note, words=Bilingual(zh=zh, en=en))
     return [(whom, "partner.changed.v1", data) for whom in (partner, RETAILER)]
 
 
 def told_ending(partner: str, ending: Ending, days: int) -> list[Told]:
     """`partner.ending.v1`, to both."""
-    what_zh, what = ("协议", "The agreement") if ending.what == AGREEMENT else (f"资质文件 {ending.what}", ending.what)
+    what_zh, what = ("协议", "The agreement") if ending.what == AGREEMENT else title_of(ending.what)
+    last = f"{(ending.until - timedelta(microseconds=1)).astimezone(ZoneInfo(TIME_ZONE)):%Y-%m-%d}"
     data = PartnerEnding(
         partner=partner,
         what=ending.what,
         until=ending.until,
         days=days,
         words=Bilingual(
-            zh=f"{what_zh} 将于 {days} 天内到期；到期未更新将暂停分配新订单。",
-            en=f"{what} ends within {days} days. Without a new one you get no new orders from then on.",
+            zh=f"{what_zh}将于 {days} 天内到期（有效期至 {last}）；到期未更新将暂停分配新订单。",
+            en=f"{what} ends within {days} days; its last day is {last}. Without a new one you get no new orders from"
+            " then on.",
         ),
     )
     return [(whom, "partner.ending.v1", data) for whom in (partner, RETAILER)]

@@ -23,11 +23,12 @@ class Books:
 
     async def read(self, moved: Sequence[Moves]) -> "Page":
         leaving = [moves.order for moves in moved if _leaves(moves.before, moves.order)]
-        back = [parcel for moves in moved for parcel in reversing_of(moves)]
+        back = {moves.order.id: parcels for moves in moved if (parcels := reversing_of(moves))}
         rates = await self._rates(leaving) if leaving else Rates()
         booked: dict[str, list[Entry]] = defaultdict(list)
         if back:
-            query = {"cause": {"$in": [shipped_cause(parcel) for parcel in back]}}
+            causes = [shipped_cause(parcel) for parcels in back.values() for parcel in parcels]
+            query = {"order": {"$in": list(back)}, "cause": {"$in": causes}}
             async for row in self._mongo.entries.find(query).sort("_id", 1):
                 booked[row["order"]].append(Entry.from_row(row))
         return Page(rates, booked)

@@ -9,12 +9,19 @@ from contracts.base import Document
 from contracts.money import display
 from contracts.partner_events import Bilingual
 from contracts.refusals import Refusal
-from contracts.supply import DailyDemand, Explanation, Forecast, Proposal, Target, forecast_id
+from contracts.supply import DailyDemand, DemandClass, Explanation, Forecast, Proposal, Target, forecast_id
 from contracts.workdays import Day
 from infra.mongo import Mongo
 
 HISTORY_DAYS = 84
 _FOR = "for"
+_CLASSES: dict[DemandClass, str] = {
+    "smooth": "平稳",
+    "erratic": "波动",
+    "intermittent": "间歇",
+    "lumpy": "块状",
+    "new": "新品",
+}
 
 
 class Step(Document):
@@ -83,11 +90,12 @@ def _step(name: str, value: float | int | str, zh: str, en: str) -> Step:
 
 def _steps(one: Proposal) -> list[Step]:
     why, there = one.explanation, one.explanation.position
+    kind = _CLASSES[why.demand_class]
     steps = [
         _step(
             "demand",
             round(why.demand_mean, 2),
-            f"未来 {why.protection_days} 天预计需求 {why.demand_mean:.1f} 件（{why.demand_class}，模型 {why.model}）。",
+            f"未来 {why.protection_days} 天预计需求 {why.demand_mean:.1f} 件（{kind}，模型 {why.model}）。",
             f"{why.demand_mean:.1f} are expected to be asked for in {why.protection_days} days "
             f"({why.demand_class}, by {why.model}).",
         ),

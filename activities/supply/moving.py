@@ -15,11 +15,13 @@ from contracts.transfers import (
     Moved,
     OpenTransfer,
     Remind,
+    Said,
     Transfer,
     TransferEvent,
     TransferLine,
     doing,
     known_receipt,
+    receipt_words,
     refuse,
     standing_of,
 )
@@ -171,6 +173,7 @@ async def _move(mongo: Mongo, session: Session, transfer: Transfer, step: CarryO
             cause = f":{command.receive.reference}"
             await _book(mongo, session, transfer, "received", transfer.destination, changes, step.now, cause)
         transfer.references.append(command.receive.reference)
+        transfer.said.append(Said(reference=command.receive.reference, words=receipt_words(command.receive)))
         _close_if_all_came(transfer, step.now)
     elif command.lose is not None:
         for line in transfer.lines:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from activities.supply.closing import supersede
+from activities.supply.history import told_series
 from activities.supply.planned import Chunk, ChunkSeries, Key, chunk_id
 from activities.supply.position import read_backorders
 from activities.supply.reading import find_region, read_places
-from activities.supply.watching import count_days
+from activities.supply.watching import count_days, today_of
 from contracts.partners import Location
 from contracts.refusals import Refusal
 from contracts.replenishing import CHUNK, Opened, OpenRun, Region, Run
@@ -93,7 +94,8 @@ async def read_chunk(mongo: Mongo, run: str, number: int) -> Chunk:
 
 
 async def series_of(mongo: Mongo, region: Region, places: Mapping[str, Location], now: datetime) -> set[Key]:
-    """What lies, or has lain, at a location of the region, and what was asked of it in the time that is looked at."""
+    """What lies, or has lain, at a location of the region, and what was asked of it in the time that is looked at, or
+    is told to have been sold there."""
     names = sorted(places)
     since = now - timedelta(days=region.history_days)
     keys = {
@@ -109,7 +111,7 @@ async def series_of(mongo: Mongo, region: Region, places: Mapping[str, Location]
     ]
     async for row in mongo.orders.aggregate(pipeline, allowDiskUse=True):
         keys.add((row["_id"]["location"], row["_id"]["sku"]))
-    return keys
+    return keys | await told_series(mongo, names, today_of(now) - timedelta(days=region.history_days))
 
 
 def _chunks(run: str, region: Region, keys: set[Key], waiting: Mapping[Key, int]) -> Iterator[Chunk]:

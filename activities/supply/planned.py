@@ -51,6 +51,8 @@ class Planned(Document):
     """Calendar days of that lead, from the run's day."""
     reasons: list[str] = []
     """Why this supplier."""
+    reasons_zh: list[str] = []
+    """The same in Chinese."""
     price: int = 0
     """Of a unit: as it is bought, else as it is sold."""
     kg: float = 0.5

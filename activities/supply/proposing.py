@@ -215,6 +215,7 @@ def explain(row: Planned, units: Quantity, moved: int = 0) -> Explanation:
         policy=row.policy,
         policy_version=row.policy_version,
         reasons=row.reasons,
+        reasons_zh=row.reasons_zh,
         promotions=row.promotions,
         terms=dict(row.target.terms),
     )

@@ -10,6 +10,7 @@ from activities.buying.sources import known_of
 from activities.supply.planned import Key
 from activities.supply.reading import calendar_days, lead_of, read_leads, read_sourcing
 from activities.supply.table import DemandTable
+from contracts.partner_events import Bilingual
 from contracts.partners import Location
 from contracts.supply import LeadTime, Sourcing
 from infra.mongo import Mongo
@@ -26,7 +27,7 @@ class Supply:
     lead: LeadTime
     days: int
     deviation_days: float
-    reasons: list[str]
+    why: list[Bilingual]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Sources:
         if best is None:
             return None
         lead = lead_of(best.source, place.id, self.learned)
-        return Supply(best.source, lead, calendar_days(lead, today), lead.deviation * _CALENDAR, list(best.reasons))
+        return Supply(best.source, lead, calendar_days(lead, today), lead.deviation * _CALENDAR, list(best.why))
 
     def price(self, sku: str) -> int:
         """The least at which it is bought anywhere; 0 where nobody sells it to us."""

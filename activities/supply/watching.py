@@ -5,11 +5,12 @@ one shipped. An order that was back-ordered was asked of nobody; the days on whi
 share of a day in which nothing could be promised: then what was sold is the least that was asked for.
 
 Rows are kept by series and month in `demand`, `<location>/<sku>/<month>`, days as [units, out, units with a discount];
-a day that is missing was in stock, and nothing was asked for. Counting a day again writes the same.
+a day that is missing was in stock, and nothing was asked for. Counting a day again writes the same. Sales of the past
+that were told lie beside, and history.py says which of both a day goes by.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from activities.supply.history import counts_told, told_places, told_spans
 from activities.supply.planned import Key
 from contracts.hours import TIME_ZONE
 from contracts.ids import stock_id
@@ -162,6 +164,7 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
     """Of series in their order, from `first` until the day before `end`."""
     days = (end - first).days
     arrays = np.zeros((3, len(series), days))
+    told = np.zeros((len(series), days), dtype=np.bool_)
     months = _months(first, end)
     places: dict[str, int] = {stock_id(*key): number for number, key in enumerate(series)}
     ids = [f"{name}/{month}" for name in places for month in months]
@@ -169,11 +172,37 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
         async for row in mongo.demand.find({"_id": {"$in": ids[begin : begin + _WRITTEN_AT_ONCE]}}):
             name, _, month = row["_id"].rpartition("/")
             number = places[name]
-            for day, values in row["days"].items():
+            for day, values, is_told in _days_of(row):
                 at = (date.fromisoformat(f"{month}-{day}") - first).days
                 if 0 <= at < days:
                     arrays[:, number, at] = values
-    return Watched(series, first, arrays[0], arrays[1], arrays[2])
+                    told[number, at] = is_told
+    found = Watched(series, first, arrays[0], arrays[1], arrays[2])
+    for begin in range(0, len(series), _WRITTEN_AT_ONCE):
+        fill_told(found, told, await told_spans(mongo, series[begin : begin + _WRITTEN_AT_ONCE]))
+    return found
+
+
+def _days_of(row: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float], bool]]:
+    """Day of the month, its values, and whether they were told."""
+    counted, told = row.get("days", {}), row.get("told", {})
+    for day in counted.keys() | told.keys():
+        if day in told and counts_told(counted.get(day)):
+            yield day, told[day], True
+        else:
+            yield day, counted[day], False
+
+
+def fill_told(table: Watched, told: NDArray[np.bool_], spans: Mapping[Key, tuple[date, date]]) -> None:
+    """Within the span of what was told of a series, a day without a row, and without orders, is one on which nothing
+    was asked for; the ledger takes it for one without stock as long as nothing was booked. `told` (n, T): a row."""
+    days = table.out.shape[1]
+    for number, key in enumerate(table.series):
+        if key in spans:
+            first, last = spans[key]
+            within = slice(max(0, (first - table.first).days), max(0, min(days, (last - table.first).days + 1)))
+            bare = ~told[number, within] & (table.sold[number, within] == 0)
+            table.out[number, within][bare] = 0.0
 
 
 def whole_region(parts: Watched, region: str) -> Watched:
@@ -192,9 +221,9 @@ def whole_region(parts: Watched, region: str) -> Watched:
 async def watched(mongo: Mongo, region: str, location: str, sku: str, first: date, end: date) -> list[DailyDemand]:
     """Of one series, day by day; `location` may be a region's own series."""
     if location.startswith(REGIONAL):
-        pattern = {"sku": sku}
-        places = [row["location"] async for row in mongo.stock.find(pattern, {"location": 1})]
-        table = whole_region(await read_demand(mongo, [(place, sku) for place in places], first, end), region)
+        places = {row["location"] async for row in mongo.stock.find({"sku": sku}, {"location": 1})}
+        places |= await told_places(mongo, sku)
+        table = whole_region(await read_demand(mongo, [(place, sku) for place in sorted(places)], first, end), region)
     else:
         table = await read_demand(mongo, [(location, sku)], first, end)
     days = []

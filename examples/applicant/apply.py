@@ -126,6 +126,8 @@ def show(gateway: str, kept: dict[str, str]) -> None:
     seen = call(path, "GET", kept["token"], None)
     because = f", because of {', '.join(seen['reasons'])}" if seen["reasons"] else ""
     print(f"{seen['id']}: {seen['stage']}, revision {seen['revision']}{because}")
+    if seen["comment"]:
+        print(f"  {seen['comment']}")
     if seen["turn"]:
         whom = "you, the applicant," if seen["turn"]["who"] == "applicant" else f"the {seen['turn']['who']}"
         print(f"  it waits for {whom} until {seen['turn']['due']}")
@@ -135,7 +137,8 @@ def show(gateway: str, kept: dict[str, str]) -> None:
     if seen["stage"] == "testing":
         print("  a test event waits on your stream: collect the access (--collect) and acknowledge it")
     if seen["deposit"]:
-        print(f"  deposit: {seen['deposit']['state']}, {seen['deposit']['tries_left']} tries left")
+        tries = f", {seen['deposit']['tries_left']} tries left" if seen["deposit"]["state"] == "sent" else ""
+        print(f"  deposit: {seen['deposit']['state']}{tries}")
     for item in seen["items"]:
         if item["comment"] and item["state"] == "returned":
             print(f"  {item['id']} was returned: {item['comment']}")
@@ -155,6 +158,10 @@ def main() -> int:
     try:
         if o.source is not None:
             apply(o.gateway, o.source, o.kept)
+        if not o.kept.exists():
+            raise Refused(
+                f"There is no {o.kept}: begin with --from FILE, or name the file of an application with --kept."
+            )
         kept = json.loads(o.kept.read_text())
         if o.amount is not None:
             path = f"{o.gateway}/v1/applications/{kept['id']}/deposit"

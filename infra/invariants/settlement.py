@@ -32,6 +32,7 @@ INVARIANTS = [BALANCED, BOOKED, CUSTOMERS, STATED]
 
 _Words = Callable[[Mapping[str, Any]], str]
 _GONE = [str(state) for state in GONE]
+_ORDER_OF_PARCEL = {"$first": {"$split": ["$parcels.id", ".p"]}}
 
 
 async def check_settlement(mongo: Mongo, session: Session) -> list[Finding]:
@@ -58,9 +59,13 @@ async def _booked(mongo: Mongo, session: Session) -> list[Finding]:
     """Goods are one entry for each line of a parcel, also when they cost nothing."""
     goods = {
         "from": "entries",
-        "localField": "cause",
-        "foreignField": "cause",
-        "pipeline": [{"$match": {"meaning": "goods"}}, {"$project": {"line": 1}}],
+        "localField": "order",
+        "foreignField": "order",
+        "let": {"cause": "$cause"},
+        "pipeline": [
+            {"$match": {"meaning": "goods", "$expr": {"$eq": ["$cause", "$$cause"]}}},
+            {"$project": {"line": 1}},
+        ],
         "as": "goods",
     }
     once = {
@@ -74,7 +79,7 @@ async def _booked(mongo: Mongo, session: Session) -> list[Finding]:
         {"$project": {"parcels.id": 1, "parcels.state": 1, "parcels.items.line": 1}},
         {"$unwind": "$parcels"},
         {"$match": {"parcels.state": {"$in": _GONE}}},
-        {"$set": {"cause": {"$concat": ["$parcels.id", ":shipped"]}}},
+        {"$set": {"cause": {"$concat": ["$parcels.id", ":shipped"]}, "order": _ORDER_OF_PARCEL}},
         {"$lookup": goods},
         {"$match": {"$expr": {"$not": [once]}}},
     ]

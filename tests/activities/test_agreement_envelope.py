@@ -201,8 +201,20 @@ def test_a_seal_is_neither_reminded_nor_resent() -> None:
         # The month is too short; the year leaps.
         (datetime(2027, 8, 31, 4, tzinfo=UTC), None, 6, None, "2028-03-01T00:00:00+08:00"),
         # A renewal goes on where the one before it ends, or later where it was signed late.
-        (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 23, 16, tzinfo=UTC), 12, "begins", None),
-        (datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 11, 23, 16, tzinfo=UTC), 12, "signed", None),
+        (
+            datetime(2026, 11, 1, tzinfo=UTC),
+            datetime(2026, 11, 23, 16, tzinfo=UTC),
+            12,
+            "begins",
+            "2027-11-24T00:00:00+08:00",
+        ),
+        (
+            datetime(2026, 12, 1, tzinfo=UTC),
+            datetime(2026, 11, 23, 16, tzinfo=UTC),
+            12,
+            "signed",
+            "2027-12-02T00:00:00+08:00",
+        ),
     ],
 )
 def test_from_when_until_when_it_counts(

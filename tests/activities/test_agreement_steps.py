@@ -1,7 +1,6 @@
 """The steps of an agreement, on a real database and the real provider: repeated, cut off, at once, with bad files."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -27,10 +26,9 @@ from contracts.agreements import (
     Step,
 )
 from infra.files import fetch
-from infra.indexes import make_indexes
-from infra.mongo import Mongo
 from infra.signatures import HttpSignaturePort
 from tests.conftest import SignatureSandbox
+from tests.databases import Databases
 from tests.signing import NOW, RETAILER, Office, Signers
 from workers.signature_sandbox.authority import Authority
 
@@ -40,13 +38,9 @@ class Broken(Exception):
 
 
 @pytest.fixture
-async def office(mongo_url: str, signatures: SignatureSandbox) -> AsyncIterator[Office]:
-    mongo = Mongo(mongo_url, f"steps_{uuid.uuid4().hex[:8]}")
-    await make_indexes(mongo)
-    async with HttpSignaturePort(signatures.url, signatures.api_key) as port:
+async def office(databases: Databases, signatures: SignatureSandbox) -> AsyncIterator[Office]:
+    async with databases.lent() as mongo, HttpSignaturePort(signatures.url, signatures.api_key) as port:
         yield Office(mongo, port, signatures)
-    await mongo.client.drop_database(mongo.db.name)
-    mongo.close()
 
 
 @pytest.fixture

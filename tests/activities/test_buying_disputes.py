@@ -90,6 +90,6 @@ def test_the_role_whose_turn_it_is_answers_or_one_above_it() -> None:
 
 def test_it_says_what_it_waits_for() -> None:
     assert waits_for(opened()) == (
-        "an answer by buyer; looked at again at 2026-03-03 10:30 UTC; reminded at 2026-03-02 10:30 UTC"
+        "an answer by buyer; looked at again at 2026-03-03 10:30 UTC; reminder at 2026-03-02 10:30 UTC"
     )
     assert waits_for(opened().model_copy(update={"state": "rejected", "turn": None})) == "nothing any more"

@@ -216,8 +216,8 @@ def test_the_cheapest_is_not_always_the_best() -> None:
     assert costs["bulk"].quantity == 500
     low = rates["good"].low
     assert low is not None and costs["good"].cost == pytest.approx(105 * (1 + 0.25 * (1 - low)))
-    assert any("no data" in reason for reason in costs["slow"].reasons)
-    first, *_, last = costs["bulk"].reasons
+    assert any("no data" in why.en and "没有" in why.zh for why in costs["slow"].why)
+    first, *_, last = (why.en for why in costs["bulk"].why)
     assert first == "price ¥0.90 for a unit, 500 for 100 needed (minimum 500, multiple 1)"
     assert last == "a needed unit costs ¥4.72 with its risks", "five times 0.90, and a fifth of 25 % more"
 
@@ -260,4 +260,4 @@ def test_learned_lead_times_count_before_promised_ones() -> None:
     slow = LeadTime(id="a:", supplier="a", location="", mean=40, deviation=1, n=3)
     found = choose([source("a", 100), source("b", 101)], 10, "330106", Known({"a", "b"}, lead_times={"a": slow}), TODAY)
     assert found.best is not None and found.best.source.supplier == "b"
-    assert any("learned from 3 receipts" in reason for reason in found.ranked[1].reasons)
+    assert any("learned from 3 receipts" in why.en and "3 次收货" in why.zh for why in found.ranked[1].why)

@@ -1,7 +1,6 @@
 """Taking entries into a statement: once, whatever happens in the middle of it."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +12,8 @@ from activities.settlement.freezing import freeze
 from contracts.refusals import Refusal
 from contracts.settlement import Entry, Revision, Statement, statement_id
 from contracts.settling import CarryOut, Command, Freeze, Paid, Standing, Step, refuse
-from infra.indexes import make_indexes
 from infra.mongo import Mongo, Session
+from tests.databases import Databases
 from tests.support import eventually
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -23,13 +22,9 @@ STATEMENT = statement_id("shop", "2026-10")
 
 
 @pytest.fixture
-async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
-    name = f"freeze_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    yield mongo
-    await mongo.client.drop_database(name)
-    mongo.close()
+async def mongo(databases: Databases) -> AsyncIterator[Mongo]:
+    async with databases.lent() as mongo:
+        yield mongo
 
 
 def asked(period: str = "2026-10", until: datetime = UNTIL) -> Freeze:

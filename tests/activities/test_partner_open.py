@@ -1,6 +1,5 @@
 """What a partner still has open is found among what is open, not among everything that ever was."""
 
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +11,8 @@ from contracts.orders import Stage
 from contracts.parcels import ParcelState
 from contracts.partnership import PartnerRecord
 from contracts.returns import ReturnState
-from infra.indexes import make_indexes
 from infra.mongo import Mongo
+from tests.databases import Databases
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 CLOSED = 200
@@ -31,13 +30,9 @@ PARTNER = PartnerRecord(
 
 
 @pytest.fixture
-async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
-    name = f"open_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    yield mongo
-    await mongo.client.drop_database(name)
-    mongo.close()
+async def mongo(databases: Databases) -> AsyncIterator[Mongo]:
+    async with databases.lent() as mongo:
+        yield mongo
 
 
 def order(name: str, stage: Stage, location: str, state: ParcelState) -> dict[str, Any]:

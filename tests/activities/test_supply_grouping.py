@@ -1,7 +1,6 @@
 """What one decision orders, on the real database: in orders of which none has too many lines, in answers that can be
 carried, and under ids that stay while others become orders."""
 
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date
@@ -12,8 +11,8 @@ from activities.supply.deciding import group, ordered
 from contracts.buying import LINES_MAX
 from contracts.replenishing import Group, OrderedAs, Orders, Region
 from contracts.supply import Explanation, Position, Proposal, ProposalKind, proposal_id
-from infra.indexes import make_indexes
 from infra.mongo import Mongo
+from tests.databases import Databases
 from tests.purchasing import MONDAY
 
 RUN, DECISION, CARRIED = "east-1", "d1", 2_000_000
@@ -21,13 +20,10 @@ LONGEST = "s" * 58
 
 
 @pytest.fixture
-async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
-    mongo = Mongo(mongo_url, f"grouping_{uuid.uuid4().hex[:8]}")
-    await make_indexes(mongo)
-    await mongo.supply_regions.insert_one(Region(id="east").as_row())
-    yield mongo
-    await mongo.client.drop_database(mongo.db.name)
-    mongo.close()
+async def mongo(databases: Databases) -> AsyncIterator[Mongo]:
+    async with databases.lent() as mongo:
+        await mongo.supply_regions.insert_one(Region(id="east").as_row())
+        yield mongo
 
 
 def proposal(kind: ProposalKind, source: str, location: str, sku: str) -> Proposal:

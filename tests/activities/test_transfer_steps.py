@@ -1,6 +1,5 @@
 """Steps of a stock transfer that are cut off after their transaction: who waits for the goods is told all the same."""
 
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +8,11 @@ import pytest
 
 from activities.stock.booking import book
 from activities.supply import moving
+from contracts.refusals import Refusal
 from contracts.stock import Change, Movement
 from contracts.transfers import CarryOut, Command, OpenTransfer, TransferLine
-from infra.indexes import make_indexes
 from infra.mongo import Mongo, Session
+from tests.databases import Databases
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 SHIP = {"ship": {"lines": [{"sku": "tea", "units": 3}]}}
@@ -23,14 +23,10 @@ class CutOff(Exception):
 
 
 @pytest.fixture
-async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
-    name = f"moving_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    await opened(mongo)
-    yield mongo
-    await mongo.client.drop_database(name)
-    mongo.close()
+async def mongo(databases: Databases) -> AsyncIterator[Mongo]:
+    async with databases.lent() as mongo:
+        await opened(mongo)
+        yield mongo
 
 
 async def opened(mongo: Mongo) -> None:
@@ -94,3 +90,17 @@ async def test_goods_that_are_lost_wake_nobody(mongo: Mongo) -> None:
     assert (await moving.carry_out(mongo, step(1, SHIP)))[1] == {"b1"}
     await mongo.inbox.delete_many({})
     assert (await moving.carry_out(mongo, step(2, {"lose": {"reason": "Never came."}})))[1] == set()
+
+
+async def test_a_delivery_note_counts_once_and_says_one_thing(mongo: Mongo) -> None:
+    came: dict[str, Any] = {"receive": {"reference": "DN-1", "lines": [{"sku": "tea", "units": 1}]}}
+    await moving.carry_out(mongo, step(1, {"ship": {}}))
+    await moving.carry_out(mongo, step(2, came))
+    again, _ = await moving.carry_out(mongo, step(3, came))
+    assert again.lines[0].received == 1
+    other = {"receive": {"reference": "DN-1", "lines": [{"sku": "tea", "units": 2}]}}
+    with pytest.raises(Refusal) as caught:
+        await moving.carry_out(mongo, step(4, other))
+    assert (caught.value.code, caught.value.field) == ("reference_taken", "reference")
+    found = await moving.find_transfer(mongo, "t1")
+    assert found is not None and (found.lines[0].received, found.step) == (1, 3)

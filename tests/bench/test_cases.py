@@ -32,11 +32,11 @@ BOOK = Book(stamp=0, policies={"default": DEFAULT}, calendars=BUILTIN, teams={},
 
 def timers(**changes: Any) -> dict[str, Any]:
     good: dict[str, Any] = {
-        "filled": {"lost": 0},
+        "filled": {"lost": 0, "cases": 95_000},
         "soon": {"lost": 0},
         "fired": {"not_fired": 0, "early": 0, "p99_ms": 900.0},
         "kib_per_case": {"temporal": 30.0, "mongo": 5.0, "worker": 1.0},
-        "histories": {"asleep": {"events_each": 12.0}},
+        "histories": {"asleep": {"events_each": 7.0}},
     }
     made = copy.deepcopy(good)
     for path, value in changes.items():
@@ -53,7 +53,8 @@ def timers(**changes: Any) -> dict[str, Any]:
         ({"soon__lost": 1}, [0]),
         ({"fired__p99_ms": 10_001.0}, [1]),
         ({"kib_per_case__worker": 30.0}, [2]),
-        ({"histories__asleep": {"events_each": 14.0}}, [3]),
+        ({"histories__asleep": {"events_each": 8.1}}, [3]),
+        ({"filled__cases": 400, "kib_per_case__worker": 99.0}, []),
     ],
 )
 def test_each_goal_of_timers_can_be_missed(changes: dict[str, Any], missed: list[int]) -> None:
@@ -197,7 +198,7 @@ def test_a_day_is_the_same_for_the_same_seed() -> None:
 async def test_a_small_floor_of_cases_with_timers(tmp_path: Path) -> None:
     """A busy machine may be slow; nothing may be lost, and no timer may fire early."""
     result = await cases_timers.measure(160, 5.0, 1, tmp_path, Console(quiet=True))
-    assert result["goals"][0]["met"] and result["goals"][3]["met"]
+    assert result["goals"][0]["met"] and result["goals"][2]["met"]
     assert result["fired"]["timers"] > 0
 
 

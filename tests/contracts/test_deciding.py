@@ -230,3 +230,8 @@ def _carried(stands: Standing, command: Command) -> Standing:
         return reviewed(stands, command.review, command.by)
     assert command.decide is not None
     return decided(stands, command.decide, command.by)
+
+
+def test_who_is_rejected_reads_why() -> None:
+    after = decided(standing(), Decide(decision="reject", reason="信用代码有误"), "mei")
+    assert (after.stage, after.reasons, after.comment) == ("rejected", ["rejected_by_reviewer"], "信用代码有误")

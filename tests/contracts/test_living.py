@@ -1,6 +1,6 @@
 """A partner's life as pure decisions: what comes next, what is refused, and what becomes of suspensions."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,10 +24,10 @@ from contracts.living import (
     LEAVING,
     accepted,
     ended_by,
-    found_wrong,
     next_due,
     offered,
     refuse,
+    refuse_endless,
     refuse_open,
     renewed,
     standing_of,
@@ -225,15 +225,17 @@ def test_a_partner_with_something_open_goes_only_when_it_is_done() -> None:
     refuse_open(Terminate(reason="x"), Open())
 
 
-def test_what_the_machine_finds_wrong_with_a_new_document() -> None:
-    asked = OfferDocument(
-        requirement="food_licence",
-        digest=DIGEST,
-        valid_until=NOW + days(89),
-        name="别家有限公司",
-        credit_code="91330100799655058b",
-    )
-    assert found_wrong(record(), asked, NOW) == ["validity_too_short", "name_differs"]
+@pytest.mark.parametrize(("until", "long_term"), [(None, False), (date(2031, 12, 31), True)])
+def test_until_when_a_new_document_is_valid_must_be_said(until: date | None, long_term: bool) -> None:
+    """One whose end was forgotten would never end."""
+    with pytest.raises(Refusal) as refused:
+        refuse_endless(until, long_term)
+    assert (refused.value.code, refused.value.field) == ("validity_unclear", "valid_until")
+
+
+def test_a_new_document_ends_or_says_that_it_does_not() -> None:
+    refuse_endless(date(2031, 12, 31), False)
+    refuse_endless(None, True)
 
 
 def test_reviewers_of_a_new_document_are_reminded_and_it_goes_up() -> None:
@@ -254,6 +256,20 @@ def test_what_comes_next_is_said() -> None:
     assert waits_for(standing, due) == (
         "2027-01-02 03:00 UTC, 60 days before the end of food_licence; agreement app-1-a2 is out for signature"
     )
+
+
+def test_a_reviewer_of_a_new_document_is_waited_for_until_the_end_of_its_time() -> None:
+    first = offer()
+    assert first.remind_at is not None
+    standing = standing_of(record(offered=[first]))
+    said = waits_for(standing, next_due(standing, PACE, NOW))
+    assert said == (
+        f"a reviewer of the new food_licence until {first.due:%Y-%m-%d %H:%M} UTC;"
+        f" reminded at {first.remind_at:%Y-%m-%d %H:%M} UTC"
+    )
+    standing = standing_of(record(offered=[urged(first, TERMS, first.remind_at)]))
+    said = waits_for(standing, next_due(standing, PACE, NOW))
+    assert said == f"a reviewer of the new food_licence until {first.due:%Y-%m-%d %H:%M} UTC"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_what_is_waited_for_is_said() -> None:
         turn=first_turn("revision", TERMS, FRIDAY),
     )
     assert waits_for(standing) == (
-        "the applicant to correct licence until 2026-12-20 09:00 UTC; reminded at 2026-12-05 09:00 UTC"
+        "the applicant to correct licence until 2026-12-20 09:00 UTC; reminder at 2026-12-05 09:00 UTC"
     )
     turn = first_turn("review", TERMS, FRIDAY)
     assert turn is not None

@@ -1,10 +1,7 @@
 """`tongqu bus`: a NATS server of one's own gets its keys, and partners their credentials, by these commands alone."""
 
-import asyncio
 import json
-import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ from infra.nats_keys import BusKeys
 from infra.processes import Process
 from infra.streams import provision_partners, provision_streams
 from tests.delivery.partners import connected, turned_away
+from tests.workers.desk import run_tongqu
 
 STORE = "store-1"
 
@@ -35,14 +33,8 @@ class Site:
 
     async def tongqu(self, *arguments: str | Path) -> tuple[int, str]:
         """Run the command; returns its status, and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers.cli", *map(str, arguments)),
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        printed, _ = await process.communicate()
-        return process.returncode or 0, printed.decode()
+        said = await run_tongqu(self.folder / "none", *arguments, environment=self.environment)
+        return said.status, said.out
 
 
 @pytest.fixture
@@ -50,8 +42,6 @@ async def site(tmp_path: Path, mongo_url: str, database: str) -> AsyncIterator[S
     port = free_port()
     keys = BusKeys(tmp_path / "keys")
     environment = {
-        **os.environ,
-        "TONGQU_DATA_DIR": str(tmp_path / "none"),
         "TONGQU_MONGO_URL": mongo_url,
         "TONGQU_MONGO_DATABASE": database,
         "TONGQU_NATS_URL": f"nats://{HOST}:{port}",

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,22 +129,22 @@ async def test_a_file_is_kept_once_and_given_back(applicant: Applicant, mongo: M
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "status", "code"),
+    ("made", "kind", "status", "code"),
     [
         (b"hello", "text/plain", 415, "file_type"),
         (b"hello", "application/pdf", 415, "file_type"),
         (papers.picture("PNG"), "application/pdf", 415, "file_type_differs"),
         (b"", "application/pdf", 422, "file_empty"),
         (papers.pdf()[:-100], "application/pdf", 422, "file_damaged"),
-        (papers.png_bomb(30_000, 30_000), "image/png", 422, "file_unpacks_too_large"),
+        (lambda: papers.png_bomb(30_000, 30_000), "image/png", 422, "file_unpacks_too_large"),
         (papers.pdf(S=pikepdf.Name.JavaScript, JS="x"), "application/pdf", 422, "file_active"),
         (b"%PDF-" + bytes(FILE_BYTES_MAX), "application/pdf", 413, "file_too_large"),
     ],
 )
 async def test_files_that_are_not_taken_in(
-    applicant: Applicant, mongo: Mongo, content: bytes, kind: str, status: int, code: str
+    applicant: Applicant, mongo: Mongo, made: papers.Made, kind: str, status: int, code: str
 ) -> None:
-    refused = await applicant.upload("lease", content, kind)
+    refused = await applicant.upload("lease", papers.content_of(made), kind)
     assert (refused.status, refused.code) == (status, code)
     assert refused.body["field"] and refused.body["zh"]
     item = next(item for item in (await applicant.see())["items"] if item["id"] == "lease")
@@ -292,13 +292,12 @@ async def test_who_applies_while_temporal_is_away_goes_on(
     await applicant.stands("bank")
 
 
-async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path) -> None:
-    """As a newcomer runs it: apply from the file, read the statement, name the amount, send what was returned again."""
-    script, kept = EXAMPLE / "apply.py", tmp_path / "token.json"
+def _example(api: Api, kept: Path) -> Callable[..., Awaitable[str]]:
+    """The script as a newcomer runs it; `status` is what it ends with."""
 
     async def run(*arguments: str, status: int = 0) -> str:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(script), "--gateway", api.url, "--kept", str(kept), *arguments),
+            *(sys.executable, str(EXAMPLE / "apply.py"), "--gateway", api.url, "--kept", str(kept), *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -306,6 +305,30 @@ async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_ur
         assert process.returncode == status, told.decode()
         return told.decode()
 
+    return run
+
+
+async def test_the_example_of_a_supplier_applies(
+    api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "token.json"
+    run = _example(api, kept)
+    assert "begin with --from" in await run(status=1)
+    await run("--from", str(EXAMPLE / "supplier.json"))
+    known = orjson.loads(kept.read_bytes())
+    applicant = Applicant(api, 0, {**known, "application": {}})
+    await applicant.stands("bank")
+    applicant.forms = orjson.loads((EXAMPLE / "supplier.json").read_bytes())["fields"]
+    assert "review, revision 1" in await run("--amount", str(await applicant.amount(bank_url)))
+    row = await mongo.applications.find_one({"_id": known["id"]})
+    assert row is not None and row["kind"] == "supplier"
+    assert {item["verdict"] for item in row["standing"]["items"]} == {"passed"}
+
+
+async def test_the_example_applies(api: Api, worker: None, mongo: Mongo, bank_url: str, tmp_path: Path) -> None:
+    """As a newcomer runs it: apply from the file, read the statement, name the amount, send what was returned again."""
+    kept = tmp_path / "token.json"
+    run = _example(api, kept)
     begin = ("--from", str(EXAMPLE / "application.json"))
     await run(*begin)
     known = orjson.loads(kept.read_bytes())

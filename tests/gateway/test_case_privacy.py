@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from contracts.agreements import Command as AgreementCommand
 from contracts.buying import PurchaseAsked
 from contracts.buying_replies import PurchaseReply
+from contracts.lifecycle import Command as LifecycleCommand
+from contracts.onboarding import Command as OnboardingCommand
 from contracts.purchasing import Command as PurchaseCommand
 from contracts.replenishing import Approvals
+from contracts.scoring import ObjectToLine
+from contracts.settling import Command as SettlementCommand
 from contracts.transfers import Command as TransferCommand
 from infra.cases import Cases
 from infra.mongo import Mongo
@@ -70,6 +75,14 @@ async def test_nothing_of_a_person_is_in_clear(
     assert WORDS in {one["text"] for one in read}, "who may read it, reads it"
 
 
+_OBJECTION = {"line": 1, "reason": REACHED}
+_SUPPLIERS = {
+    "supplier": "sup-a",
+    "location": "store-1",
+    "lines": [{"sku": "tea", "quantity": 1, "unit_price": 1, "due": "2030-03-15"}],
+}
+
+
 @pytest.mark.parametrize(
     ("model", "body"),
     [
@@ -80,19 +93,23 @@ async def test_nothing_of_a_person_is_in_clear(
         (PurchaseCommand, {"by": "a", "cancel": {"reason": REACHED}}),
         (Approvals, {"ids": ["p"], "reason": REACHED}),
         (PurchaseReply, {"id": "r1", "order": "po-1", "kind": "declined", "reason": "price", "note": REACHED}),
-        (
-            PurchaseAsked,
-            {
-                "supplier": "sup-a",
-                "location": "store-1",
-                "lines": [{"sku": "tea", "quantity": 1, "unit_price": 1, "due": "2030-03-15"}],
-                "reason": REACHED,
-            },
-        ),
+        (PurchaseAsked, {**_SUPPLIERS, "reason": REACHED}),
+        (ObjectToLine, {"order": "po-1", "line": 1, "reason": REACHED}),
+        (OnboardingCommand, {"by": "a", "withdraw": {"reason": REACHED}}),
+        (OnboardingCommand, {"by": "a", "review": {"item": "licence", "decision": "return", "comment": REACHED}}),
+        (OnboardingCommand, {"by": "a", "decide": {"decision": "reject", "reason": REACHED}}),
+        (LifecycleCommand, {"by": "a", "suspend": {"reason": REACHED}}),
+        (LifecycleCommand, {"by": "a", "resume": {"note": REACHED}}),
+        (LifecycleCommand, {"by": "a", "terminate": {"reason": REACHED}}),
+        (LifecycleCommand, {"by": "a", "review": {"requirement": "r", "decision": "return", "comment": REACHED}}),
+        (AgreementCommand, {"by": "a", "cancel": {"reason": REACHED}}),
+        (SettlementCommand, {"by": "a", "approve": {"note": REACHED}}),
+        (SettlementCommand, {"by": "a", "object": {"lines": [_OBJECTION]}}),
+        (SettlementCommand, {"by": "a", "answer": {**_OBJECTION, "accept": False}}),
     ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "+".join(value),
+    ids=lambda value: value.__module__.split(".")[1] if isinstance(value, type) else list(value)[-1],
 )
-def test_remarks_of_supply_reach_no_process(model: Any, body: dict[str, Any]) -> None:
+def test_remarks_reach_no_process(model: Any, body: dict[str, Any]) -> None:
     made = model.model_validate(body)
     again = model.model_validate_json(made.model_dump_json())
     assert made == again, "what was masked stays as it is"

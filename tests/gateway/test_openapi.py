@@ -5,12 +5,10 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from infra.settings import Settings
+from tests.gateway.document import DOCUMENT
 from tests.gateway.running import Api
 from workers.gateway import examples
-from workers.gateway.app import create_app
 
-DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
 
 

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from nats.js.errors import NotFoundError
 
+from contracts.buying_replies import PURCHASE_REPLY_TYPE, SUPPLY_TYPE
 from contracts.events import REPLY_TYPE, STOCK_TYPE
 from contracts.subjects import REPLIES, reply_subject
 from infra.cases import Cases
@@ -32,6 +33,18 @@ from workers.reply_forms import Received, Unreadable, read
 def answers(*replies: dict[str, Any], **changes: Any) -> dict[str, Any]:
     event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "store", "type": REPLY_TYPE}
     return {**event, "data": {"replies": list(replies)}, **changes}
+
+
+def purchases(*replies: dict[str, Any]) -> dict[str, Any]:
+    return answers(*replies, type=PURCHASE_REPLY_TYPE)
+
+
+def reported(*items: dict[str, Any]) -> dict[str, Any]:
+    event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "supplier", "type": SUPPLY_TYPE}
+    return {**event, "data": {"items": list(items)}}
+
+
+CONFIRMED = {"id": "r1", "order": "po-1", "kind": "confirmed"}
 
 
 def counts(*on_hand: tuple[str, int], **changes: Any) -> dict[str, Any]:
@@ -81,6 +94,11 @@ async def test_what_is_well_formed_goes_to_the_partners_own_subject(api: Api, mo
         (counts(("tea", 1), ("tea", 2)), "data.counts.1.sku"),
         (counts(("t ea", 1)), "data.counts.0.sku"),
         (counts(), "data.counts"),
+        # Of a supplier: the item is named, and the good ones beside it are not taken either.
+        (reported({"sku": "tea", "on_hand": 3}, {"sku": "cup", "on_hand": -1}), "data.items.1.on_hand"),
+        (reported({"sku": "tea", "on_hand": 3}, {"sku": "cup", "stock": 1}), "data.items.1.stock"),
+        (purchases(CONFIRMED, {"id": "r2", "order": "po-1", "kind": "declined"}), "data.replies.1.reason"),
+        (purchases(CONFIRMED, {**CONFIRMED, "id": "r2", "lines": [{"line": 0}]}), "data.replies.1.lines.0.line"),
         ([], "type"),
         ({}, "type"),
     ],

@@ -15,7 +15,8 @@ from tests.gateway.running import Api, fresh
 from tests.supplying import Network, poisson
 from tests.support import eventually
 from workers.buying import buying_worker
-from workers.supply import forecasters, supply_activities, supply_worker
+from workers.supply.forecasters import forecasters
+from workers.supply.worker import supply_activities, supply_worker
 
 DAYS = 90
 

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.onboarding import bank
+from activities.onboarding.case import Case, Others
 from activities.onboarding.supplying import FILES_BYTES_MAX, with_facts, with_fields, with_file
 from bench.applicants import complete
 from contracts.applications import Application, Facts, FieldsSent, SuppliedFile, standing_items
-from contracts.onboarding import ItemStanding, Stage, Standing
+from contracts.deciding import decided
+from contracts.onboarding import Decide, ItemStanding, Stage, Standing
 from contracts.refusals import Refusal
 from contracts.requirements import builtin_sets
+from workers.gateway.applying import standing_view
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 SET = builtin_sets()["franchise@1"]
@@ -200,3 +203,28 @@ def test_deposits_are_counted() -> None:
         update={"fields": application.fields.model_copy(update={"bank_account": last})}
     )
     assert not bank.needs_deposit(application)
+
+
+def test_who_named_a_wrong_amount_is_told_so_and_how_often_one_may_try_yet() -> None:
+    application = revised("bank")
+    account = application.fields.bank_account
+    assert account is not None
+    deposit = bank.wanted(application, account, 42, NOW).model_copy(update={"state": "sent"})
+    said = []
+    for wrong in (1, 2, 3):
+        deposit, _ = bank.said(application.model_copy(update={"deposits": [deposit]}), wrong, NOW)
+        case = Case(application.model_copy(update={"deposits": [deposit]}), SET, Others(), NOW)
+        [check] = bank.check_account(case)
+        said.append((check.verdict, check.code, check.words.en))
+    assert said == [
+        ("not_checked", "amount_wrong_so_far", "The amount that was named is wrong; tries that are left: 2."),
+        ("not_checked", "amount_wrong_so_far", "The amount that was named is wrong; tries that are left: 1."),
+        ("failed", "amount_wrong", "3 amounts were named, all wrong."),
+    ]
+
+
+def test_an_applicant_that_is_rejected_reads_what_the_reviewer_said() -> None:
+    application = revised("review")
+    standing = decided(application.standing, Decide(decision="reject", reason="信用代码有误"), "mei")
+    seen = standing_view(application.model_copy(update={"standing": standing}))
+    assert (seen["stage"], seen["comment"]) == ("rejected", "信用代码有误")

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from infra.mongo import Mongo
 from infra.settings import Settings
 from tests.gateway.applying import begun
 from tests.gateway.running import Api, fresh, order, running
+from tests.papers import Made, content_of
 from tests.security.table import IDS
 from tests.support import eventually
 from workers.gateway.applicants import new_application_id, new_token
@@ -77,16 +79,23 @@ def _zip(name: str) -> bytes:
     return packed.getvalue()
 
 
-_HUGE = _pdf(stream=zlib.compress(b"0" * (500 * _MIB), 9))
-_DOUBLE = _pdf(stream=_bomb(2)).replace(b"/Filter/FlateDecode", b"/Filter[/FlateDecode/FlateDecode]")
+@cache
+def _huge() -> bytes:
+    return _pdf(stream=zlib.compress(b"0" * (500 * _MIB), 9))
+
+
+def _double() -> bytes:
+    return _pdf(stream=_bomb(2)).replace(b"/Filter/FlateDecode", b"/Filter[/FlateDecode/FlateDecode]")
+
+
 _SCRIPT = b"/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>"
-_FILES: dict[str, tuple[bytes, str]] = {
+_FILES: dict[str, tuple[Made, str]] = {
     "nothing": (b"", _PDF),
     "a page for browsers": (b"<html><script>alert(1)</script></html>", _PDF),
     "a drawing with a script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", _PNG),
     "a program": (b"\x7fELF" + b"\0" * 1000, _JPEG),
-    "a zip": (_zip("licence.pdf"), _PDF),
-    "a zip that climbs": (_zip("../../etc/cron.d/x"), _PDF),
+    "a zip": (lambda: _zip("licence.pdf"), _PDF),
+    "a zip that climbs": (lambda: _zip("../../etc/cron.d/x"), _PDF),
     "a PDF sent as a picture": (_pdf(stream=zlib.compress(b" ")), _PNG),
     "a picture sent as a PDF": (_png(8, 8), _PDF),
     "half a PDF": (_pdf(stream=zlib.compress(b" "))[:200], _PDF),
@@ -97,16 +106,19 @@ _FILES: dict[str, tuple[bytes, str]] = {
         _pdf(stream=zlib.compress(b" "), catalog=b"/OpenAction<</S/Launch/F(cmd.exe)>>"),
         _PDF,
     ),
-    "a PDF bomb": (_HUGE, _PDF),
-    "a bomb that only lenient readers find": (_HUGE.replace(b"\nendstream\nendobj", b"\nendstreamendobj  "), _PDF),
+    "a PDF bomb": (_huge, _PDF),
+    "a bomb that only lenient readers find": (
+        lambda: _huge().replace(b"\nendstream\nendobj", b"\nendstreamendobj  "),
+        _PDF,
+    ),
     "a PDF with a loop of pages": (_pdf(stream=zlib.compress(b" ")).replace(b"/Kids[3 0 R]", b"/Kids[2 0 R]"), _PDF),
-    "a picture bomb": (_png(30_000, 30_000), _PNG),
+    "a picture bomb": (lambda: _png(30_000, 30_000), _PNG),
     "a picture of impossible size": (
         b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 6, 0, 0, 0)),
         _PNG,
     ),
     "too many bytes": (b"%PDF-1.4\n" + b"0" * (10 * _MIB + 1), _PDF),
-    "a bomb in a bomb": (_DOUBLE, _PDF),
+    "a bomb in a bomb": (_double, _PDF),
 }
 
 
@@ -122,7 +134,8 @@ async def _files(mongo: Mongo) -> int:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", _FILES)
 async def test_a_harmful_file_is_not_kept(name: str, callers: dict[str, Api], mongo: Mongo) -> None:
-    content, kind = _FILES[name]
+    made, kind = _FILES[name]
+    content = content_of(made)
     before, memory = await _files(mongo), _memory()
     upload = asyncio.create_task(
         callers["applicant"].call("PUT", f"{_PATH}/business_licence", data=content, Content_Type=kind)
@@ -208,14 +221,15 @@ async def _partner(mongo: Mongo) -> str:
     return await create_key(mongo, name, [Scope.PARTNER], partner=name)
 
 
-_OWN = "/v1/partner/documents/food_licence"
+_OWN = "/v1/partner/documents/food_licence?valid_until=2031-12-31"
 
 
 @pytest.mark.parametrize(
     "name", ["a zip", "a PDF bomb", "a picture bomb", "a PDF sent as a picture", "a PDF that runs something", "nothing"]
 )
 async def test_what_partners_send_is_looked_into_as_well(name: str, api: Api, mongo: Mongo) -> None:
-    content, kind = _FILES[name]
+    made, kind = _FILES[name]
+    content = content_of(made)
     before = await _files(mongo)
     me = api.with_key(await _partner(mongo))
     answer = await me.call("PUT", _OWN, data=content, Content_Type=kind)

@@ -10,14 +10,13 @@ from temporalio.worker import Worker
 
 from activities.service.carrying import CaseActivities
 from infra.cases import Cases
-from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
-from infra.indexes import make_indexes
+from infra.embedded.timeskipping import time_skipping
 from infra.keyring import keyring
-from infra.mongo import Mongo
 from infra.order_api import HttpOrderDesk
 from infra.sealing import Sealing
 from infra.settings import Settings
-from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
+from infra.temporal import register_search_attributes, strict_sandbox
+from tests.databases import Databases
 from tests.service.world import Floor
 from workflows.catalogue import SERVICE_WORKFLOWS
 
@@ -25,30 +24,25 @@ from workflows.catalogue import SERVICE_WORKFLOWS
 @pytest.fixture
 async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
     """A server for each test: one on which a workflow was ended by force does not skip time any more."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(path_of(TEMPORAL_TEST_SERVER)), data_converter=DATA_CONVERTER
-    ) as environment:
+    async with await time_skipping() as environment:
         yield environment
 
 
 @pytest.fixture
-async def floor(mongo_url: str, time_skipping_env: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Floor]:
+async def floor(databases: Databases, time_skipping_env: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Floor]:
     """Nobody answers at the address of the API: what an order is asked for is asked again later."""
     name = f"service_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
     await register_search_attributes(time_skipping_env.client, "default")
-    cases = Cases(mongo, Sealing(keyring(Settings(data_dir=tmp_path, mongo_url=mongo_url, mongo_database=name))))
-    async with (
-        HttpOrderDesk("http://127.0.0.1:9", "tq_none") as desk,
-        Worker(
-            time_skipping_env.client,
-            task_queue=name,
-            workflows=SERVICE_WORKFLOWS,
-            activities=[CaseActivities(cases, desk).carry],
-            workflow_runner=strict_sandbox(),
-        ),
-    ):
-        yield Floor(cases, time_skipping_env, name)
-    await mongo.client.drop_database(name)
-    mongo.close()
+    async with databases.lent() as mongo:
+        cases = Cases(mongo, Sealing(keyring(Settings(data_dir=tmp_path))))
+        async with (
+            HttpOrderDesk("http://127.0.0.1:9", "tq_none") as desk,
+            Worker(
+                time_skipping_env.client,
+                task_queue=name,
+                workflows=SERVICE_WORKFLOWS,
+                activities=[CaseActivities(cases, desk).carry],
+                workflow_runner=strict_sandbox(),
+            ),
+        ):
+            yield Floor(cases, time_skipping_env, name)

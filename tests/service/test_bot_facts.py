@@ -49,8 +49,10 @@ def test_status_is_that_of_the_parcels_that_still_go(seen: dict[str, Any], kind:
 def test_status_tells_tracking_and_the_day() -> None:
     fact = status_of(order("shipped", "shipped"), "zh")
     text = said(fact.kind, "zh", **fact.values)
-    assert "运单号 sf SF1" in text
+    assert "o-1.p1：已发货，运输中，运单号 sf SF1" in text
     assert "11月25日（周三）" in text
+    english = status_of(order("shipped", "shipped"), "en")
+    assert "o-1.p1: on its way, tracking sf SF1" in said(english.kind, "en", **english.values)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ def test_only_open_stores_are_outlets_and_those_for_service_alone_where_there_ar
     assert [one.id for one in outlets_of([*some, repair])] == ["repair"]
 
 
+def test_an_english_list_has_no_chinese_signs() -> None:
+    outlets = outlets_of([location("center", 30.29), location("ours", 30.0, hours=None)])
+    told = outlet_fact(outlets, "330106", HERE, MONDAY, "en").values["outlets"]
+    assert not set(told) & set("，、：。")
+    assert told.splitlines()[1].endswith(" km, open at all hours")
+
+
 def test_nowhere_is_said_so() -> None:
     assert not outlet_fact([], "330106", None, MONDAY, "zh").found
     assert not hours_fact(None, "杭州市", None, MONDAY, "zh").found
@@ -68,7 +75,7 @@ def test_hours_say_whether_it_is_open_now(at: tuple[int, int, int], told: str) -
 def test_hours_of_another_day_and_of_a_place_that_never_closes() -> None:
     plain = outlets_of([location("a", 30.2)])[0]
     assert hours_fact(plain, "", "2026-11-29", MONDAY, "zh").values["hours"] == "11月29日（周日）不营业"
-    assert hours_fact(plain, "", "2026-11-28", MONDAY, "en").values["hours"] == "Sat 28 Nov 09:00–12:00、13:30–20:00"
+    assert hours_fact(plain, "", "2026-11-28", MONDAY, "en").values["hours"] == "Sat 28 Nov 09:00–12:00, 13:30–20:00"
     always = outlets_of([location("b", 30.2, hours=None)])[0]
     assert hours_told(always, None, MONDAY, "en") == "open at all hours"
 

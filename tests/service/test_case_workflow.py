@@ -1,14 +1,17 @@
 """A case on the time-skipping server: nothing is forgotten, whoever is silent."""
 
 import asyncio
+import itertools
+from datetime import datetime
 from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.service import carrying
+from activities.service.carrying import CaseActivities
 from activities.service.opening import found_by_system, open_case
-from contracts.cases import CaseEvent, Found, Opening, new_case_id
+from contracts.cases import LOOK, WORKFLOW, CaseEvent, CaseRecord, Found, Live, Opening, new_case_id
 from contracts.service_policy import DEFAULT, ServicePolicy, ServicePolicyDraft
 from infra.mongo import Session
 from infra.service_book import POLICIES, keep
@@ -42,7 +45,7 @@ class TestLife:
         loads = {row["_id"]: row["open"] async for row in floor.mongo.service_loads.find({})}
         assert loads == {by: 0}
         history = await process.fetch_history()
-        assert len(history.events) <= 90, "a life of five things that were done"
+        assert len(history.events) <= 60, "a life of five things that were done"
 
     async def test_words_are_sealed_and_in_no_history(self, floor: Floor) -> None:
         case = await floor.open(customer="c-1", name="王小明", phone="13800001111", text="我叫王小明，手机13800001111")
@@ -106,6 +109,43 @@ class TestLife:
         history = await process.fetch_history()
         timers = [one for one in history.events if one.HasField("timer_fired_event_attributes")]
         assert not timers
+
+
+class TestSteps:
+    async def test_a_short_step_is_carried_within_the_task_of_its_workflow(self, floor: Floor) -> None:
+        await hire(floor.mongo, FIRST)
+        case = await floor.open(customer="c-1")
+        history = await floor.env.client.get_workflow_handle(case).fetch_history()
+        assert not [one for one in history.events if one.HasField("activity_task_scheduled_event_attributes")]
+        assert len(history.events) <= 9, "an update has two of them"
+
+    async def test_one_that_fails_there_is_tried_until_it_works(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        step, tries = CaseActivities._step, itertools.count(1)
+
+        async def lame(self: CaseActivities, case: str, now: datetime) -> CaseRecord:
+            if next(tries) < 3:
+                raise ConnectionError("the database is away")
+            return await step(self, case, now)
+
+        monkeypatch.setattr(CaseActivities, "_step", lame)
+        case = await floor.open(customer="c-1")
+        assert (await floor.record(case)).taken_up
+        history = await floor.env.client.get_workflow_handle(case).fetch_history()
+        (apart,) = [one for one in history.events if one.HasField("activity_task_started_event_attributes")]
+        assert apart.activity_task_started_event_attributes.attempt == 2
+
+    async def test_one_that_began_before_is_carried_as_it_was(self, floor: Floor) -> None:
+        now = await floor.now()
+        opened = await open_case(floor.cases, new_case_id(), Opening(kind="complaint", person=True), "app", now)
+        process = await floor.env.client.start_workflow(
+            WORKFLOW, Live(case=opened.case), id=opened.case, task_queue=floor.task_queue
+        )
+        await process.execute_update(LOOK)
+        assert (await floor.record(opened.case)).taken_up
+        history = await process.fetch_history()
+        assert [one for one in history.events if one.HasField("activity_task_scheduled_event_attributes")]
 
 
 class TestSameMatter:

@@ -1,6 +1,5 @@
 """Cases that open themselves: orders go wrong as the orders' own state machine has it, and service hears of it."""
 
-import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +12,12 @@ from activities.orders.moves import Moves
 from contracts.orders import InboxEvent, OrderState, ParcelState
 from contracts.routing import Policy
 from infra.cases import Cases
-from infra.indexes import make_indexes
 from infra.keyring import keyring
-from infra.mongo import Mongo
 from infra.outbox import outgoing, rows_of
 from infra.sealing import Sealing
 from infra.settings import Settings
 from tests.builders import NOW, command, later, order, parcel, payment_outcome, reply
+from tests.databases import Databases
 from workers.servicing.watching import REFUSALS, Watching, what_is_wrong
 
 POLICY = Policy(payment_tries=2, payment_retry_s=1)
@@ -102,13 +100,9 @@ def test_a_partner_that_accepts_and_is_silent_is_named() -> None:
 
 
 @pytest.fixture
-async def cases(mongo_url: str, tmp_path: Path) -> AsyncIterator[Cases]:
-    name = f"watching_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    yield Cases(mongo, Sealing(keyring(Settings(data_dir=tmp_path, mongo_url=mongo_url, mongo_database=name))))
-    await mongo.client.drop_database(name)
-    mongo.close()
+async def cases(databases: Databases, tmp_path: Path) -> AsyncIterator[Cases]:
+    async with databases.lent() as mongo:
+        yield Cases(mongo, Sealing(keyring(Settings(data_dir=tmp_path))))
 
 
 async def _tells(cases: Cases, moves: Moves, turn: int) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from infra.direct import BusSilent
+from infra.ending import ended
 from infra.hearing import Heard, Hearing, acknowledged
 from infra.mongo import Mongo
 from infra.nats import Connection
@@ -48,9 +49,7 @@ async def reading(nats: Connection, followers: list[Follower]) -> AsyncIterator[
     try:
         yield readers
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
 
 
 async def test_readers_go_on_as_if_nothing_had_happened(

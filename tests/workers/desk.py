@@ -1,12 +1,11 @@
 """An operator at a terminal: runs the `tongqu` command, and looks after the orders of a small shop."""
 
-import asyncio
 import json
 import os
-import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +14,7 @@ from contracts.events import REPLY_TYPE
 from contracts.subjects import reply_subject
 from infra.mongo import Mongo
 from infra.nats import connect_by
+from infra.processes import Process
 from tests.support import eventually
 from workers.shop import Shop
 from workers.system import System
@@ -84,16 +84,16 @@ async def run_tongqu(
     data_dir: Path, *arguments: object, timeout_s: float = 90, environment: Mapping[str, str] | None = None
 ) -> Said:
     """With no setting of ours from outside; `environment` are those that are wanted."""
+    wanted = {"TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5", **(environment or {})}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGQU_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers.cli",
-        *map(str, arguments),
-        env={**ours, "TONGQU_DATA_DIR": str(data_dir), "TONGQU_MONGO_CACHE_GB": "0.5", **(environment or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), timeout_s)
-    assert process.returncode is not None
-    return Said(process.returncode, out.decode())
+    with TemporaryDirectory() as folder:
+        said = Path(folder) / "said"
+        tongqu = Process.of_module("tongqu", "workers.cli", *map(str, arguments), log=said, env=wanted, inherited=ours)
+        tongqu.start()
+        try:
+            assert await tongqu.wait(timeout_s), f"{arguments} has not ended within {timeout_s:g} s"
+        finally:
+            tongqu.kill()
+        status = tongqu.returncode
+        assert status is not None
+        return Said(status, said.read_text())

@@ -3,10 +3,12 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from workers.cli.agreements import story
-from workers.cli.partner_tables import partner_story
+from workers.cli.console import print_whole
+from workers.cli.partner_tables import applications, partner_story, partners
 
 HOOK = {
     "id": "wh-1",
@@ -103,3 +105,26 @@ def test_why_a_signer_declined_stands_beside_it() -> None:
     }
     said = read(story(agreement))
     assert "commission too high" in said and "declined by: partner-1" in said
+
+
+@pytest.mark.parametrize("width", [80, 160, 250])
+def test_ids_stand_whole_however_narrow_it_is(width: int) -> None:
+    """Other commands are given them."""
+    partner, application = "partner-01m859a5q3s0j6xax3", "app-01m859a5q3s0j6xax3"
+    reason = "document_expired:food_licence"
+    text = io.StringIO()
+    row: dict[str, Any] = {"id": partner, "name": "杭州西湖明月百货有限公司", "kind": "franchise", "state": "suspended"}
+    row |= {"terminating": False, "suspended_for": [reason], "agreement_until": "2028-11-24T16:00:00Z"}
+    row |= {"waits_for": "2028-09-25 16:00 UTC, 60 days before the end of agreement"}
+    print_whole(partners([row]), Console(width=width, file=text))
+    waits: dict[str, Any] = {
+        "application": application,
+        "company": "杭州西湖明月百货有限公司",
+        "kind": "franchise",
+        "region": "330106",
+    }
+    waits |= {"stage": "review", "risk": 5, "approved_by": [], "reviewers_needed": 1, "overdue": False, "turn": None}
+    waits |= {"waits_for": "a reviewer until 2026-11-25 10:30 UTC; reminded at 2026-11-24 10:30 UTC"}
+    print_whole(applications([waits]), Console(width=width, file=text))
+    said = text.getvalue()
+    assert partner in said and application in said

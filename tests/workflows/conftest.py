@@ -17,17 +17,16 @@ from activities.returns.carrying import ReturnActivities
 from infra.applications import Applications
 from infra.carriers import HttpCarrierPort
 from infra.embedded import Addresses
-from infra.embedded.programs import TEMPORAL_TEST_SERVER, path_of
-from infra.indexes import make_indexes
+from infra.embedded.timeskipping import time_skipping
 from infra.keyring import keyring
-from infra.mongo import Mongo
 from infra.nats import connect
 from infra.payments import HttpPaymentGateway
 from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.streams import provision_streams
-from infra.temporal import DATA_CONVERTER, register_search_attributes, strict_sandbox
+from infra.temporal import register_search_attributes, strict_sandbox
 from tests.conftest import SignatureSandbox
+from tests.databases import Databases
 from tests.workflows.partnering import Office
 from tests.workflows.world import World
 from workers.partners import partner_activities, partner_worker
@@ -37,26 +36,26 @@ from workflows.catalogue import WORKFLOWS
 @pytest.fixture
 async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
     """A server for each test: one on which a workflow was ended by force does not skip time any more."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(path_of(TEMPORAL_TEST_SERVER)), data_converter=DATA_CONVERTER
-    ) as environment:
+    async with await time_skipping() as environment:
         yield environment
 
 
 @pytest.fixture
 async def world(
-    mongo_url: str,
+    databases: Databases,
     payment_url: str,
     carrier_url: str,
     time_skipping_env: WorkflowEnvironment,
     max_cached_workflows: int,
 ) -> AsyncIterator[World]:
     name = f"flow_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
     await register_search_attributes(time_skipping_env.client, "default")
-    world = World(mongo, time_skipping_env, task_queue=name)
-    async with HttpPaymentGateway(payment_url) as gateway, HttpCarrierPort(carrier_url) as port:
+    async with (
+        databases.lent() as mongo,
+        HttpPaymentGateway(payment_url) as gateway,
+        HttpCarrierPort(carrier_url) as port,
+    ):
+        world = World(mongo, time_skipping_env, task_queue=name)
         orders = BatchActivities(mongo, world.ring)
         returns = ReturnActivities(mongo, world.ring)
         async with Worker(
@@ -73,8 +72,6 @@ async def world(
             max_cached_workflows=max_cached_workflows,
         ):
             yield world
-    await mongo.client.drop_database(name)
-    mongo.close()
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +85,7 @@ async def jetstream(servers: Addresses) -> AsyncIterator[JetStreamContext]:
 
 @pytest.fixture
 async def office(
-    mongo_url: str,
+    databases: Databases,
     bank_url: str,
     signatures: SignatureSandbox,
     jetstream: JetStreamContext,
@@ -100,8 +97,6 @@ async def office(
     name = f"office_{uuid.uuid4().hex[:8]}"
     settings = Settings(
         data_dir=tmp_path,
-        mongo_url=mongo_url,
-        mongo_database=name,
         nats_url=servers.nats_url,
         nats_creds=servers.nats_creds,
         nats_keys=servers.nats_keys,
@@ -110,11 +105,9 @@ async def office(
         signature_key=signatures.api_key,
         signature_roots=signatures.roots,
     )
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
     await register_search_attributes(time_skipping_env.client, "default")
-    applications = Applications(mongo, Sealing(keyring(settings)))
     async with (
+        databases.lent() as mongo,
         partner_activities(settings, mongo, jetstream) as activities,
         partner_worker(
             time_skipping_env.client,
@@ -125,11 +118,10 @@ async def office(
         ),
         aiohttp.ClientSession() as session,
     ):
+        applications = Applications(mongo, Sealing(keyring(settings)))
         made = Office(mongo, time_skipping_env, jetstream, applications, bank_url, name, session, settings)
         yield made
         await made.access.close()
-    await mongo.client.drop_database(name)
-    mongo.close()
 
 
 @pytest.fixture

@@ -1,19 +1,18 @@
 """Records histories of replenishment for the replay test: `.venv/bin/pytest tests/workflows/record_supply.py`."""
 
 from datetime import timedelta
-from typing import Any
 
 from temporalio.client import WorkflowFailureError
 
-from activities.supply.deciding import decide, decide_where
+from activities.supply.deciding import decide_where
 from contracts.buying import WORKFLOW as PURCHASE
-from contracts.replenishing import ORDERING_WORKFLOW, WORKFLOW, Changed, Where, ordering_id
+from contracts.replenishing import ORDERING_WORKFLOW, WORKFLOW, Where, ordering_id
 from contracts.transfers import WORKFLOW as TRANSFER
 from contracts.transfers import Command
 from tests.workflows.buying import Purchasing
 from tests.workflows.record_histories import _keep
 from tests.workflows.test_buying import buying
-from tests.workflows.test_replenishment import Desk, desk, pool, short_and_full
+from tests.workflows.test_replenishment import Desk, approved_transfer, desk, pool, short_and_full
 
 __all__ = ["buying", "desk", "pool"]
 
@@ -49,17 +48,6 @@ async def test_record_a_run_that_its_policy_approves(desk: Desk) -> None:
     await _keep("by_policy", ordering, ORDERING_WORKFLOW)
 
 
-async def _transfer(desk: Desk) -> Any:
-    await short_and_full(desk)
-    run = await desk.run()
-    moved = (await desk.proposals(run))["transfer", "short", "tea"]
-    await decide(desk.mongo, [moved.id], "changed", desk.by("d1"), {moved.id: Changed(id=moved.id, quantity=20)})
-    await desk.order("d1")
-    kept = await desk.mongo.transfers.find_one({"run": run, "state": "approved"})
-    assert kept is not None
-    return desk.env.client.get_workflow_handle(kept["_id"])
-
-
 async def test_record_what_people_approve_and_order_twice(desk: Desk) -> None:
     await short_and_full(desk)
     run = await desk.run()
@@ -71,7 +59,7 @@ async def test_record_what_people_approve_and_order_twice(desk: Desk) -> None:
 
 
 async def test_record_a_transfer_that_comes_late_and_in_parts(desk: Desk) -> None:
-    transfer = await _transfer(desk)
+    transfer = await approved_transfer(desk)
     await desk.env.sleep(timedelta(days=6))
     await transfer.execute_update("command", Command.model_validate({"by": "full", "ship": {}}))
     for reference, units in (("DN-1", 15), ("DN-2", 3)):
@@ -83,7 +71,7 @@ async def test_record_a_transfer_that_comes_late_and_in_parts(desk: Desk) -> Non
 
 
 async def test_record_a_transfer_that_is_called_off(desk: Desk) -> None:
-    transfer = await _transfer(desk)
+    transfer = await approved_transfer(desk)
     await transfer.execute_update("command", Command.model_validate({"by": "full", "cancel": {"reason": "Sold out."}}))
     assert await transfer.result() == "cancelled"
     await _keep("called_off", transfer, TRANSFER)

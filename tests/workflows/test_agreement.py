@@ -17,12 +17,11 @@ from activities.agreements.signing import activities_of
 from contracts.agreements import WAKE
 from contracts.signatures import EnvelopeView
 from infra.files import fetch
-from infra.indexes import make_indexes
-from infra.mongo import Mongo
 from infra.provider import Unanswered
 from infra.signatures import HttpSignaturePort
-from infra.temporal import strict_sandbox
+from infra.temporal import sandbox, strict_sandbox
 from tests.conftest import SignatureSandbox
+from tests.databases import Databases
 from tests.signing import Office, Signers
 from workflows.catalogue import AGREEMENT_WORKFLOWS
 
@@ -35,28 +34,25 @@ async def signers() -> AsyncIterator[Signers]:
 
 @pytest.fixture(params=[100, 0], ids=["in memory", "replayed"])
 async def office(
-    mongo_url: str,
+    databases: Databases,
     signatures: SignatureSandbox,
     time_skipping_env: WorkflowEnvironment,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Office]:
-    """With `replayed`, every task of a workflow begins with a replay of its history."""
+    """With `replayed`, every task of a workflow begins with a replay of its history, hundreds of them in one test: in
+    the sandbox that workers have, because the strict one loads the workflow anew each time."""
     name = f"sign_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    async with HttpSignaturePort(signatures.url, signatures.api_key) as port:
+    async with databases.lent() as mongo, HttpSignaturePort(signatures.url, signatures.api_key) as port:
         office = Office(mongo, port, signatures, time_skipping_env, task_queue=name)
         async with Worker(
             time_skipping_env.client,
             task_queue=name,
             workflows=AGREEMENT_WORKFLOWS,
             activities=activities_of(office.activities),
-            workflow_runner=strict_sandbox(),
+            workflow_runner=strict_sandbox() if request.param else sandbox(),
             max_cached_workflows=request.param,
         ):
             yield office
-    await mongo.client.drop_database(name)
-    mongo.close()
 
 
 def _payloads(value: Any) -> Iterator[bytes]:

@@ -14,40 +14,36 @@ from activities.buying.open import on_order
 from activities.buying.sources import choose_supplier
 from contracts.failures import refusal_of
 from contracts.supply import ApprovalLimit
-from infra.indexes import make_indexes
 from infra.invariants import check
-from infra.mongo import Mongo
 from infra.temporal import register_search_attributes, strict_sandbox
+from tests.databases import Databases
 from tests.workflows.buying import STORE, Purchasing, day
 from workers.buying import buying_worker
 
 
 @pytest.fixture
 async def buying(
-    mongo_url: str, time_skipping_env: WorkflowEnvironment, max_cached_workflows: int
+    databases: Databases, time_skipping_env: WorkflowEnvironment, max_cached_workflows: int
 ) -> AsyncIterator[Purchasing]:
     name = f"buy_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    await mongo.clock.start()
     await register_search_attributes(time_skipping_env.client, "default")
 
     async def ring(_: set[str]) -> None:
         """Nobody's order waits here."""
 
-    world = Purchasing(mongo, time_skipping_env, name, BuyingActivities(mongo, ring))
-    await world.prepare()
-    async with buying_worker(
-        time_skipping_env.client,
-        mongo,
-        ring,
-        name,
-        runner=strict_sandbox(),
-        max_cached_workflows=max_cached_workflows,
-    ):
-        yield world
-    await mongo.client.drop_database(name)
-    mongo.close()
+    async with databases.lent() as mongo:
+        await mongo.clock.start()
+        world = Purchasing(mongo, time_skipping_env, name, BuyingActivities(mongo, ring))
+        await world.prepare()
+        async with buying_worker(
+            time_skipping_env.client,
+            mongo,
+            ring,
+            name,
+            runner=strict_sandbox(),
+            max_cached_workflows=max_cached_workflows,
+        ):
+            yield world
 
 
 async def test_an_order_from_a_proposal_to_the_three_way_match(buying: Purchasing) -> None:
@@ -194,7 +190,7 @@ async def test_choices_of_one_day_rest_on_the_same_record(buying: Purchasing) ->
     supplier = await buying.supplier("sup-a", 100)
     now = await buying.now()
     first = await choose_supplier(buying.mongo, "tea", 10, STORE, now)
-    assert first.best is not None and any("no data" in reason for reason in first.best.reasons)
+    assert first.best is not None and any("no data" in reason.en for reason in first.best.why)
     process = await buying.order(supplier)
     await buying.says(process.id, "confirmed")
     await buying.stands(process.id, "confirmed")
@@ -202,4 +198,4 @@ async def test_choices_of_one_day_rest_on_the_same_record(buying: Purchasing) ->
     again = await choose_supplier(buying.mongo, "tea", 10, STORE, now)
     assert again.best is not None and again.best.cost == first.best.cost
     tomorrow = await choose_supplier(buying.mongo, "tea", 10, STORE, now + timedelta(days=1))
-    assert tomorrow.best is not None and any("1 of 1 lines" in reason for reason in tomorrow.best.reasons)
+    assert tomorrow.best is not None and any("1 of 1 lines" in reason.en for reason in tomorrow.best.why)

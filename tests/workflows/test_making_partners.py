@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from activities.onboarding import provisioning
 from activities.onboarding.provisioning import CannotBeMade, Hands, Work
+from activities.settlement.rulebook import read_rules
 from contracts.applications import Application
 from contracts.lifecycle import lifecycle_id
 from contracts.onboarding import PROVISION_STEPS, Provide, ProvisionStep, partner_of
@@ -90,6 +91,11 @@ async def test_an_applicant_becomes_a_partner_when_its_test_event_is_acknowledge
     location = await office.mongo.locations.find_one({"_id": place})
     assert location is not None
     assert (location["active"], location["partner"], location["ships_to"]) == (False, partner["_id"], ["330106"])
+    agreement = await office.mongo.db["agreements"].find_one({"_id": partner["agreement"]})
+    assert agreement is not None and agreement["terms"]["commission_bp"] > 0
+    [rule] = await read_rules(office.mongo)
+    assert (rule.id, rule.version, rule.terms, rule.location) == (f"agreed-{partner['_id']}-1", 1, "sales", place)
+    assert rule.percent_bp == agreement["terms"]["commission_bp"]
     for stream in (partner["_id"], place):
         assert await has_consumer(office.js, stream)
     await relay(office)
@@ -129,6 +135,7 @@ async def test_a_partner_that_never_acknowledges_is_taken_back(office: Office) -
 async def nothing_is_left(office: Office, partner: str, places: list[str]) -> None:
     assert await office.mongo.partners.find_one({"_id": partner}) is None
     assert await office.mongo.locations.count_documents({"partner": partner}) == 0
+    assert await office.mongo.commission_rules.count_documents({}) == 0
     assert await office.mongo.api_keys.count_documents({"partner": partner}) == 0
     assert await office.mongo.credentials.count_documents({"partner": partner, "revoked_at": None}) == 0
     for stream in (partner, *places):
@@ -320,6 +327,7 @@ async def test_each_step_may_be_repeated_and_undone_twice(office: Office) -> Non
         await provisioning.provide(hands, one)
     again = await office.partner(process)
     assert {**again, "version": 0} == {**record, "version": 0}
+    assert await office.mongo.commission_rules.count_documents({}) == 1
     for _ in range(2):
         for one in reversed(asked):
             await provisioning.undo(hands, one)
@@ -334,6 +342,7 @@ async def test_nothing_of_a_living_partner_is_taken_back(office: Office) -> None
         asked = Provide(application=_application(process), partner=before["_id"], step=step, now=now)
         await provisioning.undo(office.hands, asked)
     assert await office.partner(process) == before
+    assert len(await read_rules(office.mongo)) == 1
     assert await has_consumer(office.js, before["_id"])
 
 
@@ -345,5 +354,6 @@ async def test_a_kind_that_ships_nothing_has_no_locations(office: Office) -> Non
     process = await office.tested(change=supplier)
     partner = await office.partner(process)
     assert partner["locations"] == []
+    assert await read_rules(office.mongo) == []
     assert await has_consumer(office.js, partner["_id"])
     await provision_partner(office.js, partner["_id"])

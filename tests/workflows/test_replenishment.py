@@ -1,7 +1,6 @@
 """Runs of replenishment on the time-skipping server and the real database: proposed, decided, ordered, once."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
@@ -37,14 +36,15 @@ from contracts.replenishing import (
 )
 from contracts.supply import Proposal
 from contracts.transfers import Command, ReceiveTransfer, ShipTransfer
-from infra.indexes import make_indexes
 from infra.invariants.stock import check_stock
 from infra.mongo import Mongo, Session
 from infra.temporal import strict_sandbox
+from tests.databases import Databases
 from tests.supplying import SUPPLIER, Network, poisson
 from tests.support import eventually
 from workers.buying import buying_worker
-from workers.supply import forecasters, supply_activities, supply_worker
+from workers.supply.forecasters import forecasters
+from workers.supply.worker import supply_activities, supply_worker
 
 DAYS = 120
 
@@ -106,11 +106,8 @@ def pool() -> Any:
 
 @pytest.fixture
 async def desk(
-    mongo_url: str, time_skipping_env: WorkflowEnvironment, pool: ProcessPoolExecutor
+    databases: Databases, time_skipping_env: WorkflowEnvironment, pool: ProcessPoolExecutor
 ) -> AsyncIterator[Desk]:
-    name = f"supply_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
     now: datetime = milliseconds(await time_skipping_env.get_current_time())
 
     async def ring(batches: set[str]) -> None:
@@ -120,12 +117,11 @@ async def desk(
     # Time passes as it does outside: else that of silent suppliers goes by while a run is waited for.
     with time_skipping_env.auto_time_skipping_disabled():
         async with (
+            databases.lent() as mongo,
             supply_worker(client, supply_activities(mongo, ring, pool), runner=strict_sandbox()),
             buying_worker(client, mongo, ring, BUYING_QUEUE, runner=strict_sandbox()),
         ):
             yield Desk(mongo, time_skipping_env, Network(mongo, now))
-    await mongo.client.drop_database(name)
-    mongo.close()
 
 
 async def short_and_full(desk: Desk, **policy: Any) -> None:
@@ -192,7 +188,8 @@ async def test_what_is_approved_is_ordered_once_and_counts_in_the_next_position(
     assert {key: units for key, units in open_units.items() if units} == first
 
 
-async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
+async def approved_transfer(desk: Desk) -> WorkflowHandle[Any, Any]:
+    """Of 20 tea to the location that is short of it."""
     await short_and_full(desk)
     run = await desk.run()
     moved = (await desk.proposals(run))["transfer", "short", "tea"]
@@ -200,7 +197,11 @@ async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
     await desk.order("d1")
     kept = await desk.mongo.transfers.find_one({"run": run, "state": "approved"})
     assert kept is not None
-    handle = desk.env.client.get_workflow_handle(kept["_id"])
+    return desk.env.client.get_workflow_handle(kept["_id"])
+
+
+async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
+    handle = await approved_transfer(desk)
 
     async def levels() -> dict[str, tuple[int, int]]:
         rows = desk.mongo.stock.find({"sku": "tea"})
@@ -218,7 +219,7 @@ async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:
     assert await levels() == {"full": (880, 0), "short": (23, 0)}
     await handle.execute_update("command", Command.model_validate({"by": "short", "lose": {"reason": "Never came."}}))
     assert await handle.result() == "received"
-    kept = await desk.mongo.transfers.find_one({"run": run})
+    kept = await desk.mongo.transfers.find_one({"_id": handle.id})
     assert kept is not None
     assert {name: kept["lines"][0][name] for name in ("shipped", "received", "damaged", "lost")} == {
         "shipped": 20,

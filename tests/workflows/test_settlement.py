@@ -15,9 +15,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.settling import ALL_WORKFLOW, SettleAll
 from infra.files import fetch
-from infra.indexes import make_indexes
 from infra.invariants import Finding, check
-from infra.mongo import Mongo
+from tests.databases import Databases
 from tests.support import eventually
 from tests.workflows.settling import APPROVAL, OCTOBER, UNTIL, Desk, code_of
 from workers.asyncapi import document
@@ -28,14 +27,10 @@ DESCRIBED = document()
 
 
 @pytest.fixture
-async def desk(mongo_url: str, time_skipping_env: WorkflowEnvironment) -> AsyncIterator[Desk]:
+async def desk(databases: Databases, time_skipping_env: WorkflowEnvironment) -> AsyncIterator[Desk]:
     name = f"settle_{uuid.uuid4().hex[:8]}"
-    mongo = Mongo(mongo_url, name)
-    await make_indexes(mongo)
-    async with settlement_worker(time_skipping_env.client, mongo, name):
+    async with databases.lent() as mongo, settlement_worker(time_skipping_env.client, mongo, name):
         yield Desk(mongo, time_skipping_env, name)
-    await mongo.client.drop_database(name)
-    mongo.close()
 
 
 async def details(settlement: WorkflowHandle[Any, str]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -33,7 +34,7 @@ class World:
         self._task_queue = task_queue
         self._numbers = itertools.count(1)
         self._batches = itertools.count(1)
-        self.prefix = mongo.db.name.replace("_", "-")
+        self.prefix = f"flow-{uuid.uuid4().hex[:8]}"
 
     async def open_stores(self, stock: dict[str, dict[str, int]], **settings: Any) -> None:
         """`stock`: units by location and SKU."""

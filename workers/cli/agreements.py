@@ -38,7 +38,8 @@ def pdf(
     content = running_api().content("v1", "agreements", agreement, "pdf", file=asked)
     path = file or Path(f"{agreement}.pdf")
     path.write_bytes(content)
-    out.print(f"{plain(path)}: {len(content)} bytes")
+    bare = "" if draft or b"/ByteRange" in content else ": what is to be signed; not all have signed yet"
+    out.print(f"{plain(path)}: {len(content)} bytes{bare}")
 
 
 @app.command()

@@ -66,10 +66,16 @@ class Api:
         """A file."""
         return bytes(self._send("GET", _join(path, query), read=lambda answer: answer.read()).body)
 
-    def post(self, *path: str, body: Mapping[str, Any], wait_s: int = 0) -> Answer:
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def post(
+        self, *path: str, body: Mapping[str, Any], wait_s: int = 0, query: Mapping[str, object] | None = None
+    ) -> Answer:
         """`wait_s`: how long the API may take to tell the outcome; it answers 202 when it is not known by then."""
         headers = {"Idempotency-Key": uuid.uuid4().hex} | ({"Prefer": f"wait={wait_s}"} if wait_s else {})
-        return self._send("POST", _join(path), body, headers)
+        return self._send("POST", _join(path, query), body, headers)
 
     def put(self, *path: str, body: Mapping[str, Any]) -> Any:
         return self._send("PUT", _join(path), body).body

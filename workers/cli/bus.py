@@ -1,13 +1,13 @@
 """`tongqu bus`: keys and credentials of NATS."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workers.cli.console import CommandFailed, out, run
+from workers.cli.console import out, run
 
 if TYPE_CHECKING:
     from infra.credentials import CredentialDesk, Credentials
@@ -51,8 +51,7 @@ def issue(
     to: Out,
 ) -> None:
     """New credentials for a partner, beside those it may have."""
-    _refuse_to_write_over(to)
-    _give(run(_issue(partner, stream)), to)
+    _give(lambda: run(_issue(partner, stream)), to)
 
 
 @app.command()
@@ -62,8 +61,7 @@ def rotate(
     overlap_s: Annotated[float, typer.Option(min=0, help="The old ones count for so many seconds more.")] = 86_400,
 ) -> None:
     """New credentials for a partner, instead of those it has. It loses no event."""
-    _refuse_to_write_over(to)
-    _give(run(_rotate(partner, overlap_s)), to)
+    _give(lambda: run(_rotate(partner, overlap_s)), to)
 
 
 @app.command()
@@ -84,16 +82,12 @@ def list_credentials() -> None:
     out.print(table)
 
 
-def _refuse_to_write_over(path: Path) -> None:
-    if path.exists():
-        raise CommandFailed(f"{path} is there already, and is not written over.")
+def _give(made: "Callable[[], Credentials]", path: Path) -> None:
+    from workers.cli.private import private_file
 
-
-def _give(credentials: "Credentials", path: Path) -> None:
-    import os
-
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(credentials.creds)
+    with private_file(path) as file:
+        credentials = made()
+        file.write(credentials.creds.encode())
     out.print(
         f"{path}: for {', '.join(credentials.streams)}, until {credentials.expires_at:%Y-%m-%d}; "
         f"inbox prefix {credentials.inbox}",

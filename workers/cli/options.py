@@ -1,6 +1,7 @@
 """What several commands have in common. Light: `tongqu --help` reads it."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 
+Lang = Annotated[Literal["en", "zh"], typer.Option(help="The language of the words.")]
+
 
 def running_api() -> "Api":
     """The API of the system that runs."""
@@ -16,3 +19,9 @@ def running_api() -> "Api":
     from workers.cli.api import Api
 
     return Api(Settings())
+
+
+def reasons_of(row: Mapping[str, Any], lang: str) -> Sequence[str]:
+    """Why a supplier was chosen; what was written down before there was Chinese is in English."""
+    found: Sequence[str] = (row.get("reasons_zh") if lang == "zh" else None) or row["reasons"]
+    return found

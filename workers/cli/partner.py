@@ -24,7 +24,7 @@ def list_partners(
     as_json: AsJson = False,
 ) -> None:
     """Partners, with what comes next for each."""
-    from workers.cli.console import out, print_json
+    from workers.cli.console import out, print_json, print_whole
 
     page = running_api().get("v1", "partners", state=state, kind=kind, limit=limit)
     if as_json:
@@ -32,7 +32,7 @@ def list_partners(
         return
     from workers.cli.partner_tables import partners
 
-    out.print(partners(page["partners"]))
+    print_whole(partners(page["partners"]))
     if page["next"]:
         out.print("There are more; narrow the list down with --state or --kind.")
 
@@ -48,7 +48,7 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """Applications that wait, what is due first at the top."""
-    from workers.cli.console import out, print_json
+    from workers.cli.console import out, print_json, print_whole
 
     late = "true" if overdue else None
     wanted = {"stage": stage, "kind": kind, "region": region, "overdue": late, "company": company}
@@ -58,7 +58,7 @@ def queue(
         return
     from workers.cli.partner_tables import applications
 
-    out.print(applications(page["reviews"]))
+    print_whole(applications(page["reviews"]))
     if page["next"]:
         out.print("There are more; narrow the list down with --kind, --region, --overdue or --company.")
 
@@ -94,6 +94,30 @@ def show(
 
     for part in application_story(found) if application else partner_story(found):
         out.print(part, highlight=False)
+
+
+@app.command("file")
+def see_file(
+    partner: Annotated[str, typer.Argument(metavar="ID", help="A partner's id, or an application's (app-…).")],
+    item: Annotated[str, typer.Argument(help="The document, such as business_licence.")],
+    to: Annotated[Path, typer.Option("--out", help="New file, for you only.")],
+    held: Annotated[
+        bool, typer.Option("--held", help="Of a partner: the one that counts, also where a new one waits.")
+    ] = False,
+) -> None:
+    """Write a document that was sent in to a file, to look at it. It is written down that you did."""
+    from infra.filetypes import media_type_of
+    from workers.cli.console import out, plain
+    from workers.cli.private import private_file
+
+    api = running_api()
+    with private_file(to) as file:
+        if partner.startswith("app-"):
+            content = api.content("v1", "reviews", partner, "documents", item)
+        else:
+            content = api.content("v1", "partners", partner, "documents", item, held="true" if held else None)
+        file.write(content)
+    out.print(f"{plain(to)}: {len(content)} bytes, {media_type_of(content)}")
 
 
 @app.command()
@@ -191,13 +215,15 @@ def credentials(
 ) -> None:
     """New credentials for the bus, a further API key, or the end of all of them."""
     from workers.cli.console import CommandFailed, out, plain
+    from workers.cli.private import private_file
 
     if (rotate is not None) + revoke + key != 1:
         raise CommandFailed("Choose one of --rotate FILE, --revoke and --key.")
     api = running_api()
     if rotate is not None:
-        made = api.post("v1", "partners", partner, "credentials", "rotate", body={"overlap_s": overlap_s}).body
-        _write_private(rotate, made["creds"])
+        with private_file(rotate) as file:
+            made = api.post("v1", "partners", partner, "credentials", "rotate", body={"overlap_s": overlap_s}).body
+            file.write(made["creds"].encode())
         out.print(f"{plain(rotate)}: counts until {made['expires_at']}; its inbox is {plain(made['inbox'])}")
     elif revoke:
         ended = api.post("v1", "partners", partner, "credentials", "revoke", body={}).body
@@ -216,20 +242,6 @@ def revoke_token(application: Annotated[str, typer.Argument(help="The applicatio
 
     ended = running_api().post("v1", "applications", application, "token", "revoke", body={}).body
     out.print(f"the token ended at {ended['revoked_at']}")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """For its owner only; a file that is there already is not written over."""
-    import os
-
-    from workers.cli.console import CommandFailed
-
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise CommandFailed(f"{path} is there already; name another file.") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
 
 
 def _command(partner: str, command: str, body: dict[str, Any]) -> None:

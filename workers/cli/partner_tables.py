@@ -32,8 +32,14 @@ def _coloured(name: str) -> str:
     return f"[{colour}]{plain(name)}[/{colour}]"
 
 
+def _whole(name: str) -> Column:
+    """Of ids, which other commands are given."""
+    return Column(name, no_wrap=True, overflow="ignore")
+
+
 def partners(rows: Sequence[Row]) -> Table:
-    table = Table(Column("partner", overflow="fold"), "name", "kind", "state", "for", "agreement until", "next")
+    reasons = Column("for", overflow="fold")
+    table = Table(_whole("partner"), "name", "kind", "state", reasons, "agreement until", "next")
     for row in rows:
         leaves = " (leaving)" if row["terminating"] and row["state"] != "terminated" else ""
         table.add_row(
@@ -50,7 +56,7 @@ def partners(rows: Sequence[Row]) -> Table:
 
 def applications(rows: Sequence[Row]) -> Table:
     columns = ("company", "kind", "region", "stage", "risk", "approved", "due (UTC)", "waits for")
-    table = Table(Column("application", overflow="fold"), *columns)
+    table = Table(_whole("application"), *columns)
     for row in rows:
         turn = row["turn"]
         due = moment(turn["due"]) if turn else ""

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from activities.buying.history import VendorHistory
 from contracts.money import display
 from workers.cli.console import moment, plain
+from workers.cli.options import reasons_of
 
 Row = Mapping[str, Any]
 _COLOURS = {
@@ -48,7 +49,7 @@ def orders_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def story(row: Row) -> Iterator[RenderableType]:
+def story(row: Row, lang: str = "en") -> Iterator[RenderableType]:
     """Facts, lines, receipts, invoices, and what happened."""
     yield f"[bold]{plain(row['id'])}[/bold] {_state(row['state'])} {plain(row['why'])}"
     yield f"{plain(row['supplier'])} to {plain(row['location'])}, {display(row['total'], row['currency'])}"
@@ -57,7 +58,7 @@ def story(row: Row) -> Iterator[RenderableType]:
         yield f"in place of {plain(row['predecessor'])}"
     for successor in row["successors"]:
         yield f"the rest is bought with {plain(successor)}"
-    for reason in row["reasons"]:
+    for reason in reasons_of(row, lang):
         yield f"  {plain(reason)}"
     lines = Table("line", "SKU", "ordered", "confirmed", "received", "damaged", "cancelled", "price", "promised", "now")
     for line in row["lines"]:
@@ -67,7 +68,8 @@ def story(row: Row) -> Iterator[RenderableType]:
         lines.add_row(str(line["line"]), plain(line["sku"]), *(plain(one) for one in units), price, *days)
     yield lines
     yield from _offer(row)
-    yield from _notices(row["notices"])
+    came = {receipt["reference"] for receipt in row["receipts"]}
+    yield from _notices([one for one in row["notices"] if one["reference"] not in came])
     for receipt in row["receipts"]:
         what = ", ".join(_came(line) for line in receipt["lines"])
         yield f"{moment(receipt['at'])} delivery {plain(receipt['reference'])}: {what}"
@@ -119,6 +121,16 @@ def _notices(notices: Sequence[Row]) -> Iterator[str]:
         yield f"{moment(one['at'])} on its way under {plain(one['reference'])}: {units}{day}{tracking}"
 
 
+def differing(row: Row, reference: str) -> Iterator[str]:
+    """What of a delivery is not in the stock, and what becomes of it."""
+    after = {"damaged": "still owed", "excess": "not ordered: to be fetched", "wrong": "never ordered: to be fetched"}
+    for receipt in row["receipts"]:
+        for line in receipt["lines"] if receipt["reference"] == reference else ():
+            for name, words in after.items():
+                if line[name]:
+                    yield f"{plain(line['sku'])}: {line[name]} {name}, {words}"
+
+
 def _came(line: Row) -> str:
     parts = [f"{line[name]} {name}" for name in ("good", "damaged", "excess", "wrong") if line[name]]
     when = f", {abs(line['days'])} working days {'late' if line['days'] > 0 else 'early'}" if line["days"] else ""
@@ -157,7 +169,7 @@ def lines_table(rows: Sequence[Row]) -> Table:
 
 def disputes_table(rows: Sequence[Row]) -> Table:
     columns = ("line", "state", "reason", "answer", Column("waits for", overflow="fold"))
-    table = Table("at (UTC)", "supplier", Column("order", overflow="fold"), *columns)
+    table = Table("at (UTC)", Column("supplier", overflow="fold"), Column("order", overflow="fold"), *columns)
     for row in rows:
         names = (moment(row["at"]), plain(row["supplier"]), plain(row["order"]), str(row["line"]))
         answer = "nobody answered in time" if row["why"] == "not_answered" else plain(row["answer"])

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workers.cli.options import AsJson, running_api
+from workers.cli.options import AsJson, Lang, running_api
 
 app = typer.Typer(no_args_is_help=True, help="Buy: purchase orders, receipts, invoices.")
 
@@ -40,7 +40,7 @@ def list_orders(
 
 
 @app.command()
-def show(order: OrderId, as_json: AsJson = False) -> None:
+def show(order: OrderId, lang: Lang = "en", as_json: AsJson = False) -> None:
     """How an order stands: lines, receipts, invoices, and what happened."""
     from workers.cli.console import out, print_json
 
@@ -50,7 +50,7 @@ def show(order: OrderId, as_json: AsJson = False) -> None:
         return
     from workers.cli.purchase_tables import story
 
-    for part in story(found):
+    for part in story(found, lang):
         out.print(part, highlight=False)
 
 
@@ -130,7 +130,12 @@ def receive(
     item: Annotated[list[str], typer.Option(help="SKU:good units, or SKU:good units:damaged; repeat it for more.")],
 ) -> None:
     """Take goods in."""
-    _command(order, "receipts", {"reference": reference, "items": [_item(text) for text in item]})
+    from workers.cli.console import out
+    from workers.cli.purchase_tables import differing
+
+    found = _command(order, "receipts", {"reference": reference, "items": [_item(text) for text in item]})
+    for words in differing(found, reference):
+        out.print(words, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -172,8 +177,10 @@ def cancel(
     _command(order, "cancellation", body)
 
 
-def _command(order: str, command: str, body: dict[str, Any]) -> None:
-    _told(running_api().post("v1", "purchase-orders", order, command, body=body).body)
+def _command(order: str, command: str, body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = running_api().post("v1", "purchase-orders", order, command, body=body).body
+    _told(found)
+    return found
 
 
 def _told(found: dict[str, Any]) -> None:

@@ -2,12 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from workers.cli.options import AsJson, running_api
+from workers.cli.options import AsJson, Lang, reasons_of, running_api
 from workers.cli.supply_data import policies, promotions, regions, schedules, sourcing, transfers
+from workers.cli.supply_history import import_history
 from workers.cli.supply_simulate import simulate
 
 app = typer.Typer(no_args_is_help=True, help="Replenish: forecasts, transfers, purchases.")
@@ -18,6 +19,7 @@ app.add_typer(regions, name="region")
 app.add_typer(schedules, name="schedule")
 app.add_typer(transfers, name="transfer")
 app.command()(simulate)
+app.command("import")(import_history)
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, supply-<region>-….")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[PROPOSAL]...", help="Their ids; or choose with --run.")]
@@ -26,7 +28,6 @@ Kind = Annotated[str | None, typer.Option(help="purchase or transfer.")]
 Location = Annotated[str | None, typer.Option(help="Only for this location.")]
 Source = Annotated[str | None, typer.Option(help="Only from this supplier or location.")]
 Sku = Annotated[str | None, typer.Option(help="Only of this SKU.")]
-Lang = Annotated[Literal["en", "zh"], typer.Option(help="The language of the words.")]
 _LOOK_S = 0.5
 
 
@@ -208,6 +209,8 @@ def _changes(file: Path) -> list[dict[str, Any]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         table = csv.DictReader(lines)
         rows: list[dict[str, Any]] = []
+        if not {"id", "quantity"} <= set(table.fieldnames or ()):
+            raise CommandFailed(f"{file} needs a first line that names its columns: id,quantity,reason.")
         for row in table:
             units = (row.get("quantity") or "").strip()
             if not row.get("id") or not units.isdecimal() or int(units) < 1:
@@ -267,7 +270,7 @@ def why(
     out.print(f"[bold]{plain(found['summary'][lang])}[/bold] {found['proposal']['state']}", soft_wrap=True)
     for step in found["steps"]:
         out.print(f"  {step['name']:<12}{plain(step['words'][lang])}", soft_wrap=True, highlight=False)
-    for reason in found["proposal"]["explanation"]["reasons"]:
+    for reason in reasons_of(found["proposal"]["explanation"], lang):
         out.print(f"  {'source':<12}{plain(reason)}", soft_wrap=True, highlight=False)
     out.print()
     for line in plot_of(found, out.width, lang):

@@ -169,14 +169,30 @@ def list_transfers(
     as_json: AsJson = False,
 ) -> None:
     """Transfers, the newest first."""
-    from workers.cli.console import out, print_json
+    from workers.cli.console import print_json, print_whole
     from workers.cli.supply_tables import transfers_table
 
     page = running_api().get("v1", "supply", "transfers", state=state, source=source, destination=destination)
     if as_json:
         print_json(page)
     else:
-        out.print(transfers_table(page["transfers"]))
+        print_whole(transfers_table(page["transfers"]))
+
+
+@transfers.command("show")
+def show_transfer(transfer: TransferId, as_json: AsJson = False) -> None:
+    """What was asked for, held, shipped, received, damaged and lost of each SKU."""
+    from workers.cli.console import out, plain, print_json
+    from workers.cli.supply_tables import transfer_table
+
+    found = running_api().get("v1", "supply", "transfers", transfer)
+    if as_json:
+        print_json(found)
+        return
+    out.print(f"{plain(found['source'])} to {plain(found['destination'])}, {found['state']} {plain(found['reason'])}")
+    out.print(transfer_table(found["lines"]))
+    if found["references"]:
+        out.print(f"receipts: {plain(', '.join(found['references']))}", highlight=False)
 
 
 @transfers.command()
@@ -196,11 +212,17 @@ def receive(
     """Goods have arrived."""
     body: dict[str, Any] = {"reference": reference}
     if line:
-        parts = [one.split(":") for one in line]
-        body["lines"] = [
-            {"sku": one[0], "units": int(one[1]), "damaged": int(one[2]) if len(one) > 2 else 0} for one in parts
-        ]
+        body["lines"] = [_came(one) for one in line]
     _move(transfer, "receipt", body)
+
+
+def _came(words: str) -> dict[str, Any]:
+    from workers.cli.console import CommandFailed
+
+    sku, *units = words.split(":")
+    if not sku or len(units) not in (1, 2) or not all(one.isdecimal() for one in units):
+        raise CommandFailed(f"{words} is not SKU:units or SKU:units:damaged, such as tea-250:23:1.")
+    return {"sku": sku, "units": int(units[0]), "damaged": int(units[1]) if len(units) > 1 else 0}
 
 
 @transfers.command("cancel")
@@ -217,6 +239,8 @@ def lose(transfer: TransferId, reason: Annotated[str, typer.Option()]) -> None:
 
 def _move(transfer: str, command: str, body: dict[str, Any]) -> None:
     from workers.cli.console import out, plain
+    from workers.cli.supply_tables import under_way
 
     found = running_api().post("v1", "supply", "transfers", transfer, command, body=body).body
-    out.print(f"{plain(transfer)} is {found['state']}")
+    left = under_way(found)
+    out.print(f"{plain(transfer)} is {found['state']}" + (f"; {left} units are under way" if left else ""))

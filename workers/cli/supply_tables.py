@@ -131,19 +131,31 @@ def schedules_table(rows: Iterable[Row]) -> Table:
     return table
 
 
+def under_way(transfer: Row) -> int:
+    """Units that left and did not arrive yet."""
+    return sum(one["shipped"] - one["received"] - one["damaged"] - one["lost"] for one in transfer["lines"])
+
+
+def transfer_table(lines: Iterable[Row]) -> Table:
+    columns = ("asked", "held", "shipped", "received", "damaged", "lost")
+    table = Table("SKU", *_right(*columns))
+    for line in lines:
+        table.add_row(plain(line["sku"]), *(str(line[name]) for name in columns))
+    return table
+
+
 def transfers_table(rows: Iterable[Row]) -> Table:
-    table = Table("transfer", "from", "to", "state", *_right("units", "under way"), "ship by", "arrive by")
+    transfer = Column("transfer", no_wrap=True)
+    table = Table(transfer, "from", "to", "state", *_right("units", "under way"), "ship by", "arrive by")
     for row in rows:
-        lines = row["lines"]
-        under_way = sum(one["shipped"] - one["received"] - one["damaged"] - one["lost"] for one in lines)
-        units = str(sum(one["asked"] for one in lines))
+        units = str(sum(one["asked"] for one in row["lines"]))
         ends = (plain(row["source"]), plain(row["destination"]))
         table.add_row(
             plain(row["id"]),
             *ends,
             row["state"],
             units,
-            str(under_way),
+            str(under_way(row)),
             moment(row["ship_by"]),
             moment(row["arrive_by"]),
         )

@@ -24,6 +24,7 @@ from contracts.subjects import (
 )
 from infra.cases import Cases
 from infra.credentials import CredentialDesk
+from infra.ending import ended
 from infra.grouping import Grouping
 from infra.keyring import keyring
 from infra.mongo import Mongo
@@ -126,9 +127,7 @@ class EventWorker:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
             mongo.close()
 
     async def _credentials(self, mongo: Mongo) -> None:

@@ -8,6 +8,7 @@ import orjson
 from fastapi import Response
 
 JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 
 

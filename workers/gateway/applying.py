@@ -63,12 +63,15 @@ class TurnView(BaseModel):
 
 
 class StandingView(BaseModel):
+    """`comment`: of the reviewer who rejected it."""
+
     id: str
     stage: Stage
     revision: int
     missing: list[str]
     returned: list[str]
     reasons: list[str]
+    comment: str | None
     turn: TurnView | None
     deposit: DepositView | None
     partner: str | None
@@ -101,6 +104,7 @@ def standing_view(application: Application) -> dict[str, Any]:
         "missing": [item.item for item in standing.items if item.state == "missing"],
         "returned": standing.returned,
         "reasons": standing.reasons,
+        "comment": standing.comment,
         "turn": {"who": turn.who, "due": turn.due} if turn else None,
         "deposit": {"state": deposit.state, "tries_left": bank.TRIES - len(deposit.tries)} if deposit else None,
         "partner": standing.partner,

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 
 from contracts.refusals import Refusal
-from workers.gateway.answers import JSON
+from workers.gateway.answers import JSON, JSON_LINES
 from workers.gateway.faults import Fault, invalid, refused
 
 Model = TypeVar("Model")
@@ -21,7 +21,7 @@ mostly sees a broken connection, and not the answer that says why."""
 
 async def read_json(request: Request, bytes_max: int, kinds: Collection[str] = (JSON,)) -> Any:
     """The body as JSON values. `kinds`: the media types it may be sent as. Raises Refusal 415, 413 or 400."""
-    sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    sent_as = _sent_as(request)
     if sent_as not in kinds:
         raise Refusal(
             "not_json",
@@ -31,17 +31,40 @@ async def read_json(request: Request, bytes_max: int, kinds: Collection[str] = (
             status=415,
             headers={"Accept": JSON},
         )
+    return _loaded(await _whole(request, bytes_max))
+
+
+async def read_rows(request: Request, bytes_max: int, kinds: Collection[str]) -> Any:
+    """The body as JSON values; of one JSON object a line what one of {"rows": [...]} is. Raises Refusal as `read_json`,
+    which names the line that is no JSON. Empty lines are passed over."""
+    if JSON_LINES not in kinds or _sent_as(request) != JSON_LINES:
+        return await read_json(request, bytes_max, kinds)
+    body = await _whole(request, bytes_max)
+    return {
+        "rows": [_loaded(line, f"line {n} of the body") for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    }
+
+
+def _sent_as(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _whole(request: Request, bytes_max: int) -> bytes:
     try:
-        body = await read_bytes(request, bytes_max)
+        return await read_bytes(request, bytes_max)
     except ClientDisconnect as error:
         # Nobody is left to read this; it ends the request without a word in the log.
         detail = "The connection ended before the body did."
         raise Refusal("cut_off", detail, remedy="Send the whole request again.", status=400) from error
+
+
+def _loaded(body: bytes, what: str = "the body") -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        detail = f"The body is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        raise Refusal("bad_json", detail, remedy="Send one JSON document in UTF-8.", status=400) from error
+        detail = f"{what[:1].upper()}{what[1:]} is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        remedy = "Send one JSON document in UTF-8." if what == "the body" else "Send one JSON object in UTF-8 a line."
+        raise Refusal("bad_json", detail, remedy=remedy, status=400) from error
 
 
 async def read_bytes(request: Request, bytes_max: int) -> bytes:

@@ -14,11 +14,21 @@ Work = Callable[[Gateway, Any, str], Awaitable[Answer]]
 """Takes the JSON body, and the request id from which all ids that it makes are made."""
 
 
+Reader = Callable[[Request, int, Collection[str]], Awaitable[Any]]
+"""Takes the request, the most bytes and the media types of its body. Raises Refusal."""
+
+
 async def carried_out(
-    request: Request, caller: Caller, work: Work, *, bytes_max: int | None = None, kinds: Collection[str] = (JSON,)
+    request: Request,
+    caller: Caller,
+    work: Work,
+    *,
+    bytes_max: int | None = None,
+    kinds: Collection[str] = (JSON,),
+    reader: Reader = read_json,
 ) -> Response:
     gateway = gateway_of(request)
-    body = await read_json(request, bytes_max or gateway.limits.body_bytes, kinds)
+    body = await reader(request, bytes_max or gateway.limits.body_bytes, kinds)
 
     async def with_id(request_id: str) -> Answer:
         return await work(gateway, body, request_id)

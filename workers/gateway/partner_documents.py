@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from activities.onboarding.provisioning import end_of_day
 from contracts.ids import sortable
 from contracts.lifecycle import Command, OfferDocument
-from contracts.living import refuse, standing_of
+from contracts.living import refuse, refuse_endless, standing_of
 from contracts.partnership import Offered
 from contracts.refusals import Refusal
 from infra.audit import audit_row, write_audit
@@ -28,8 +28,9 @@ Operates = Annotated[Caller, Depends(needs(Scope.PARTNERS_OPERATE))]
 Partners = Annotated[Caller, Depends(needs(Scope.PARTNER))]
 RequirementInPath = Annotated[str, Path(alias="requirement", max_length=64, examples=["food_licence"])]
 ValidUntil = Annotated[
-    date | None, Query(description="Last day on which it is valid, in China; left out: without end.")
+    date | None, Query(description="Last day on which it is valid, in China; needed, unless it is long_term.")
 ]
+LongTerm = Annotated[bool, Query(description="It says that it is valid without end; then valid_until is left out.")]
 CompanyName = Annotated[str | None, Query(min_length=1, max_length=200, description="As the document says.")]
 CreditCode = Annotated[str | None, Query(min_length=1, max_length=40, description="As the document says.")]
 
@@ -48,11 +49,12 @@ async def offer_for(
     partner: PartnerInPath,
     requirement: RequirementInPath,
     valid_until: ValidUntil = None,
+    long_term: LongTerm = False,
     name: CompanyName = None,
     credit_code: CreditCode = None,
 ) -> Response:
     """In place of one that ends: PDF, PNG or JPEG, 10 MiB at most."""
-    return await _offer(request, caller, partner, requirement, valid_until, name, credit_code)
+    return await _offer(request, caller, partner, requirement, (valid_until, long_term), name, credit_code)
 
 
 @router.put("/v1/partner/documents/{requirement}", **_offering("A new document of one's own", Scope.PARTNER))
@@ -61,6 +63,7 @@ async def offer_own(
     caller: Partners,
     requirement: RequirementInPath,
     valid_until: ValidUntil = None,
+    long_term: LongTerm = False,
     name: CompanyName = None,
     credit_code: CreditCode = None,
 ) -> Response:
@@ -72,7 +75,7 @@ async def offer_own(
             remedy="Use a partner's key, or PUT /v1/partners/{id}/documents/{requirement}.",
             status=403,
         )
-    return await _offer(request, caller, caller.partner, requirement, valid_until, name, credit_code)
+    return await _offer(request, caller, caller.partner, requirement, (valid_until, long_term), name, credit_code)
 
 
 async def _offer(
@@ -80,18 +83,21 @@ async def _offer(
     caller: Caller,
     partner: str,
     requirement: str,
-    valid_until: date | None,
+    validity: tuple[date | None, bool],
     name: str | None,
     credit_code: str | None,
 ) -> Response:
-    """Refused before the file is read where it cannot be taken anyway."""
+    """Refused before the file is read where it cannot be taken anyway. `validity`: its last day, and whether it has
+    none."""
     gateway = gateway_of(request)
+    valid_until, _ = validity
     record = await known_partner(gateway, partner)
     until = end_of_day(valid_until.isoformat()) if valid_until else None
     offer = OfferDocument(
         requirement=requirement, digest="0" * 64, valid_until=until, name=name, credit_code=credit_code
     )
     refuse(standing_of(record), Command(by=caller.name, offer=offer))
+    refuse_endless(*validity)
     with gateway.uploads.one(partner):
         if caller.partner is not None:
             gateway.documents.count(partner)

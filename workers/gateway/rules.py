@@ -1,16 +1,16 @@
 """Routes of commission rules: set them, see them and their versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter
 
+from activities.settlement.rulebook import read_rules, write_rules
 from contracts.refusals import Refusal
 from contracts.settlement import CommissionRule, Rule, Terms
-from contracts.versions import newest
 from infra.keys import Scope
-from infra.mongo import Mongo, Session
+from infra.mongo import Mongo
 from workers.gateway import examples
 from workers.gateway.answers import Answer, answer
 from workers.gateway.bodies import RuleBatch
@@ -104,38 +104,6 @@ async def _unknown_locations(mongo: Mongo, rules: Mapping[int, CommissionRule]) 
         for index, rule in rules.items()
         if rule.location is not None and rule.location not in known
     }
-
-
-async def write_rules(mongo: Mongo, rules: Sequence[CommissionRule]) -> dict[str, tuple[Rule, str]]:
-    """By id: the rule with its version, and whether it was created, updated or is unchanged."""
-
-    async def work(session: Session) -> dict[str, tuple[Rule, str]]:
-        await mongo.counters.update_one(
-            {"_id": "commission_rules"}, {"$inc": {"version": 1}}, upsert=True, session=session
-        )
-        known = {rule.id: rule for rule in await read_rules(mongo, [rule.id for rule in rules], session)}
-        outcomes: dict[str, tuple[Rule, str]] = {}
-        rows = []
-        for asked in rules:
-            before = known.get(asked.id)
-            rule = Rule(**asked.model_dump(), version=before.version + 1 if before else 1)
-            if before is not None and before == rule.model_copy(update={"version": before.version}):
-                outcomes[asked.id] = (before, "unchanged")
-                continue
-            outcomes[asked.id] = (rule, "updated" if before else "created")
-            rows.append({"_id": rule.reference, **rule.model_dump()})
-        if rows:
-            await mongo.commission_rules.insert_many(rows, ordered=False, session=session)
-        return outcomes
-
-    return await mongo.transaction(work) if rules else {}
-
-
-async def read_rules(mongo: Mongo, ids: Sequence[str] | None = None, session: Session | None = None) -> list[Rule]:
-    """Of each rule, or of those named, the newest version."""
-    query = {} if ids is None else {"id": {"$in": list(ids)}}
-    rows = mongo.commission_rules.find(query, {"_id": 0}, session=session)
-    return newest([Rule.model_validate(row) async for row in rows])
 
 
 def _result(index: int, rule: Rule, outcome: str) -> dict[str, Any]:

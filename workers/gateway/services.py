@@ -1,7 +1,6 @@
 """Everything the gateway's handlers use, opened together and closed in the right order."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from infra.access import PartnerAccess
 from infra.agreements import Agreements
 from infra.applications import Applications
 from infra.cases import Cases
+from infra.ending import ended
 from infra.hearing import Hearing
 from infra.keyring import Keyring, keyring
 from infra.mongo import Mongo
@@ -105,10 +105,7 @@ async def opened(settings: Settings, limits: Limits, metrics: Metrics) -> AsyncI
         await gateway.acceptance.groups.close()
         await gateway.idempotency.close()
         await gateway.inspector.close()
-        for loop in loops:
-            loop.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await loop
+        await ended(loops)
         await gateway.wakes.publish()
         await gateway.refusals.flush()
         await gateway.access.close()

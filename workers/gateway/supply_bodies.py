@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from contracts.base import Request
+from contracts.demand_history import HistoryBatch
 from contracts.promotions import PromotionUpsert
 from contracts.replenishing import Approvals, Changes, RegionUpsert, Rejections, RunAsked
 from contracts.supply import SourcingUpsert, SupplyPolicy
@@ -33,6 +34,7 @@ SUPPLY_BODIES: tuple[type[BaseModel], ...] = (
     SupplyPolicyDraft,
     SourcingBatch,
     PromotionBatch,
+    HistoryBatch,
     RunAsked,
     Approvals,
     Changes,

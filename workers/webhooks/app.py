@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from contracts.webhooks import Webhook
+from infra.ending import ended
 from infra.hearing import Hearing
 from infra.mongo import Mongo, PyMongoError
 from infra.sealing import Sealing
@@ -128,9 +129,7 @@ class WebhookWorker:
         tasks = [task for _, task in self._running.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_END_WITHIN_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(late)
         try:
             await self._keeping.give_back()
         except PyMongoError as error:

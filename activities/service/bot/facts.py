@@ -113,18 +113,13 @@ def price_of(order: Mapping[str, Any], language: Language) -> Fact:
 
 def parcels_told(parcels: Sequence[Mapping[str, Any]], language: Language) -> str:
     """A line for each parcel."""
-    words = _STATES[language]
+    colon, number = ("：", "，运单号 ") if language == "zh" else (": ", ", tracking ")
     lines = []
     for parcel in parcels:
-        tracking = parcel.get("tracking")
-        label = parcel.get("service") or ""
-        carrier = label.split("/")[0] if tracking else ""
-        shown = (
-            (f"，运单号 {carrier} {tracking}" if language == "zh" else f", tracking {carrier} {tracking}")
-            if tracking
-            else ""
-        )
-        lines.append(f"· {parcel['id']}：{words[parcel['state']]}{' '.join(shown.split(' ')) if shown else ''}")
+        carrier = (parcel.get("service") or "").split("/")[0]
+        tracking = " ".join(filter(None, (carrier, parcel.get("tracking")))) if parcel.get("tracking") else ""
+        shown = f"{number}{tracking}" if tracking else ""
+        lines.append(f"· {parcel['id']}{colon}{_STATES[language][parcel['state']]}{shown}")
     return "\n".join(lines)
 
 

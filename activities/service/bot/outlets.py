@@ -86,8 +86,11 @@ def outlet_fact(outlets: Sequence[Outlet], code: str, here: Point | None, now: d
     near = nearest(outlets, code, here)[:SHOWN]
     if not near:
         return Fact("outlet_none", found=False, values={"place": place})
-    lines = [f"{number}. {one.name}{_far(km, language, exact=here is not None)}，{hours_told(one, None, now, language)}"
-             for number, (one, km) in enumerate(near, 1)]  # fmt: skip
+    comma = "，" if language == "zh" else ", "
+    lines = [
+        f"{number}. {one.name}{_far(km, language, exact=here is not None)}{comma}{hours_told(one, None, now, language)}"
+        for number, (one, km) in enumerate(near, 1)
+    ]
     return Fact("outlets", values={"place": place, "outlets": "\n".join(lines)})
 
 
@@ -105,7 +108,7 @@ def hours_told(outlet: Outlet, asked: date | None, now: datetime, language: Lang
         return "全天营业" if chinese else "open at all hours"
     local = now.astimezone(ZoneInfo(outlet.time_zone))
     day = asked or local.date()
-    periods = "、".join(f"{a:%H:%M}–{b:%H:%M}" for a, b in outlet.hours.on(day))
+    periods = ("、" if chinese else ", ").join(f"{a:%H:%M}–{b:%H:%M}" for a, b in outlet.hours.on(day))
     name = ("今天" if chinese else "today") if day == local.date() else day_told(day, language)
     told = f"{name} {periods}" if periods else f"{name}{'不营业' if chinese else ' closed'}"
     if asked is not None and asked != local.date():

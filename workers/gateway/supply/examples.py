@@ -35,6 +35,19 @@ PROMOTIONS: dict[str, Any] = {
         }
     ]
 }
+HISTORY: dict[str, Any] = {
+    "rows": [
+        {"location": "store-hangzhou-01", "sku": "tea-250", "date": "2026-10-01", "quantity": 17, "promotion": 0.6},
+        {
+            "location": "store-hangzhou-01",
+            "sku": "tea-250",
+            "date": "2026-10-02",
+            "quantity": 9,
+            "out_of_stock_hours": 5.5,
+        },
+        {"location": "store-hangzhou-01", "sku": "tea-250", "date": "2026-10-03", "quantity": 0, "stock_out": True},
+    ]
+}
 POLICY: dict[str, Any] = {
     "id": "fresh",
     "categories": ["fresh"],

@@ -1,13 +1,10 @@
-"""`python -m workers.supply`: the Temporal workers that replenish: runs and transfers, and purchase orders."""
+"""The Temporal workers that replenish: runs and transfers, and purchase orders."""
 
 import asyncio
-import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from datetime import timedelta
-from multiprocessing import get_context, parent_process
 from typing import Any
 
 import orjson
@@ -25,11 +22,10 @@ from infra.runtime import prepare
 from infra.settings import Settings
 from infra.temporal import connect, sandbox
 from workers.buying import PurchaseStarter, buying_worker
+from workers.supply.forecasters import forecasters
 from workers.versioned import versioned
 from workflows.catalogue import SUPPLY_WORKFLOWS
 
-_FORECASTERS = 2
-_CHUNKS_PER_PROCESS = 50
 Activities = list[Callable[..., Any]]
 
 
@@ -73,28 +69,6 @@ def supply_worker(
     )
 
 
-def forecasters() -> ProcessPoolExecutor:
-    """Begun anew and not forked, because a process with threads of its own may not be; each lives for so many chunks
-    that it gives back what its libraries keep."""
-    most = max(1, min(_FORECASTERS, os.cpu_count() or 1))
-    return ProcessPoolExecutor(
-        most, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=_CHUNKS_PER_PROCESS
-    )
-
-
-def _end_with_parent() -> None:
-    """A process that is killed tells nothing to those that it forecasts in: they would wait for work for ever, with all
-    their memory."""
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 async def run(settings: Settings) -> None:
     """Run until told to stop; what is under way then gets ten seconds to finish."""
     mongo = Mongo(settings.require("mongo_url"), settings.mongo_database)
@@ -127,7 +101,3 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     prepare()
     asyncio.run(run(Settings()))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Replenishment. Empty, so that a process that forecasts loads nothing but that."""
