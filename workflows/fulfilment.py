@@ -62,6 +62,8 @@ class OrderFulfilment:
             try:
                 return await asyncio.shield(carrying)
             except asyncio.CancelledError:
+                if carrying.done():  # Cancelled by a worker that forgets the workflow, and waits for its end.
+                    raise
                 self._cancel_asked = True
                 self._rung = True
 

@@ -1,5 +1,8 @@
 """OrderFulfilment on the time-skipping server: every branch of an order's way, with hours passing in milliseconds."""
 
+import asyncio
+
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from contracts.fulfilment import BATCH_SIZE, ORDERS, STAGE
@@ -21,6 +24,18 @@ async def test_an_order_goes_to_the_nearest_store_and_is_delivered_and_closed(wo
     assert await world.told("near") == ["parcel.offered.v1"]
     told = await world.told("retailer")
     assert (told[0], told[-1]) == ("order.dispatched.v1", "order.closed.v1")
+
+
+@pytest.mark.parametrize("max_cached_workflows", [0], ids=["nothing kept in memory"])
+async def test_a_worker_that_forgets_batches_between_their_steps_carries_them_all(world: World) -> None:
+    """It cancels all tasks of a workflow to forget it, which must not be taken for the workflow's cancellation."""
+    await world.open_stores({"near": {"tea": 50}})
+    begun = [await world.begin(("tea", 1)) for _ in range(10)]
+    for order, _ in begun:
+        parcel = await world.offered_to(order, "near")
+        await world.answer(order, parcel, "accepted", "packed", "shipped", "delivered")
+    async with asyncio.timeout(60):
+        assert [await batch.result() for _, batch in begun] == [{"closed": 1}] * 10
 
 
 async def test_a_silent_store_is_passed_over_when_its_time_ends(world: World) -> None:

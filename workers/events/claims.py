@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -16,13 +17,16 @@ from workers.events.bell import Bell
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.25
 _CROWDED_S = 0.02
+_GATHERS_S = 0.5
+"""Longest that orders wait for a batch before theirs, whose worker may be gone."""
 
 
 class Claims:
-    """Batches grow by themselves: while `starting` batches wait for their first step, orders gather for the next.
+    """Batches grow by themselves: while a batch waits for its first step, orders gather for the next one, half a second
+    at most. Of full batches, and of those that waited so long, `starting` begin at once.
 
-    At night every order finds a free place at once and is a batch of one; under load a batch holds whatever came in
-    while the last ones were starting, up to `batch_max`.
+    At night every order is a batch of one at once; under load a batch holds whatever came in while the last ones were
+    starting, up to `batch_max`.
     """
 
     def __init__(self, mongo: Mongo, temporal: Client, bell: Bell, *, batch_max: int, starting: int) -> None:
@@ -31,6 +35,7 @@ class Claims:
         self._temporal = temporal
         self._batch_max = batch_max
         self._starting = starting
+        self._gathers_until = 0.0
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,11 +58,16 @@ class Claims:
 
     async def _claim_all(self) -> None:
         while ids := await self._waiting():
-            while await self._mongo.batches.count_documents({"status": "claimed"}) >= self._starting:
-                self._bell.rush()
+            full = len(ids) == self._batch_max
+            while begun := await self._mongo.batches.count_documents({"status": "claimed"}):
+                if begun >= self._starting:
+                    self._bell.rush()
+                elif full or time.monotonic() >= self._gathers_until:
+                    break
                 await asyncio.sleep(_CROWDED_S)
-            if len(ids) < self._batch_max:
+            if not full:
                 ids = await self._waiting()
+            self._gathers_until = time.monotonic() + _GATHERS_S
             batch = await self._claim(ids)
             if batch is not None:
                 task = asyncio.create_task(self.start(batch))
