@@ -30,6 +30,7 @@ from workflows.stepping import answering, refusing, stepping
 
 _do = stepping(Standing, at_most=timedelta(minutes=5), silent=timedelta(seconds=30))
 _REMINDED_AT_MOST = 30
+_NOT_OF_THE_PAST = "no-reminders-of-the-past"
 
 
 @workflow.defn(name=WORKFLOW)
@@ -82,7 +83,7 @@ class StockTransfer:
         return self._start.ship_by if self._standing.state == "approved" else self._start.arrive_by
 
     def _reminded(self) -> int:
-        """How often was reminded before this run began, which holds no count of it: it reminds of that no more."""
+        """How often a reminder was due before now: of that nobody is reminded any more."""
         every = timedelta(days=REMIND_AFTER_DAYS)
         return min(max((workflow.now() - self._due) // every, 0), _REMINDED_AT_MOST)
 
@@ -103,7 +104,8 @@ class StockTransfer:
                 step = CarryOut(**self._step(), command=asked.command)
                 self._standing = await _do(CARRY_OUT, step, f"by {asked.command.by}")
         if self._standing.state != before:
-            self._reminders = 0
+            # Goods that leave late are not reminded of as if they had been under way since they should have left.
+            self._reminders = self._reminded() if workflow.patched(_NOT_OF_THE_PAST) else 0
         asked.done = True
 
     async def _look_again(self) -> None:

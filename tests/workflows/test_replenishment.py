@@ -35,7 +35,7 @@ from contracts.replenishing import (
     run_id,
 )
 from contracts.supply import Proposal
-from contracts.transfers import Command, ReceiveTransfer, ShipTransfer
+from contracts.transfers import REMIND, Command, ReceiveTransfer, ShipTransfer
 from infra.invariants.stock import check_stock
 from infra.mongo import Mongo, Session
 from infra.temporal import strict_sandbox
@@ -198,6 +198,24 @@ async def approved_transfer(desk: Desk) -> WorkflowHandle[Any, Any]:
     kept = await desk.mongo.transfers.find_one({"run": run, "state": "approved"})
     assert kept is not None
     return desk.env.client.get_workflow_handle(kept["_id"])
+
+
+async def test_who_receives_what_left_late_is_not_reminded_of_the_time_before(desk: Desk) -> None:
+    handle = await approved_transfer(desk)
+
+    async def reminders() -> int:
+        history = await handle.fetch_history()
+        asked = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+        return asked.count(REMIND)
+
+    await desk.env.sleep(timedelta(days=6))
+    of_the_source = await reminders()
+    assert of_the_source > 1, "it has not shipped"
+    await handle.execute_update("command", Command(by="full", ship=ShipTransfer()))
+    receipt = {"reference": "DN-1", "lines": [{"sku": "tea", "units": 20}]}
+    await handle.execute_update("command", Command.model_validate({"by": "short", "receive": receipt}))
+    assert await handle.result() == "received"
+    assert await reminders() == of_the_source
 
 
 async def test_a_transfer_moves_stock_exactly(desk: Desk) -> None:

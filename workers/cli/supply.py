@@ -270,8 +270,9 @@ def why(
     out.print(f"[bold]{plain(found['summary'][lang])}[/bold] {found['proposal']['state']}", soft_wrap=True)
     for step in found["steps"]:
         out.print(f"  {step['name']:<12}{plain(step['words'][lang])}", soft_wrap=True, highlight=False)
+    of_whom = "instead of" if found["proposal"]["kind"] == "transfer" else "source"  # What would be bought.
     for reason in reasons_of(found["proposal"]["explanation"], lang):
-        out.print(f"  {'source':<12}{plain(reason)}", soft_wrap=True, highlight=False)
+        out.print(f"  {of_whom:<12}{plain(reason)}", soft_wrap=True, highlight=False)
     out.print()
     for line in plot_of(found, out.width, lang):
         out.print(line, soft_wrap=True, highlight=False, markup=False)
