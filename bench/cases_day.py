@@ -117,7 +117,7 @@ class Floor:
         for left in range(_TRIES - 1, -1, -1):
             start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
                 WORKFLOW,
-                Live.of(case),
+                Live(case=case),
                 id=case,
                 task_queue=self.queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

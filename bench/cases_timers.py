@@ -43,7 +43,7 @@ from workers.service import CACHED, service_worker
 from workflows.case import on_grid
 
 CASES, FIRE_SHARE, WINDOW_S, GRID_S = 100_000, 0.02, 300.0, 60
-LATE_P99_MS, KIB_PER_CASE, EVENTS_PER_CASE = 10_000.0, 64.0, 8.0
+LATE_P99_MS, KIB_PER_CASE, EVENTS_PER_CASE = 10_000.0, 64.0, 10.0
 JUDGED_FROM = 5_000
 _AT_ONCE = 50
 _SLICE = 500
@@ -225,7 +225,7 @@ class Bench:
                 try:
                     await self._client.start_workflow(
                         WORKFLOW,
-                        Live.of(record.id, self._grid_s),
+                        Live(case=record.id, grid_s=self._grid_s),
                         id=record.id,
                         task_queue=TASK_QUEUE,
                         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -270,17 +270,10 @@ class Carry(Document):
 
 class Live(Document):
     """Input of `ServiceCase`. `grid_s`: deadlines are rounded up to so many seconds, so that those that fall together
-    are one timer. `here`: a step is carried within the task of the workflow where it is short; not so for those that
-    began before that was done."""
+    are one timer."""
 
     case: str
     grid_s: int = 60
-    here: bool = False
-
-    @classmethod
-    def of(cls, case: str, grid_s: int = 60) -> "Live":
-        """Of every case that begins now."""
-        return cls(case=case, grid_s=grid_s, here=True)
 
 
 class Standing(Document):

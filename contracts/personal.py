@@ -181,6 +181,16 @@ def _luhn(digits: str) -> bool:
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
 
 
-Remark = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(scrub)]
+_REMARK_MAX = 500
+
+
+def _remark(text: str) -> str:
+    """A mask may be longer than what it hides; what was taken once is not refused where it is read again."""
+    return scrub(text)[:_REMARK_MAX]
+
+
+Remark = Annotated[
+    str, StringConstraints(min_length=1, max_length=_REMARK_MAX, strip_whitespace=True), AfterValidator(_remark)
+]
 """Why somebody does something, in their words. It is kept, told to others and seen in the Temporal UI as it is: a
 telephone number or an address of e-mail that somebody has written in it is masked before anything else is done."""

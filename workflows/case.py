@@ -18,6 +18,7 @@ _SILENT_AT_MOST = timedelta(seconds=20)
 _HERE_AT_MOST = timedelta(seconds=3)
 """A third of the time that a task of a workflow may take."""
 _ONCE = RetryPolicy(maximum_attempts=1)
+_WITHIN = "steps-within-the-task"
 
 
 @workflow.defn(name=WORKFLOW)
@@ -72,7 +73,7 @@ class ServiceCase:
         """Nearly all are short, and are carried within the workflow's own task, which is half of the events. What does
         not come to its end in that way is an activity that is tried until it works, and shown with its failures. So is
         the last step of a run: a new one can begin only with a task in which nothing comes in, a short one."""
-        if self._start.here and not workflow.info().is_continue_as_new_suggested():
+        if workflow.patched(_WITHIN) and not workflow.info().is_continue_as_new_suggested():
             try:
                 here: Standing = await workflow.execute_local_activity(
                     CARRY, carry, result_type=Standing, start_to_close_timeout=_HERE_AT_MOST, retry_policy=_ONCE

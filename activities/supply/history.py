@@ -3,8 +3,9 @@
 They lie in `demand` where the counted days lie, under `told`, in the same form. A day of a series has one source: what
 was counted of orders where these asked for anything, else what was told. Nothing is ever added up.
 
-Between the first row of a series and the last one of its location a day without a row is one on which nothing was asked
-for: files of sales have no rows for those. `demand_told` knows these bounds, `<location>/<sku>` and `<location>/`.
+Between the first row of a series and the last one of its location, until its stock is booked here, a day without a row
+is one on which nothing was asked for: files of sales have no rows for those. `demand_told` knows these bounds,
+`<location>/<sku>` and `<location>/`.
 """
 
 from collections import Counter

@@ -165,6 +165,7 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
     days = (end - first).days
     arrays = np.zeros((3, len(series), days))
     told = np.zeros((len(series), days), dtype=np.bool_)
+    booked = np.full(len(series), days)
     months = _months(first, end)
     places: dict[str, int] = {stock_id(*key): number for number, key in enumerate(series)}
     ids = [f"{name}/{month}" for name in places for month in months]
@@ -172,6 +173,7 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
         async for row in mongo.demand.find({"_id": {"$in": ids[begin : begin + _WRITTEN_AT_ONCE]}}):
             name, _, month = row["_id"].rpartition("/")
             number = places[name]
+            booked[number] = min(booked[number], *((day - first).days for day in _booked_days(row, month)), days)
             for day, values, is_told in _days_of(row):
                 at = (date.fromisoformat(f"{month}-{day}") - first).days
                 if 0 <= at < days:
@@ -179,7 +181,8 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
                     told[number, at] = is_told
     found = Watched(series, first, arrays[0], arrays[1], arrays[2])
     for begin in range(0, len(series), _WRITTEN_AT_ONCE):
-        fill_told(found, told, await told_spans(mongo, series[begin : begin + _WRITTEN_AT_ONCE]))
+        spans = await told_spans(mongo, series[begin : begin + _WRITTEN_AT_ONCE])
+        fill_told(found, told, booked, spans)
     return found
 
 
@@ -193,16 +196,27 @@ def _days_of(row: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float], boo
             yield day, counted[day], False
 
 
-def fill_told(table: Watched, told: NDArray[np.bool_], spans: Mapping[Key, tuple[date, date]]) -> None:
-    """Within the span of what was told of a series, a day without a row, and without orders, is one on which nothing
-    was asked for; the ledger takes it for one without stock as long as nothing was booked. `told` (n, T): a row."""
-    days = table.out.shape[1]
+def _booked_days(row: Mapping[str, Any], month: str) -> Iterator[date]:
+    """Days on which the ledger knew of the goods: it had some for a part of the day, or orders asked for them."""
+    for day, (sold, out, _) in row.get("days", {}).items():
+        if sold > 0 or out < 1.0:
+            yield date.fromisoformat(f"{month}-{day}")
+
+
+def fill_told(
+    table: Watched, told: NDArray[np.bool_], booked: NDArray[np.int_], spans: Mapping[Key, tuple[date, date]]
+) -> None:
+    """Within the span of what was told of a series, a day without a row is one on which nothing was asked for, until
+    the ledger knows of the goods, which takes the days before for days without stock.
+
+    `told` (n, T): whether there is a row; `booked` (n,): the first day, as its number, of which the ledger knows.
+    """
     for number, key in enumerate(table.series):
         if key in spans:
             first, last = spans[key]
-            within = slice(max(0, (first - table.first).days), max(0, min(days, (last - table.first).days + 1)))
-            bare = ~told[number, within] & (table.sold[number, within] == 0)
-            table.out[number, within][bare] = 0.0
+            end = min(int(booked[number]), (last - table.first).days + 1)
+            within = slice(max(0, (first - table.first).days), max(0, end))
+            table.out[number, within][~told[number, within]] = 0.0
 
 
 def whole_region(parts: Watched, region: str) -> Watched:

@@ -91,13 +91,29 @@ def test_a_day_that_comes_twice_is_found() -> None:
     assert first_twice([row(1), row(1, sku="cup"), row(1)]) == {2: 0}
 
 
-def test_a_day_without_a_row_within_what_was_told_is_no_stock_out() -> None:
-    out = np.array([[1.0, 1.0, 1.0, 0.5, 1.0, 1.0]])
-    told = np.array([[False, True, False, False, False, False]])
-    table = Watched([("store", "tea")], DAY, np.array([[0.0, 0, 0, 0, 2, 0]]), out, np.zeros((1, 6)))
-    fill_told(table, told, {("store", "tea"): (DAY + timedelta(days=1), DAY + timedelta(days=4))})
-    # Before the first row nothing is known; a row says itself what it is; what orders asked for is as it was counted.
-    assert table.out.tolist() == [[1.0, 1.0, 0.0, 0.0, 1.0, 1.0]]
+def test_a_day_without_a_row_within_what_was_told_is_no_stock_out_until_goods_were_booked() -> None:
+    out = np.array([[1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0]] * 2)
+    told = np.array([[False, True, False, False, False, False, False]] * 2)
+    table = Watched([("store", "tea"), ("store", "cup")], DAY, np.zeros((2, 7)), out, np.zeros((2, 7)))
+    span = (DAY + timedelta(days=1), DAY + timedelta(days=5))
+    fill_told(table, told, np.array([4, 7]), {("store", "tea"): span, ("store", "cup"): span})
+    # Before the first row nothing is known; a row says itself what it is; what was there and is gone is missing.
+    assert table.out[0].tolist() == [1.0, 1.0, 0.0, 0.0, 0.5, 1.0, 1.0]
+    assert table.out[1].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0], "of which the ledger never knew"
+
+
+async def test_goods_that_ran_out_stay_missing_whatever_is_told_of_others_later(mongo: Mongo) -> None:
+    network = Network(mongo, milliseconds(mongo.clock.now()))
+    await network.open("store")
+    today = network.today
+    await network.stock({"store": {"tea": 5}}, at=network.start(today - timedelta(days=12)))
+    await network.stock({"store": {"tea": -5}}, at=network.start(today - timedelta(days=8)))
+    await count_days(mongo, 30, network.now)
+    rows = [row(7, today - timedelta(days=20)), row(3, today - timedelta(days=2), sku="cup")]
+    await keep_history(mongo, rows, replace=False)
+    known = await read_demand(mongo, [("store", "tea")], today - timedelta(days=22), today)
+    days = {today - timedelta(days=22 - number): part for number, part in enumerate(known.out[0])}
+    assert [days[today - timedelta(days=n)] for n in (15, 10, 8, 5, 3)] == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
 async def test_history_and_orders_make_one_series(mongo: Mongo) -> None:
@@ -124,7 +140,8 @@ async def test_history_and_orders_make_one_series(mongo: Mongo) -> None:
     # Not added up: three days ago orders asked for 6 where 9 were told.
     assert [int(units) for units in sold] == [0, 0, 7, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0]
     assert out[:2].tolist() == [1.0, 1.0], "before the first row nothing is known"
-    assert out[2:8].tolist() == [0.0, 0.0, 0.5, 0.0, 0.0, 1.0] and not out[8:].any()
+    assert out[2:8].tolist() == [0.0, 0.0, 0.5, 0.0, 0.0, 1.0] and not out[8:18].any()
+    assert out[18:].tolist() == [0.5, 0.0, 0.0, 0.0], "from the day on which goods came the ledger says it"
 
     after = await keep_history(mongo, [ago(3, 9)], replace=False)
     assert after.counts() == {"created": 0, "unchanged": 1, "replaced": 0, "left_to_orders": 1}

@@ -53,7 +53,7 @@ def timers(**changes: Any) -> dict[str, Any]:
         ({"soon__lost": 1}, [0]),
         ({"fired__p99_ms": 10_001.0}, [1]),
         ({"kib_per_case__worker": 30.0}, [2]),
-        ({"histories__asleep": {"events_each": 8.1}}, [3]),
+        ({"histories__asleep": {"events_each": 10.1}}, [3]),
         ({"filled__cases": 400, "kib_per_case__worker": 99.0}, []),
     ],
 )

@@ -88,6 +88,10 @@ async def test_bad_rows_are_named_and_nothing_is_kept(api: Api, mongo: Mongo, so
     assert cut.code == "bad_json" and "line 2 of the body" in cut.body["detail"].lower()
     many = await api.post(PATH, {"rows": [good] * (ROWS_MAX + 1)}, status=422)
     assert many.code == "too_many"
+    line = json.dumps(good).encode() + b"\n"
+    for lines in (line * (ROWS_MAX + 1) + b"no JSON", b"\n" * (3 * ROWS_MAX) + line):
+        many = await api.post(PATH, data=lines, Content_Type=LINES, status=422)
+        assert (many.code, many.body["field"]) == ("too_many", "rows"), "whatever comes behind is not read"
     assert await mongo.demand.count_documents({"_id": {"$regex": f"^{sold[0]}/"}}) == 0
 
 

@@ -42,7 +42,7 @@ class Floor:
         """Something has come in; starts the workflow, if it does not run."""
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             WORKFLOW,
-            Live.of(case),
+            Live(case=case),
             id=case,
             task_queue=self.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -1,6 +1,7 @@
 """Rows of sales out of files of three kinds."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_parquet_with_days_and_numbers_of_its_own_kind(tmp_path: Path) -> None:
         "location": ["s1", "s1"],
         "sku": ["tea", "tea"],
         "date": [date(2026, 3, 10), date(2026, 3, 11)],
-        "quantity": [5.0, 1.5],
+        "quantity": [Decimal("5.00"), Decimal("1.50")],
         "out_of_stock_hours": [None, 3.0],
     }
     polars.DataFrame(columns).write_parquet(file)
@@ -56,10 +57,11 @@ def test_json_lines_keep_what_they_say(tmp_path: Path) -> None:
     [
         ("sales.csv", "location,sku,date\n", "no column quantity"),
         ("sales.jsonl", '{"a": \n', "line 1"),
+        ("sales.jsonl", '{"quantity": 1}\n{"quantity": Infinity}\n', "line 2"),
         ("sales.xlsx", "", "none of .csv"),
         ("sales.parquet", "no parquet at all", "cannot be read as Parquet"),
     ],
-    ids=["column", "line", "kind", "content"],
+    ids=["column", "line", "number", "kind", "content"],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, text: str, words: str) -> None:
     file = tmp_path / name
@@ -78,6 +80,7 @@ def test_values_as_tables_write_them() -> None:
         "date": "2026-03-10",
         "sku": "4711",
     }
+    assert row_of({"quantity": "1e999"}) == {"quantity": "inf"}, "refused there with its row, as no JSON can say it"
 
 
 def test_columns_that_are_no_field_are_refused() -> None:

@@ -58,21 +58,24 @@ class Claims:
 
     async def _claim_all(self) -> None:
         while ids := await self._waiting():
-            full = len(ids) == self._batch_max
-            while begun := await self._mongo.batches.count_documents({"status": "claimed"}):
-                if begun >= self._starting:
-                    self._bell.rush()
-                elif full or time.monotonic() >= self._gathers_until:
-                    break
+            while not await self._place_for(len(ids)):
                 await asyncio.sleep(_CROWDED_S)
-            if not full:
-                ids = await self._waiting()
+                if len(ids) < self._batch_max:
+                    ids = await self._waiting()
             self._gathers_until = time.monotonic() + _GATHERS_S
             batch = await self._claim(ids)
             if batch is not None:
                 task = asyncio.create_task(self.start(batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+
+    async def _place_for(self, orders: int) -> bool:
+        """Whether a batch of so many may begin."""
+        begun = await self._mongo.batches.count_documents({"status": "claimed"})
+        if begun >= self._starting:
+            self._bell.rush()
+            return False
+        return begun == 0 or orders == self._batch_max or time.monotonic() >= self._gathers_until
 
     async def _waiting(self) -> list[str]:
         found = self._mongo.orders.find({"batch": None}, {"_id": 1}).sort("placed_at", 1).limit(self._batch_max)
@@ -87,6 +90,9 @@ class Claims:
         if claimed.modified_count == 0:
             await self._mongo.batches.delete_one({"_id": batch})
             return None
+        if claimed.modified_count < len(ids):  # Another event worker has taken the others.
+            mine = self._mongo.orders.find({"_id": {"$in": ids}, "batch": batch}, {"_id": 1})
+            ids = [row["_id"] async for row in mine]
         waiting = {"batch": None, "drained": None, "order": {"$in": ids}}
         await self._mongo.inbox.update_many(waiting, {"$set": {"batch": batch}})
         return Batch(id=batch, size=claimed.modified_count)

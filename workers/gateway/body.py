@@ -1,6 +1,7 @@
 """Reads request bodies: JSON only, bounded while they stream in, and refused in words when they are neither."""
 
 from collections.abc import Collection
+from io import BytesIO
 from typing import Any, TypeVar
 
 import orjson
@@ -34,15 +35,20 @@ async def read_json(request: Request, bytes_max: int, kinds: Collection[str] = (
     return _loaded(await _whole(request, bytes_max))
 
 
-async def read_rows(request: Request, bytes_max: int, kinds: Collection[str]) -> Any:
+async def read_rows(request: Request, bytes_max: int, kinds: Collection[str], *, rows_max: int) -> Any:
     """The body as JSON values; of one JSON object a line what one of {"rows": [...]} is. Raises Refusal as `read_json`,
-    which names the line that is no JSON. Empty lines are passed over."""
+    which names the line that is no JSON. Empty lines are passed over, as long as they are no more than `rows_max`;
+    a row beyond as many is refused, and nothing behind it is read."""
     if JSON_LINES not in kinds or _sent_as(request) != JSON_LINES:
         return await read_json(request, bytes_max, kinds)
-    body = await _whole(request, bytes_max)
-    return {
-        "rows": [_loaded(line, f"line {n} of the body") for n, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    }
+    rows: list[Any] = []
+    for number, line in enumerate(BytesIO(await _whole(request, bytes_max)), 1):
+        if line.strip():
+            rows.append(_loaded(line, number))
+        if len(rows) > rows_max or number > 2 * rows_max:
+            detail = f"Line {number} is beyond the {rows_max} rows of a request, or empty like too many before it."
+            raise refused([Fault("rows", "too_many", detail, f"Send at most {rows_max} rows at once.")])
+    return {"rows": rows}
 
 
 def _sent_as(request: Request) -> str:
@@ -58,12 +64,15 @@ async def _whole(request: Request, bytes_max: int) -> bytes:
         raise Refusal("cut_off", detail, remedy="Send the whole request again.", status=400) from error
 
 
-def _loaded(body: bytes, what: str = "the body") -> Any:
+def _loaded(body: bytes, line: int | None = None) -> Any:
+    """`line`: of which it is all."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        detail = f"{what[:1].upper()}{what[1:]} is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        remedy = "Send one JSON document in UTF-8." if what == "the body" else "Send one JSON object in UTF-8 a line."
+        what, remedy = "The body", "Send one JSON document in UTF-8."
+        if line is not None:
+            what, remedy = f"Line {line} of the body", "Send one JSON object in UTF-8 a line."
+        detail = f"{what} is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         raise Refusal("bad_json", detail, remedy=remedy, status=400) from error
 
 

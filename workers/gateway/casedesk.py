@@ -76,7 +76,7 @@ async def _refuse_what_is_not_paid(gateway: Gateway, case: CaseRecord, asked: Co
 async def wake(gateway: Gateway, case: CaseRecord) -> None:
     """Returns when everything that had come in was taken in. Raises Refusal 503."""
     for _ in range(_MOST_AT_ONCE):
-        await gateway.durable.wake(WORKFLOW, Live.of(case.id), case.id, TASK_QUEUE, LOOK, case.region)
+        await gateway.durable.wake(WORKFLOW, Live(case=case.id), case.id, TASK_QUEUE, LOOK, case.region)
         if not await gateway.mongo.case_inbox.find_one({"case": case.id, "taken": None}, {"_id": 1}):
             return
 

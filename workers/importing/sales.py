@@ -5,13 +5,16 @@ with its row. Fields of a table that are empty are left out.
 """
 
 import csv
-import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from workers.importing.rows import FileUnusable
 
@@ -105,13 +108,17 @@ def _is_number(text: str) -> bool:
 
 def _number(value: Any) -> Any:
     """A whole number where it is one, however it is written; what is none, as it stands."""
-    if isinstance(value, str):
-        if not _is_number(value):
-            return value
+    if isinstance(value, str) and not _is_number(value):
+        return value
+    if isinstance(value, str | Decimal):
         value = float(value)
-    if isinstance(value, float) and value != value:
-        return None
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if math.isinf(value):
+            return f"{value}"  # No JSON says it as a number.
+        return int(value) if value.is_integer() else value
+    return value
 
 
 def _chosen(sales: Sales, names: Sequence[str]) -> dict[str, str]:
@@ -147,7 +154,7 @@ def _json_lines(sales: Sales) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(_measured(sales, text), 1):
             if line.strip():
                 try:
-                    values = json.loads(line)
+                    values = orjson.loads(line)
                 except ValueError as error:
                     raise FileUnusable(f"{sales.file}, line {number}, is no JSON: {error}") from error
                 if not isinstance(values, dict):

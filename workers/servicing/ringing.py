@@ -90,7 +90,7 @@ class Ringing:
         for case, region in regions.items():
             await self._temporal.start_workflow(
                 WORKFLOW,
-                Live.of(case),
+                Live(case=case),
                 id=case,
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -1,6 +1,7 @@
 """The route by which sales of the past are told, so that forecasts begin with them."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -55,12 +56,14 @@ async def tell_history(
     day of a location and SKU. All of them are kept, or, where any is wrong, none: `errors` names each with its number.
     The same row again changes nothing. A day has one source, orders where these asked for anything, else what is told;
     they are not added up. A day without a row, between the first row of a SKU at a location and the last row of the
-    location, is one on which nothing was asked for."""
+    location, is one on which nothing was asked for, until its stock is booked here."""
 
     async def work(gateway: Gateway, body: Any, request_id: str) -> Answer:
         return await _tell(gateway, body, replace)
 
-    return await carried_out(request, caller, work, kinds=(JSON, JSON_LINES), reader=read_rows)
+    return await carried_out(
+        request, caller, work, kinds=(JSON, JSON_LINES), reader=partial(read_rows, rows_max=ROWS_MAX)
+    )
 
 
 async def _tell(gateway: Gateway, body: Any, replace: bool) -> Answer:
