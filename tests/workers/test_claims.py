@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from contracts.fulfilment import Batch
 from infra.ending import ended
 from infra.mongo import Mongo
 from infra.settings import Settings
 from infra.temporal import connect
 from tests.databases import Databases
 from tests.support import eventually
-from workers.events import claims
+from workers.events import claims as claiming_module
 from workers.events.bell import Bell
 from workers.events.claims import Claims
 
@@ -38,10 +39,14 @@ def claiming(mongo: Mongo, temporal_address: str, tmp_path: Path) -> Claiming:
     async def claiming(*, batch_max: int = 500) -> AsyncIterator[None]:
         temporal = await connect(Settings(temporal_address=temporal_address, data_dir=tmp_path))
         bell = Bell(temporal, urgent_s=0, progress_s=0, rings_per_s=1)
-        running = asyncio.create_task(Claims(mongo, temporal, bell, batch_max=batch_max, starting=2).run())
-        yield
-        await ended([running])
+        claims = Claims(mongo, temporal, bell, batch_max=batch_max, starting=2)
+        running = asyncio.create_task(claims.run())
+        try:
+            yield
+        finally:
+            await ended([running])
         async for row in mongo.batches.find():
+            await claims.start(Batch(id=row["_id"], size=row["size"]))  # It may be under way.
             await temporal.get_workflow_handle(row["_id"]).terminate()
 
     return claiming
@@ -63,20 +68,21 @@ async def batches(mongo: Mongo, count: int) -> list[list[str]]:
     return await eventually(found)
 
 
-async def first_steps(mongo: Mongo) -> None:
-    await mongo.batches.update_many({}, {"$set": {"status": "running"}})
+async def first_steps(mongo: Mongo, *of: str) -> None:
+    await mongo.batches.update_many({"_id": {"$in": of}}, {"$set": {"status": "running"}})
 
 
 async def test_orders_gather_until_the_batch_before_has_had_its_first_step(
     mongo: Mongo, claiming: Claiming, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "_GATHERS_S", _FOR_EVER_S)
+    monkeypatch.setattr(claiming_module, "_GATHERS_S", _FOR_EVER_S)
     async with claiming():
         await place(mongo, "a")
         await batches(mongo, 1)
         await place(mongo, "b")
         await place(mongo, "c")
-        await first_steps(mongo)
+        async for row in mongo.batches.find():
+            await first_steps(mongo, row["_id"])
         assert await batches(mongo, 2) == [["a"], ["b", "c"]]
 
 
@@ -91,14 +97,17 @@ async def test_a_first_step_that_does_not_come_keeps_nobody_waiting_for_long(mon
 async def test_full_batches_wait_for_no_first_step_until_enough_of_them_are_starting(
     mongo: Mongo, claiming: Claiming, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "_GATHERS_S", _FOR_EVER_S)
+    monkeypatch.setattr(claiming_module, "_GATHERS_S", _FOR_EVER_S)
     await place(mongo, "a", "b", "c", "d", "e", "f")
     async with claiming(batch_max=2):
-        started = 0
-        while started < 3:
-            await eventually(lambda: mongo.batches.count_documents({"status": "claimed"}))
-            starting = [row["_id"] async for row in mongo.batches.find({"status": "claimed"})]
-            assert len(starting) <= 2
-            started += len(starting)
-            await first_steps(mongo)
+        begun: set[str] = set()
+
+        async def starting() -> list[str]:
+            return [row["_id"] async for row in mongo.batches.find({"status": "claimed"})]
+
+        while len(begun) < 3:
+            claimed = await eventually(starting)
+            assert len(claimed) <= 2
+            begun.update(claimed)
+            await first_steps(mongo, *claimed)
         assert await batches(mongo, 3) == [["a", "b"], ["c", "d"], ["e", "f"]]
