@@ -173,9 +173,10 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
         async for row in mongo.demand.find({"_id": {"$in": ids[begin : begin + _WRITTEN_AT_ONCE]}}):
             name, _, month = row["_id"].rpartition("/")
             number = places[name]
-            booked[number] = min(booked[number], *((day - first).days for day in _booked_days(row, month)), days)
-            for day, values, is_told in _days_of(row):
+            for day, values, is_told, is_booked in _days_of(row):
                 at = (date.fromisoformat(f"{month}-{day}") - first).days
+                if is_booked:
+                    booked[number] = min(booked[number], at)
                 if 0 <= at < days:
                     arrays[:, number, at] = values
                     told[number, at] = is_told
@@ -186,21 +187,17 @@ async def read_demand(mongo: Mongo, series: Sequence[Key], first: date, end: dat
     return found
 
 
-def _days_of(row: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float], bool]]:
-    """Day of the month, its values, and whether they were told."""
+def _days_of(row: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[float], bool, bool]]:
+    """Day of the month, its values, whether they were told, and whether the ledger knew of the goods: it had some for a
+    part of the day, or orders asked for them."""
     counted, told = row.get("days", {}), row.get("told", {})
     for day in counted.keys() | told.keys():
-        if day in told and counts_told(counted.get(day)):
-            yield day, told[day], True
+        known = counted.get(day)
+        is_booked = known is not None and (known[0] > 0 or known[1] < 1.0)
+        if day in told and counts_told(known):
+            yield day, told[day], True, is_booked
         else:
-            yield day, counted[day], False
-
-
-def _booked_days(row: Mapping[str, Any], month: str) -> Iterator[date]:
-    """Days on which the ledger knew of the goods: it had some for a part of the day, or orders asked for them."""
-    for day, (sold, out, _) in row.get("days", {}).items():
-        if sold > 0 or out < 1.0:
-            yield date.fromisoformat(f"{month}-{day}")
+            yield day, counted[day], False, is_booked
 
 
 def fill_told(

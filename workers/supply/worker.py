@@ -16,6 +16,7 @@ from activities.supply.carrying import Ring, SupplyActivities, TransferActivitie
 from activities.supply.chunks import ForecastActivities
 from contracts.replenishing import TASK_QUEUE
 from contracts.subjects import WAKE_INBOX
+from infra.ending import ended
 from infra.mongo import Mongo
 from infra.nats import connect_by
 from infra.runtime import prepare
@@ -92,8 +93,7 @@ async def run(settings: Settings) -> None:
             beside = (mongo.clock.run(), PurchaseStarter(mongo, temporal).run())
             running = [asyncio.create_task(one) for one in beside]
             await stop.wait()
-            for one in running:
-                one.cancel()
+            await ended(running)
     await nats.drain()
     mongo.close()
 
