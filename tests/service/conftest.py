@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,18 @@ from infra.sealing import Sealing
 from infra.settings import Settings
 from infra.temporal import register_search_attributes, strict_sandbox
 from tests.databases import Databases
+from tests.service.casemaking import MONDAY
 from tests.service.world import Floor
 from workflows.catalogue import SERVICE_WORKFLOWS
 
 
 @pytest.fixture
 async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
-    """A server for each test: one on which a workflow was ended by force does not skip time any more."""
+    """A server for each test: one on which a workflow was ended by force does not skip time any more. It begins on a
+    Monday at ten in Shanghai, whenever the tests run: what hours of service make of a span depends on the hour."""
     async with await time_skipping() as environment:
+        now = await environment.get_current_time()
+        await environment.sleep((MONDAY - now) % timedelta(days=7))
         yield environment
 
 

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from activities.onboarding.provisioning import Hands
@@ -250,7 +251,11 @@ class Office:
             row = await self.mongo.agreements.find_one({"_id": agreement}, {"state": 1})
             if row is not None and row["state"] in ("signed", "declined"):
                 return True
-            await signing.signal(WAKE)
+            try:
+                await signing.signal(WAKE)
+            except RPCError as error:  # It has ended meanwhile.
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
             return False
 
         await eventually(over, timeout=60, message=f"{agreement} was never signed")
