@@ -160,9 +160,17 @@ class Found(Request):
     note: Reason | None = None
 
 
+class Settled(Request):
+    """What the system had noticed is over. `by`: the type of the event that told it; `cause`: its id."""
+
+    by: Literal["order.shipped.v1", "order.delivered.v1", "order.cancelled.v1"]
+    cause: str
+
+
 Doing = Literal[
     "say", "reply", "note", "assign", "escalate", "prioritise", "ask_partner", "compensate", "decide", "correct",
-    "resolve", "reopen", "merge", "rate", "partner_says", "found", "recount",
+    "resolve", "reopen", "merge", "rate", "partner_says", "found", "settled",
+    "recount",
 ]  # fmt: skip
 
 
@@ -187,5 +195,6 @@ REQUESTS: dict[Doing, type[Request]] = {
     "rate": Rating,
     "partner_says": PartnerSays,
     "found": Found,
+    "settled": Settled,
     "recount": Recount,
 }

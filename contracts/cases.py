@@ -34,6 +34,7 @@ from contracts.case_requests import Reopen as Reopen
 from contracts.case_requests import ReplyToCustomer as ReplyToCustomer
 from contracts.case_requests import Resolve as Resolve
 from contracts.case_requests import Say as Say
+from contracts.case_requests import Settled as Settled
 from contracts.case_requests import Words as Words
 from contracts.caseclock import CaseClocks, Priority
 from contracts.ids import sortable
@@ -52,6 +53,13 @@ BELL = "bell"
 FOUND_BY_SYSTEM: frozenset[CaseKind] = frozenset(
     {"late_predicted", "late_missed", "order_refused", "refund_failed", "partner_silent", "repeat_complaint"}
 )
+_OF_STORES: frozenset[CaseKind] = frozenset({"order_refused", "partner_silent"})
+SETTLES: Mapping[str, frozenset[CaseKind]] = {
+    "order.shipped.v1": _OF_STORES,
+    "order.delivered.v1": _OF_STORES | {"late_predicted"},
+    "order.cancelled.v1": _OF_STORES | {"late_predicted"},
+}
+"""What is over with an event of the order. A parcel that was late stays a matter for people when it has come."""
 PRIORITY_OF: Mapping[CaseKind, Priority] = {
     "late_missed": "high",
     "refund_failed": "high",

@@ -5,7 +5,7 @@ from datetime import datetime
 from contracts.cases import LIVE, CaseRecord, Compensation, Correct, DecideMoney, Doing, Standing
 from contracts.refusals import Refusal
 
-_IN_ANY_STATE: frozenset[Doing] = frozenset({"rate", "note", "found", "partner_says", "recount"})
+_IN_ANY_STATE: frozenset[Doing] = frozenset({"rate", "note", "found", "settled", "partner_says", "recount"})
 _OF_RESOLVED: frozenset[Doing] = _IN_ANY_STATE | {"say", "reopen"}
 _NEEDS_PARCEL = frozenset({"reship", "refund", "take_back"})
 

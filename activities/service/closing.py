@@ -6,7 +6,17 @@ from activities.service import clocks
 from activities.service.telling import resolved_words
 from activities.service.timing import clock_time_after, give, go_on, to_people
 from activities.service.work import SYSTEM, Work
-from contracts.cases import CaseEvent, Outcome, Rating, Resolve, Satisfaction
+from contracts.cases import (
+    FOUND_BY_SYSTEM,
+    PEOPLE,
+    SETTLES,
+    CaseEvent,
+    Outcome,
+    Rating,
+    Resolve,
+    Satisfaction,
+    Settled,
+)
 from contracts.casework import under_way
 from contracts.refusals import Refusal
 
@@ -17,14 +27,31 @@ def resolve(work: Work, asked: Resolve, by: str, at: datetime) -> None:
     case = work.case
     if asked.text is not None:
         work.say(at, "agent", by, asked.text)
+    _resolved(work, Outcome(code=asked.code, by=by, at=at, note=asked.note, fault=asked.fault))
+    if case.customer.reference is not None or case.customer.phone is not None:
+        work.say(at, "system", SYSTEM, resolved_words(case.language, asked.code))
+
+
+def settle(work: Work, asked: Settled, by: str, at: datetime) -> None:
+    """What the system had noticed is over. It is resolved when there is nothing else in it and nobody has done anything
+    about it; who never knew of it is told nothing. Otherwise whoever has it reads that it is over."""
+    case = work.case
+    if case.state not in PEOPLE:
+        return
+    noticed = {case.kind, *(one.what for one in case.timeline if one.what in FOUND_BY_SYSTEM)}
+    work.note(at, "settled", by, asked.by)
+    if noticed <= SETTLES[asked.by] and case.state == "open" and not case.messages and not case.corrections:
+        _resolved(work, Outcome(code="solved", by=by, at=at, note=asked.by))
+
+
+def _resolved(work: Work, outcome: Outcome) -> None:
+    case, at = work.case, outcome.at
     go_on(work, at)
     _at_rest(work, at)
     case.state, case.resolved_at = "resolved", at
     case.ends_at = clock_time_after(at, work.given.policy.reopen_within_s)
-    case.outcome = Outcome(code=asked.code, by=by, at=at, note=asked.note, fault=asked.fault)
-    work.note(at, "resolved", by, asked.code)
-    if case.customer.reference is not None or case.customer.phone is not None:
-        work.say(at, "system", SYSTEM, resolved_words(case.language, asked.code))
+    case.outcome = outcome
+    work.note(at, "resolved", outcome.by, outcome.code)
 
 
 def reopen(work: Work, by: str, at: datetime, why: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from activities.service import clocks, ladder
 from activities.service.clocks import Promise
-from activities.service.closing import merge, rate, reopen, resolve, time_is_over
+from activities.service.closing import merge, rate, reopen, resolve, settle, time_is_over
 from activities.service.compensating import compensate, correct, decide, lapse
 from activities.service.telling import tell_changes, tell_partner
 from activities.service.timing import (
@@ -50,6 +50,7 @@ from contracts.cases import (
     ReplyToCustomer,
     Resolve,
     Say,
+    Settled,
 )
 from contracts.casework import refuse
 from contracts.refusals import Refusal
@@ -228,6 +229,10 @@ def _found(work: Work, asked: Found, by: str, at: datetime) -> None:
         reopen(work, by, at, asked.kind)
 
 
+def _settled(work: Work, asked: Settled, by: str, at: datetime) -> None:
+    settle(work, asked, by, at)
+
+
 def _compensate(work: Work, asked: Compensate, by: str, at: datetime) -> None:
     compensate(work, asked, by, at)
 
@@ -274,6 +279,7 @@ _TAKEN: dict[Doing, Callable[..., None]] = {
     "ask_partner": _ask_partner,
     "partner_says": _partner_says,
     "found": _found,
+    "settled": _settled,
     "compensate": _compensate,
     "decide": _decide,
     "correct": _correct,

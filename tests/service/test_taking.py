@@ -271,6 +271,69 @@ class TestEnding:
         assert story.case.compensations[0].state == "lapsed"
 
 
+def over(told: str, hours: float) -> Any:
+    one = happened("settled", after(hours), cause="event-9")
+    return one.model_copy(update={"by": "tongqu", "data": {**one.data, "by": told}})
+
+
+def noticed(kind: str, **more: Any) -> Story:
+    story = Story(opened(kind, person=False, **more))
+    story.at(MONDAY)
+    return story
+
+
+class TestWhatIsOver:
+    @pytest.mark.parametrize(
+        ("kind", "told"),
+        [
+            ("late_predicted", "order.delivered.v1"),
+            ("late_predicted", "order.cancelled.v1"),
+            ("partner_silent", "order.shipped.v1"),
+            ("order_refused", "order.shipped.v1"),
+        ],
+    )
+    def test_it_is_resolved_and_nobody_is_told_who_never_knew(self, kind: str, told: str) -> None:
+        story = noticed(kind)
+        fine(story.at(after(2), over(told, 2)))
+        case = story.case
+        assert (case.state, case.resolved_at, case.messages) == ("resolved", after(2), 0)
+        assert case.outcome is not None and (case.outcome.code, case.outcome.by) == ("solved", "tongqu")
+        assert case.outcome.note == told
+
+    @pytest.mark.parametrize(
+        ("kind", "told"),
+        [
+            ("late_predicted", "order.shipped.v1"),
+            ("late_missed", "order.delivered.v1"),
+            ("refund_failed", "order.cancelled.v1"),
+            ("complaint", "order.delivered.v1"),
+        ],
+    )
+    def test_what_is_not_over_with_that_stays(self, kind: str, told: str) -> None:
+        story = noticed(kind)
+        fine(story.at(after(2), over(told, 2)))
+        assert story.case.state == "open" and "settled" in story.happenings()
+
+    def test_what_has_become_graver_meanwhile_stays(self) -> None:
+        story = noticed("late_predicted")
+        story.at(after(1), happened("found", after(1), by="tongqu", kind="late_missed", cause="event-2"))
+        story.at(after(2), over("order.delivered.v1", 2))
+        assert story.case.state == "open"
+
+    def test_what_somebody_has_begun_to_talk_about_stays_theirs(self) -> None:
+        story = noticed("late_predicted")
+        story.at(after(1), happened("say", after(1), by="app", text="还没到？"))
+        story.at(after(2), over("order.delivered.v1", 2))
+        assert story.case.state == "open" and story.happenings()[-1] == "settled"
+
+    def test_what_is_resolved_already_is_left_alone(self) -> None:
+        story = noticed("late_predicted")
+        story.at(after(2), over("order.delivered.v1", 2))
+        before = story.case
+        fine(story.at(after(3), over("order.cancelled.v1", 3)))
+        assert (story.case.resolved_at, story.case.outcome) == (before.resolved_at, before.outcome)
+
+
 class TestFirstLevel:
     def asked(self) -> CaseRecord:
         story = Story(opened("order_status", person=False, text="?"))

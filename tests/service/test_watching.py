@@ -132,3 +132,32 @@ async def test_what_orders_tell_opens_one_case_each_however_often_it_is_read(cas
         "order-1": ("refund_failed", "high", "open"),
         "order-2": ("order_refused", "normal", "open"),
     }
+
+
+async def test_what_is_over_is_told_to_the_case_that_is_about_it(cases: Cases) -> None:
+    watching = Watching(cases)
+    await watching.once()
+    refused = given_back(REFUSALS)
+    refused.tell_retailer("backordered", stage=refused.order.stage, reason=refused.order.reason)
+    await _tells(cases, refused, 1)
+    assert await watching.once() == 1
+    delivered = Moves(refused.order, refused.order)
+    for stage in ("shipped", "delivered"):
+        delivered.tell_retailer(stage, stage=stage, reason=None)
+    await _tells(cases, delivered, 2)
+    assert await watching.once() == 1
+    rows = [row async for row in cases.mongo.case_inbox.find({"what": "settled"})]
+    assert [(row["data"]["by"], row["taken"]) for row in rows] == [("order.delivered.v1", None)]
+    await cases.mongo.counters.update_one({"_id": "service_watch"}, {"$set": {"value": 1}})
+    await watching.once()
+    assert await cases.mongo.case_inbox.count_documents({"what": "settled"}) == 1, "however often it is read"
+
+
+async def test_orders_without_a_case_are_nothing_to_tell(cases: Cases) -> None:
+    watching = Watching(cases)
+    await watching.once()
+    made = order()
+    delivered = Moves(made, made)
+    delivered.tell_retailer("delivered", stage="delivered", reason=None)
+    await _tells(cases, delivered, 1)
+    assert await watching.once() == 0

@@ -1,18 +1,19 @@
 """Opens cases by what orders tell: a parcel that is or will be late, an order that nobody takes, a refund that fails, a
-partner that has accepted and is silent.
+partner that has accepted and is silent. And tells the cases that it is over.
 
 What is told lies in the outbox in turns that are numbered without gaps; the last turn that was read is kept, so that
 nothing is passed by. An event opens one case, however often it is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from activities.service.opening import found_by_system
+from activities.service.work import SYSTEM
 from contracts.caseclock import Priority
-from contracts.cases import CaseKind, Found, new_case_id
+from contracts.cases import PEOPLE, SETTLES, CaseEvent, CaseKind, Found, Settled, new_case_id
 from infra.cases import Cases
 from workers.servicing.loop import for_ever
 
@@ -33,7 +34,7 @@ class Watching:
         await for_ever(self.once, _EVERY_S, "watching")
 
     async def once(self) -> int:
-        """Read what was told since; how many cases were opened, or have heard more."""
+        """Read what was told since; how many cases were opened, have heard more, or that it is over."""
         kept = await self._mongo.counters.find_one({"_id": _POSITION})
         newest = await self._mongo.outbox.find_one({"turn": {"$exists": True}}, {"turn": 1}, sort=[("turn", -1)])
         top = int(newest["turn"]) if newest else 0
@@ -42,11 +43,15 @@ class Watching:
             await self._keep(top)
             return 0
         found = 0
-        wanted = {"turn": {"$gt": int(kept["value"]), "$lte": top}, "events.type": {"$in": list(WATCHED)}}
+        wanted = {"turn": {"$gt": int(kept["value"]), "$lte": top}, "events.type": {"$in": [*WATCHED, *SETTLES]}}
         async for row in self._mongo.outbox.find(wanted, {"events": 1}).sort([("turn", 1), ("at", 1), ("key", 1)]):
+            over = []
             for event in row["events"]:
                 if event["type"] in WATCHED:
                     found += await self._heard(orjson.loads(event["body"]))
+                elif event["type"] in SETTLES:
+                    over.append(orjson.loads(event["body"]))
+            found += await self._settled(over)
         if top > int(kept["value"]):
             await self._keep(top)
         return found
@@ -78,6 +83,30 @@ class Watching:
             partner=partner,
         )
         return opened is not None
+
+    async def _settled(self, over: Sequence[Mapping[str, Any]]) -> int:
+        """Tell the cases that are about these orders, which are few; how many there are."""
+        about = {f"order:{one['data']['order']}": one for one in over}
+        if not about:
+            return 0
+        kinds = sorted(frozenset().union(*SETTLES.values()))
+        wanted = {"same": {"$in": list(about)}, "kind": {"$in": kinds}, "state": {"$in": sorted(PEOPLE)}}
+        told = []
+        async for case in self._mongo.cases.find(wanted, {"same": 1}):
+            event = about[case["same"]]
+            asked = Settled(by=event["type"], cause=event["id"])
+            told.append(
+                CaseEvent(
+                    id=f"settled:{event['id']}",
+                    case=case["_id"],
+                    at=self._mongo.clock.now(),
+                    by=SYSTEM,
+                    what="settled",
+                    data=asked.model_dump(),
+                )
+            )
+        await self._cases.write_events(told)
+        return len(told)
 
 
 def what_is_wrong(
